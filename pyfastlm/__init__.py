@@ -1,0 +1,31 @@
+"""pyfastlm: native kernels and published systems for people who train and study language models.
+
+Importing this package loads neither torch nor triton nor transformers; each room loads what it needs
+when it is first touched.
+"""
+
+import importlib
+from importlib.metadata import version
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pyfastlm import errors, lm, ops
+    from pyfastlm._backends import backends
+
+__version__ = version("pyfastlm")
+__all__ = ["__version__", "backends", "errors", "lm", "ops"]
+
+_ROOMS = frozenset({"errors", "lm", "ops"})
+
+
+def __getattr__(name: str) -> ModuleType | object:
+    if name in _ROOMS:
+        return importlib.import_module(f"pyfastlm.{name}")
+    if name == "backends":
+        return importlib.import_module("pyfastlm._backends").backends
+    raise AttributeError(f"module 'pyfastlm' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""Everything about a causal language model that several systems need."""
