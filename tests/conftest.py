@@ -1,0 +1,18 @@
+"""Fixtures that several rooms share: the real texts, and a tiny causal LM made on the spot."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # `import corpus`, `import tiny` from any test
+
+from tiny import save_tiny_lm
+
+
+@pytest.fixture(scope="session")
+def tiny_lm_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory that ``pyfastlm.lm.load`` takes: 2-layer random Llama, byte-level BPE, context 128."""
+    directory = tmp_path_factory.mktemp("tiny_lm")
+    save_tiny_lm(directory)
+    return directory
