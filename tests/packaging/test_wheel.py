@@ -1,0 +1,113 @@
+"""The installed distribution holds what a user needs and nothing else. Meant for an installed wheel."""
+
+import importlib.metadata
+import json
+import sys
+import tomllib
+from pathlib import Path, PurePosixPath
+
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+DISTRIBUTION = importlib.metadata.distribution("pyfastlm")
+
+
+def editable() -> bool:
+    direct_url = json.loads(DISTRIBUTION.read_text("direct_url.json") or "{}")
+    return bool(direct_url.get("dir_info", {}).get("editable"))
+
+
+pytestmark = pytest.mark.skipif(
+    editable(), reason="an editable install holds no files; CI runs these on the wheel"
+)
+
+
+def installed() -> dict[PurePosixPath, Path]:
+    """Files of the distribution by their path in site-packages, byte-code caches left out."""
+    return {
+        PurePosixPath(file.as_posix()): Path(str(file.locate()))
+        for file in DISTRIBUTION.files or ()
+        if "__pycache__" not in file.parts
+    }
+
+
+def extensions() -> list[PurePosixPath]:
+    return [path for path in installed() if path.suffix in {".so", ".dylib", ".pyd"}]
+
+
+def test_top_level_is_the_package_alone() -> None:
+    console_script = {path for path in installed() if path.parts[0] == ".."}
+    assert {path.name for path in console_script} == {"pyfastlm"}
+    top = {path.parts[0] for path in installed()} - {".."}
+    assert top == {"pyfastlm", f"pyfastlm-{DISTRIBUTION.version}.dist-info"}
+
+
+def test_every_source_file_is_shipped_unchanged() -> None:
+    files = installed()
+    sources = {
+        PurePosixPath(path.relative_to(ROOT).as_posix()): path for path in ROOT.glob("pyfastlm/**/*.py*")
+    }
+    sources |= {
+        PurePosixPath("pyfastlm", path.relative_to(ROOT).as_posix()): path
+        for path in ROOT.glob("kernels/**/*.py")
+    }
+    sources = {shipped: path for shipped, path in sources.items() if "__pycache__" not in shipped.parts}
+    assert PurePosixPath("pyfastlm/kernels/__init__.py") in sources
+    assert [path for path in sources if path not in files] == []
+    assert [path for path, source in sources.items() if files[path].read_bytes() != source.read_bytes()] == []
+
+
+def test_nothing_else_is_shipped() -> None:
+    inside = {path for path in installed() if path.parts[0] == "pyfastlm"}
+    assert {path.suffix for path in inside} - {".py", ".pyi", ".typed"} == {extensions()[0].suffix}
+    assert not {"tests", "benchmarks", "csrc", "docs"} & {path.parts[1] for path in inside}
+
+
+def test_types_are_shipped() -> None:
+    assert PurePosixPath("pyfastlm/py.typed") in installed()
+    assert PurePosixPath("pyfastlm/_native.pyi") in installed()
+
+
+def test_one_extension_for_this_interpreter() -> None:
+    (extension,) = extensions()
+    assert extension.parent == PurePosixPath("pyfastlm")
+    assert extension.name.startswith("_native.")
+    if sys.implementation.name == "cpython":
+        assert f"{sys.version_info.major}{sys.version_info.minor}" in extension.name.split(".")[1]
+
+
+def test_extension_links_no_second_runtime() -> None:
+    (extension,) = extensions()
+    binary = installed()[extension].read_bytes()
+    assert b"PyInit__native" in binary
+    assert [
+        name for name in (b"libtorch", b"libc10", b"libgomp", b"libomp", b"libiomp") if name in binary
+    ] == []
+
+
+def test_licence_is_shipped() -> None:
+    assert DISTRIBUTION.metadata["License-Expression"] == "Apache-2.0"
+    (licence,) = [path for path in installed() if path.name == "LICENSE"]
+    assert installed()[licence].read_bytes() == (ROOT / "LICENSE").read_bytes()
+
+
+def test_metadata_is_that_of_the_project() -> None:
+    metadata = DISTRIBUTION.metadata
+    assert metadata["Version"] == PROJECT["version"]
+    assert metadata["Requires-Python"] == PROJECT["requires-python"]
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    extras = {name.replace("_", "-") for name in metadata.get_all("Provides-Extra") or ()}
+    assert extras == set(PROJECT["optional-dependencies"])
+
+
+def test_base_dependencies_are_numpy_and_torch() -> None:
+    requirements = map(Requirement, DISTRIBUTION.requires or ())
+    base = {need.name for need in requirements if need.marker is None or "extra" not in str(need.marker)}
+    assert base == {"numpy", "torch"}
+
+
+def test_command_line_entry_point() -> None:
+    (entry,) = [entry for entry in DISTRIBUTION.entry_points if entry.group == "console_scripts"]
+    assert (entry.name, entry.value) == ("pyfastlm", PROJECT["scripts"]["pyfastlm"])
