@@ -1,0 +1,7 @@
+"""Bulk scoring of files: streams in, one Parquet table out, resumable at any moment."""
+
+from pyfastlm.lm.files.progress import Progress
+from pyfastlm.lm.files.report import FilesReport, SourceReport
+from pyfastlm.lm.files.score import check, score_files
+
+__all__ = ["FilesReport", "Progress", "SourceReport", "check", "score_files"]

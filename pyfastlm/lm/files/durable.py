@@ -1,0 +1,40 @@
+"""Files that appear whole or not at all: write beside, fsync, rename, fsync the directory."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+
+@contextlib.contextmanager
+def replacing(path: Path, temporary: Path) -> Iterator[BinaryIO]:
+    """Open ``temporary`` for writing; rename it to ``path`` when the block ends well, else remove it.
+
+    Both must be on one file system. After a crash ``path`` is what it was, or complete.
+
+    Raises:
+        OSError: the disk is full, or the directory cannot be written; carries the name ``path``.
+    """
+    try:
+        with open(temporary, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        fsync_directory(path.parent)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        if isinstance(error, OSError) and error.errno is not None:
+            raise type(error)(error.errno, os.strerror(error.errno), str(path)) from error
+        raise
+
+
+def fsync_directory(path: Path) -> None:
+    """Make renames and removals inside ``path`` survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
