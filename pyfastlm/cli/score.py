@@ -1,0 +1,105 @@
+"""``pyfastlm score``: bits per byte of every document in files."""
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pyfastlm._threads import ENVIRONMENT
+from pyfastlm.errors import InputError
+
+if TYPE_CHECKING:
+    from pyfastlm.lm.files import FilesReport, SourceReport
+
+
+def command(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="INPUTS",
+            help="Files or quoted globs: .jsonl/.ndjson/.json, .txt (each also .gz, .zst), .parquet; "
+            "- for JSON lines on standard input.",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Parquet file to write.", show_default=False)
+    ],
+    model: Annotated[
+        str, typer.Option("--model", "-m", help="Hub id, directory, .gguf file, or smollm2.")
+    ] = "smollm2",
+    text_key: Annotated[str, typer.Option(help="JSON key or Parquet column of the text.")] = "text",
+    max_length: Annotated[
+        int | None, typer.Option(min=1, help="Tokens of a window; by default all that the model can take.")
+    ] = None,
+    tokens_per_batch: Annotated[
+        int | None, typer.Option(min=1, help="Tokens run at once: speed against memory.")
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option(help="Go on with an unfinished job; otherwise start afresh and replace the output."),
+    ] = True,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; by default all.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Score the documents of files with a language model.
+
+    Writes one Parquet row per document, in input order, with its log-probability and bits per byte;
+    rows that cannot be scored are listed in STEM.rejected.jsonl beside it. Killed at any moment, the
+    same command goes on where it was.
+
+    \b
+    Example:
+        pyfastlm score 'corpus/*.jsonl.gz' -o scores.parquet --model smollm2
+    """
+    from pyfastlm.lm import files
+
+    files.check(inputs, output)  # mistakes in paths show before a model is loaded
+    if threads is not None:
+        os.environ[ENVIRONMENT] = str(threads)
+        import torch
+
+        torch.set_num_threads(threads)
+    from pyfastlm.lm import Scorer, load
+
+    budget = {} if tokens_per_batch is None else {"tokens_per_batch": tokens_per_batch}
+    scorer = Scorer(load(model), max_length=max_length, **budget)
+    report = files.score_files(scorer, inputs, output, text_key=text_key, resume=resume, progress=True)
+    _as_json(report) if json else _as_table(report)
+    if report.rejected and not report.documents:
+        raise InputError(f"inputs: none of the {report.rejected:,} rows can be scored; see {report.rejects}")
+
+
+def _as_json(report: "FilesReport") -> None:
+    from pyfastlm.cli import show
+
+    rates = {
+        "documents_per_second": report.documents_per_second,
+        "tokens_per_second": report.tokens_per_second,
+    }
+    show.as_json(asdict(report) | rates)
+
+
+def _as_table(report: "FilesReport") -> None:
+    from pyfastlm.cli import show
+
+    def cells(name: str, of: "FilesReport | SourceReport") -> list[str]:
+        counts = (of.documents, of.rejected, of.tokens, of.bytes)
+        return [name, *(f"{count:,}" for count in counts), f"{of.bits_per_byte:.4f}"]
+
+    show.table(
+        f"Scored by {report.fingerprint}",
+        ["source", "documents", "rejected", "tokens", "bytes", "bits/byte"],
+        [cells(source.source, source) for source in report.sources],
+        cells("all", report),
+    )
+    resumed = f", {report.resumed_documents:,} of them by earlier runs" if report.resumed_documents else ""
+    print(
+        f"{report.documents:,} documents{resumed}; {report.seconds:,.1f} s, "
+        f"{report.documents_per_second:,.1f} documents/s, {report.tokens_per_second:,.0f} tokens/s"
+    )
+    print(f"table: {report.output}")
+    if report.rejects:
+        print(f"rejected rows: {report.rejects}")
