@@ -2,7 +2,6 @@
 
 import importlib
 import inspect
-import pkgutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,8 +18,6 @@ import {{module}}
 print(time.perf_counter() - start)
 print(*(name for name in {HEAVY!r} if name in sys.modules))
 """
-# Modules that need an optional dependency already at import.
-NEED_TRITON = "pyfastlm.kernels"
 
 
 def fresh_import(module: str, cwd: Path) -> tuple[float, list[str]]:
@@ -37,15 +34,15 @@ def fresh_import(module: str, cwd: Path) -> tuple[float, list[str]]:
 
 
 def public_modules() -> list[str]:
-    """Every importable module of the package whose path has no private part."""
-    found = ["pyfastlm"]
-    for module in pkgutil.walk_packages(pyfastlm.__path__, "pyfastlm.", onerror=lambda name: None):
-        private = any(part.startswith("_") for part in module.name.split("."))
-        # In an editable install the root of the repository is on the package's path as well.
-        stray = module.name.split(".")[1] in {"tests", "benchmarks", "pyfastlm"}
-        if not private and not stray and not module.name.startswith(NEED_TRITON):
-            found.append(module.name)
-    return found
+    """Every module of the package without a private part in its path; Triton kernels need their extra."""
+    package = Path(pyfastlm.__file__).parent
+    names = []
+    for path in sorted(package.rglob("*.py")):
+        parts = path.relative_to(package.parent).with_suffix("").parts
+        parts = parts[:-1] if parts[-1] == "__init__" else parts
+        if parts[1:2] != ("kernels",) and not any(part.startswith("_") for part in parts):
+            names.append(".".join(parts))
+    return names
 
 
 def test_import_is_light(tmp_path: Path) -> None:
