@@ -9,7 +9,7 @@ from pyfastlm.lm.files.durable import replacing
 from pyfastlm.lm.files.plan import Part
 
 if TYPE_CHECKING:
-    from pyfastlm.lm.scorer import TextScore
+    from pyfastlm.lm.scores import TextScore
 
 SUFFIX = ".part"
 SCORES = ("logp", "n_tokens", "n_bytes", "n_windows", "bits_per_byte")
@@ -41,11 +41,14 @@ def table(part: Part, scores: "Sequence[TextScore]") -> Any:
     following = iter(scores)
     for place, row in zip(part.order, part.rows, strict=True):
         score = None if row.text is None else next(following)
+        reason = row.reason
+        if score is not None and score.n_tokens == 0:
+            score, reason = None, "the tokenizer finds no token"
         columns["place"].append(place)
         columns["source"].append(row.source)
         columns["row"].append(row.row)
         columns["id"].append(row.id)
-        columns["reason"].append(row.reason)
+        columns["reason"].append(reason)
         for name in SCORES:
             columns[name].append(None if score is None else getattr(score, name))
     return pa.table(columns, schema=schema())

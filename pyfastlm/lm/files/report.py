@@ -7,8 +7,6 @@ from typing import Any
 
 from pyfastlm.lm.files.inputs import Source
 
-LN2 = math.log(2.0)
-
 
 @dataclass(frozen=True, slots=True)
 class SourceReport:
@@ -102,5 +100,5 @@ class Totals:
 
 
 def bits_per_byte(logp: float, n_bytes: int) -> float:
-    """``-logp / ln 2 / n_bytes``; NaN for no bytes."""
-    return -logp / LN2 / n_bytes if n_bytes else math.nan
+    """``-logp / (ln 2 * n_bytes)``; NaN for no bytes."""
+    return -logp / (math.log(2) * n_bytes) if n_bytes else math.nan

@@ -190,6 +190,7 @@ def _keyed(reader: Reader, per_part: int) -> Iterator[tuple[plan.Part, str, int]
             done += sum(row.n_bytes for row in part.rows)
             yield part, part.key(), begun + (end - begun) * done // size
         begun = end
+        window.clear()  # or this window would live on while the next one is read
 
 
 def _refuse_contents(job: Job, name: str) -> None:

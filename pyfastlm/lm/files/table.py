@@ -13,7 +13,7 @@ from pyfastlm.lm.files.durable import fsync_directory, replacing
 from pyfastlm.lm.files.inputs import Source
 from pyfastlm.lm.files.job import TEMPORARY, Job
 
-ROW_GROUP_ROWS = 1 << 16
+ROW_GROUP_ROWS = 1 << 14
 METADATA_KEY = b"pyfastlm.score"
 
 
