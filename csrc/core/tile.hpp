@@ -1,0 +1,162 @@
+// The register tile under every fused matrix product, and the packing that feeds it. For kernel sources only
+// (see simd.hpp).
+//
+// A tile holds tile_rows x tile_columns sums in registers: 6 x 16 floats with AVX2 (12 of 16 registers), 6 x 64
+// with AVX-512 and 6 x 16 with NEON (24 of 32). The right operand comes as a panel [depth][tile_columns].
+// Accumulators are only ever indexed by constants: one run-time index, and the compiler keeps all of them in memory.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include "core/simd.hpp"
+
+namespace pyfastlm::PYFASTLM_ISA {
+
+#if defined(__AVX512F__) || defined(PYFASTLM_NEON)
+inline constexpr std::size_t tile_vectors = 4;
+#else
+inline constexpr std::size_t tile_vectors = 2;
+#endif
+inline constexpr std::size_t tile_rows = 6;
+template <class T>
+inline constexpr std::size_t tile_columns = tile_vectors * lanes<T>;
+
+// One pointer per row of a tile.
+template <class T>
+struct Rows {
+    T* at[tile_rows];
+};
+
+PYFASTLM_INLINE std::size_t ceil_div(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
+PYFASTLM_INLINE std::size_t smaller(std::size_t a, std::size_t b) { return a < b ? a : b; }
+
+enum class Into { set, add };
+
+// out[i][j] (+)= sum over k of a[i][k * step] * panel[k][j].
+template <Into mode, class T>
+PYFASTLM_INLINE void tile_product(std::size_t depth, const Rows<const T>& a, std::size_t step, const T* panel,
+                                  const Rows<T>& out) {
+    Vec<T> sum[tile_rows][tile_vectors] = {};
+    for (std::size_t k = 0, at = 0; k < depth; ++k, at += step, panel += tile_columns<T>) {
+        Vec<T> b[tile_vectors];
+#pragma GCC unroll 8
+        for (std::size_t v = 0; v < tile_vectors; ++v) b[v] = load(panel + v * lanes<T>);
+#pragma GCC unroll 8
+        for (std::size_t i = 0; i < tile_rows; ++i) {
+            const Vec<T> x = broadcast(a.at[i][at]);
+#pragma GCC unroll 8
+            for (std::size_t v = 0; v < tile_vectors; ++v) sum[i][v] += x * b[v];
+        }
+    }
+#pragma GCC unroll 8
+    for (std::size_t i = 0; i < tile_rows; ++i) {
+#pragma GCC unroll 8
+        for (std::size_t v = 0; v < tile_vectors; ++v) {
+            T* const to = out.at[i] + v * lanes<T>;
+            if constexpr (mode == Into::add) sum[i][v] += load<T>(to);
+            store(to, sum[i][v]);
+        }
+    }
+}
+
+// Stored numbers, named by their format because half precisions arrive as plain 16-bit words.
+struct Bf16 {
+    std::uint16_t bits;
+};
+struct F16 {
+    std::uint16_t bits;
+};
+
+template <class T>
+PYFASTLM_INLINE T widen(T x) {
+    return x;
+}
+PYFASTLM_INLINE float widen(Bf16 x) { return __builtin_bit_cast(float, static_cast<std::uint32_t>(x.bits) << 16); }
+// Moves the exponent by a multiplication, which also makes subnormals right; infinity and NaN keep theirs.
+PYFASTLM_INLINE float widen(F16 x) {
+    const std::uint32_t magnitude = x.bits & 0x7fffu;
+    const std::uint32_t finite =
+        __builtin_bit_cast(std::uint32_t, __builtin_bit_cast(float, magnitude << 13) * 0x1p112f);
+    const std::uint32_t special = 0x7f800000u | (magnitude << 13);
+    return __builtin_bit_cast(float, (magnitude >= 0x7c00u ? special : finite) |
+                                         (static_cast<std::uint32_t>(x.bits & 0x8000u) << 16));
+}
+
+template <class T, std::size_t... lane>
+PYFASTLM_INLINE void interleave(Vec<T> a, Vec<T> b, Vec<T>& low, Vec<T>& high, std::index_sequence<lane...>) {
+    constexpr std::size_t n = lanes<T>;
+    low = __builtin_shufflevector(a, b, (lane / 2 + lane % 2 * n)...);
+    high = __builtin_shufflevector(a, b, (n / 2 + lane / 2 + lane % 2 * n)...);
+}
+
+// Transposes a square of lanes<T> vectors: interleaving the halves log2(lanes) times brings row i to column i.
+template <class T>
+PYFASTLM_INLINE void transpose(Vec<T> (&square)[lanes<T>]) {
+    constexpr std::size_t n = lanes<T>;
+#pragma GCC unroll 8
+    for (std::size_t step = 1; step < n; step *= 2) {
+        Vec<T> next[n];
+#pragma GCC unroll 16
+        for (std::size_t i = 0; i < n / 2; ++i) {
+            interleave<T>(square[i], square[i + n / 2], next[2 * i], next[2 * i + 1], std::make_index_sequence<n>{});
+        }
+#pragma GCC unroll 16
+        for (std::size_t i = 0; i < n; ++i) square[i] = next[i];
+    }
+}
+
+template <class T, class Stored>
+PYFASTLM_INLINE Vec<T> load_wide(const Stored* from) {
+    if constexpr (sizeof(Stored) == sizeof(T)) {
+        return load(reinterpret_cast<const T*>(from));
+    } else {
+        T wide[lanes<T>];
+        for (std::size_t i = 0; i < lanes<T>; ++i) wide[i] = widen(from[i]);
+        return load(wide);
+    }
+}
+
+// panel[k][j] = from[j][k] for j < count <= tile_columns and k < depth; zero for the other j.
+// `from` holds rows of `depth` numbers.
+template <class T, class Stored>
+void pack_columns(const Stored* from, std::size_t count, std::size_t depth, T* panel) {
+    constexpr std::size_t n = lanes<T>, columns = tile_columns<T>;
+    for (std::size_t j = 0; j < columns; j += n) {
+        std::size_t k = 0;
+        if (j + n <= count) {
+            for (; k + n <= depth; k += n) {
+                Vec<T> square[n];
+                for (std::size_t i = 0; i < n; ++i) square[i] = load_wide<T>(from + (j + i) * depth + k);
+                transpose<T>(square);
+                for (std::size_t i = 0; i < n; ++i) store(panel + (k + i) * columns + j, square[i]);
+            }
+        }
+        for (; k < depth; ++k) {
+            for (std::size_t i = 0; i < n; ++i) {
+                panel[k * columns + j + i] = j + i < count ? T(widen(from[(j + i) * depth + k])) : T(0);
+            }
+        }
+    }
+}
+
+// panels[p][k][j] = from[k][p * tile_columns + j] for k < count; zero past the end of a row.
+// `from` holds rows of `width` numbers.
+template <class T, class Stored>
+void pack_rows(const Stored* from, std::size_t count, std::size_t width, T* panels) {
+    constexpr std::size_t columns = tile_columns<T>;
+    for (std::size_t start = 0; start < width; start += columns) {
+        const std::size_t used = smaller(columns, width - start);
+        for (std::size_t k = 0; k < count; ++k, panels += columns) {
+            const Stored* const row = from + k * width + start;
+            if (used == columns) {
+                for (std::size_t j = 0; j < columns; j += lanes<T>) store(panels + j, load_wide<T>(row + j));
+            } else {
+                for (std::size_t j = 0; j < columns; ++j) panels[j] = j < used ? T(widen(row[j])) : T(0);
+            }
+        }
+    }
+}
+
+}  // namespace pyfastlm::PYFASTLM_ISA
