@@ -1,0 +1,103 @@
+"""Hidden states of a batch of pieces, by transformers' own modules."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from pyfastlm._require import require
+from pyfastlm.lm.attention import Layout
+from pyfastlm.lm.packing import Batch, Piece
+
+
+class Body(Protocol):
+    """Everything of a model below its last projection."""
+
+    shares: bool
+    """Whether pieces may have parents."""
+
+    def hidden(self, batch: Batch, later: Sequence[Piece]) -> Tensor:
+        """[N, D], with N the tokens of the batch; ``later`` as in :class:`Layout`."""
+        ...
+
+
+class PackedBody:
+    """One call per batch: pieces end to end in one row, attention replaced by :meth:`Layout.attend`."""
+
+    shares = True
+
+    def __init__(self, module: Any) -> None:
+        self._module = module
+
+    def hidden(self, batch: Batch, later: Sequence[Piece]) -> Tensor:
+        """See :class:`Body`."""
+        layout = Layout(batch, later, self._module.device, self._module.dtype)
+        with _attending(self._module.config, layout):
+            return _output(
+                self._module,
+                input_ids=layout.tokens[None],
+                position_ids=layout.positions[None],
+                use_cache=False,
+            )
+
+
+class SingleBody:
+    """One call per piece, the model exactly as it is: for models that may not be packed."""
+
+    shares = False
+
+    def __init__(self, module: Any) -> None:
+        self._module = module
+
+    def hidden(self, batch: Batch, later: Sequence[Piece]) -> Tensor:
+        """See :class:`Body`."""
+        rows = [torch.from_numpy(piece.tokens).long().to(self._module.device)[None] for piece in batch]
+        return torch.cat([_output(self._module, input_ids=row, use_cache=False) for row in rows])
+
+
+def _output(module: Any, **inputs: Any) -> Tensor:
+    """What comes last: hidden states of a decoder, logits of a whole model; without the batch dimension."""
+    out = module(**inputs)
+    result: Tensor = out.logits if hasattr(out, "logits") else out.last_hidden_state
+    return result[0]
+
+
+_ATTENTION = "pyfastlm_packed"
+_layout: ContextVar[Layout] = ContextVar("layout")
+
+
+class Unpackable(Exception):
+    """The model's attention does something that packing does not know; the message says what."""
+
+
+def _attention(
+    module: Any,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    **options: Any,
+) -> tuple[Tensor, None]:
+    """Attention function in the form that transformers calls."""
+    for name in ("softcap", "s_aux", "position_bias"):
+        if options.get(name) is not None:
+            raise Unpackable(f"its attention has {name}")
+    return _layout.get().attend(module.layer_idx, query, key, value, scaling), None
+
+
+@contextlib.contextmanager
+def _attending(config: Any, layout: Layout) -> Iterator[None]:
+    functions = require("transformers", "lm").AttentionInterface
+    functions.register(_ATTENTION, _attention)
+    usual = config._attn_implementation
+    config._attn_implementation = _ATTENTION
+    token = _layout.set(layout)
+    try:
+        yield
+    finally:
+        _layout.reset(token)
+        config._attn_implementation = usual
