@@ -10,7 +10,7 @@ SENTENCES = [
     "La niña dejó el cuaderno sobre la mesa y salió corriendo a la calle.",
     "Il mercato apre presto: alle sei i banchi sono già pieni di frutta.",
     "図書館は朝の九時に開き、夕方の六時に閉まります。",
-    "这座桥修好以后，两岸的人就不用再等渡船了。",  # noqa: RUF001
+    "这座桥修好以后，两岸的人就不用再等渡船了。",
     "def area(r):\n    return 3.14159 * r ** 2  # in square metres\n",
 ]
 EXTRA_ROWS = 13  # rows of the vocabulary that the tokenizer never emits
