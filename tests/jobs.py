@@ -31,7 +31,7 @@ SUFFIXES = (
 MAIN = "from pyfastlm.cli import main; main()"
 
 
-def documents(n: int, *, seed: int = 0, longest: int = 3) -> list[str]:
+def documents(n: int, *, seed: int = 0, longest: int = 8) -> list[str]:
     """``n`` one-line texts in several scripts, from one word up to about ``longest`` sentences."""
     rng = random.Random(seed)
     texts = []

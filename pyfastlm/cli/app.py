@@ -3,7 +3,7 @@
 import importlib
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -14,7 +14,7 @@ from pyfastlm.errors import InputError, MissingExtra, Unavailable
 COMMANDS = ("score",)
 
 # Recent typer carries its own copy of click, so the base of all usage errors is only found from here.
-UsageProblem: type[Exception] = next(b for b in typer.BadParameter.__mro__ if b.__name__ == "ClickException")
+UsageProblem: Any = next(b for b in typer.BadParameter.__mro__ if b.__name__ == "ClickException")
 
 # Harmless chatter of the libraries below; set before they load, and only where the user has not.
 QUIET = {

@@ -18,6 +18,7 @@ import pytest
 from pyfastlm.errors import InputError
 from pyfastlm.lm.files import Progress, score_files
 from pyfastlm.lm.files import plan as planning
+from pyfastlm.lm.files.readers import Row
 
 COLUMNS = {
     "source": pa.string(),
@@ -125,49 +126,40 @@ def test_order_of_inputs_and_globs(scorer: Any, tmp_path: Path) -> None:
     assert list(dict.fromkeys(Path(row["source"]).name for row in found)) == names
 
 
-def test_many_windows_and_parts_keep_the_order(
-    scorer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(planning, "WINDOW_ROWS", 17)
+def test_many_parts_keep_the_order(scorer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(planning, "PART_ROWS", 5)
+    monkeypatch.setattr("pyfastlm.lm.files.table.ROW_GROUP_ROWS", 17)
     texts = jobs.documents(120)
     source = jobs.write(tmp_path / "in.jsonl", texts)
     score_files(scorer, source, tmp_path / "out.parquet")
     found = jobs.rows(tmp_path / "out.parquet")
     assert [row["row"] for row in found] == list(range(1, 121))
     expect_equal(found, texts, scorer)
+    assert pq.read_metadata(tmp_path / "out.parquet").num_row_groups > 3
 
 
-def test_grouping_depends_on_rows_alone() -> None:
-    from pyfastlm.lm.files.readers import Row
-
+def test_parts_are_bounded_and_depend_on_rows_alone() -> None:
     stream = [Row(0, i, None, "x" * (i * 37 % 101 + 1), i * 37 % 101 + 1, None) for i in range(20_000)]
-    grouped = [list(planning.parts(n, w, 500)) for n, w in enumerate(planning.windows(stream, 500))]
-    again = [list(planning.parts(n, w, 500)) for n, w in enumerate(planning.windows(iter(stream), 500))]
-    assert grouped == again
-    for window in grouped:
-        places = [place for part in window for place in part.order]
-        assert sorted(places) == list(range(len(places)))
-        sizes = [row.n_bytes for part in window for row in part.rows]
-        assert sizes == sorted(sizes, reverse=True)
-        assert all(sum(row.n_bytes for row in part.rows) < 500 + 101 for part in window)
-    assert sum(len(window) for window in planning.windows(stream, 500)) == 20_000
+    stream += [Row(1, i, None, None, 0, "empty text") for i in range(5_000)]
+    grouped = [*planning.parts(iter(stream), 16)]
+    assert grouped == [*planning.parts(stream, 16)]
+    assert [row for part in grouped for row in part.rows] == stream
+    assert [part.number for part in grouped] == [*range(len(grouped))]
+    sizes = [sum(row.n_bytes for row in part.rows) for part in grouped]
+    assert max(sizes) < 16 * planning.PART_BYTES_PER_TOKEN + 101
+    assert max(len(part.rows) for part in grouped) == planning.PART_ROWS
 
 
 @pytest.mark.parametrize("change", [{"text": "other"}, {"id": "other"}, {"row": 9}, {"source": 1}])
 def test_key_covers_all_that_reaches_the_table(change: dict[str, Any]) -> None:
-    from pyfastlm.lm.files.readers import Row
+    def key(row: Row) -> str:
+        return planning.Part(0, [row]).key()
 
     row = Row(0, 1, None, "text", 4, None)
-    before = planning.Part(0, 0, [0], [row]).key()
-    assert planning.Part(0, 0, [0], [row._replace(**change)]).key() != before
-    assert planning.Part(0, 0, [1], [row]).key() != before
+    assert key(row._replace(**change)) != key(row)
+    assert key(Row(0, 1, None, None, 0, "text")) != key(row)
     # The same characters in other fields are another row.
-    assert planning.Part(0, 0, [0], [Row(0, 1, "ab", "c", 1, None)]).key() != (
-        planning.Part(0, 0, [0], [Row(0, 1, "a", "bc", 2, None)]).key()
-    )
-    rejected = Row(0, 1, None, None, 0, "text")
-    assert planning.Part(0, 0, [0], [rejected]).key() != before
+    assert key(Row(0, 1, "ab", "c", 1, None)) != key(Row(0, 1, "a", "bc", 2, None))
 
 
 @pytest.mark.parametrize(

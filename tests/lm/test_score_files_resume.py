@@ -98,7 +98,7 @@ def test_a_finished_job_with_other_contents_is_refused(scorer: Any, source: Path
     score_files(scorer, source, output)
     before = output.read_bytes()
     jobs.write(source, jobs.documents(120, seed=1))
-    with pytest.raises(InputError, match="resume: .* made from other contents of the inputs; start afresh"):
+    with pytest.raises(InputError, match=r"resume: .* made from other contents of the inputs; start afresh"):
         score_files(scorer, source, output)
     assert output.read_bytes() == before
     assert not parts_of(output).exists()
@@ -193,7 +193,7 @@ def test_same_contents_in_a_new_file_go_on(scorer: Any, source: Path, output: Pa
 def test_a_truncated_input_goes_on_when_it_is_whole(
     scorer: Any, output: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pyfastlm.lm.files.plan.WINDOW_ROWS", 30)
+    monkeypatch.setattr("pyfastlm.lm.files.plan.PART_ROWS", 30)
     texts = jobs.documents(300)
     source = jobs.write(tmp_path / "in.jsonl.gz", texts)
     score_files(scorer, source, tmp_path / "undisturbed.parquet")
@@ -283,7 +283,7 @@ def test_one_process_at_a_time(scorer: Any, source: Path, output: Path) -> None:
 
     def intrude(state: Progress) -> None:
         if not refused:
-            with pytest.raises(InputError, match="another process is working in .*; wait for it") as caught:
+            with pytest.raises(InputError, match=r"another process is working in .*; wait for it") as caught:
                 score_files(scorer, source, output, resume=False)
             refused.append(caught)
 
@@ -371,7 +371,7 @@ print(deaths)
 
 
 def test_killed_at_every_change_of_the_file_system(tiny_lm_dir: Path, tmp_path: Path) -> None:
-    jobs.write(tmp_path / "in.jsonl", jobs.documents(40))
+    jobs.write(tmp_path / "in.jsonl", jobs.documents(16))
     (tmp_path / "in.txt").write_bytes(b"good\n\nalso good\n")
     script = CRASHES.format(room=str(ROOM), folder=str(tmp_path), lm=str(tiny_lm_dir))
     run = subprocess.run(

@@ -47,16 +47,16 @@ class Job:
 
     def part_names(self) -> set[str]:
         """Names of the parts on disk."""
-        return {entry.name for entry in os.scandir(self.directory) if entry.name.endswith(parts.SUFFIX)}
+        return {name for name in os.listdir(self.directory) if name.endswith(parts.SUFFIX)}
 
     def clear(self) -> None:
         """Remove everything a job leaves, the manifest first: what is without one is nobody's."""
         with contextlib.suppress(FileNotFoundError):
             (self.directory / MANIFEST).unlink()
             fsync_directory(self.directory)
-        for entry in list(os.scandir(self.directory)):
-            if entry.name.endswith((parts.SUFFIX, TEMPORARY)):
-                os.unlink(entry.path)
+        for name in os.listdir(self.directory):
+            if name.endswith((parts.SUFFIX, TEMPORARY)):
+                os.unlink(self.directory / name)
 
     def remove(self) -> None:
         """Remove the directory and all that a job leaves in it."""
@@ -117,10 +117,10 @@ def _lock(directory: Path) -> int:
 
 
 def _refuse_strangers(directory: Path) -> None:
-    for entry in os.scandir(directory):
-        if entry.name != MANIFEST and not entry.name.endswith((parts.SUFFIX, TEMPORARY)):
+    for name in os.listdir(directory):
+        if name != MANIFEST and not name.endswith((parts.SUFFIX, TEMPORARY)):
             raise InputError(
-                f"output: {str(directory)!r} holds {entry.name!r}, which is no part of a job; "
+                f"output: {str(directory)!r} holds {name!r}, which is no part of a job; "
                 "remove or rename that directory"
             )
 
@@ -131,14 +131,14 @@ def refuse_difference(found: dict[str, Any], wanted: dict[str, Any], what: str) 
         before, now = found.get(name), wanted[name]
         if before == now:
             continue
-        if name == "inputs" and isinstance(before, list):
-            gone, new = [i for i in before if i not in now], [i for i in now if i not in before]
-            change = "; ".join(
-                [f"without {gone[0]!r}"] * bool(gone)
-                + [f"with {new[0]!r}"] * bool(new)
-                + ["in another order"] * (not gone and not new)
-            )
-            differs = f"other inputs (now {change})"
+        if name == "inputs":
+            differs = f"other inputs (now {_inputs_differ(before or [], now)})"
         else:
             differs = f"another {name} (then {before!r}, now {now!r})"
         raise InputError(f"resume: {what} with {differs}; give the same, or {START_AFRESH}")
+
+
+def _inputs_differ(before: list[str], now: list[str]) -> str:
+    changes = [f"without {name!r}" for name in before if name not in now][:1]
+    changes += [f"with {name!r}" for name in now if name not in before][:1]
+    return " and ".join(changes) or "in another order"

@@ -16,11 +16,10 @@ SCORES = ("logp", "n_tokens", "n_bytes", "n_windows", "bits_per_byte")
 
 
 def schema() -> Any:
-    """``place`` in the window, ``source`` index, ``row``, ``id``; then ``reason``, or the scores."""
+    """``source`` index, ``row``, ``id``; then ``reason``, or the scores."""
     pa = require("pyarrow", "lm")
     return pa.schema(
         [
-            pa.field("place", pa.int32(), nullable=False),
             pa.field("source", pa.int32(), nullable=False),
             pa.field("row", pa.int64(), nullable=False),
             pa.field("id", pa.string()),
@@ -39,12 +38,11 @@ def table(part: Part, scores: "Sequence[TextScore]") -> Any:
     pa = require("pyarrow", "lm")
     columns: dict[str, list[Any]] = {name: [] for name in schema().names}
     following = iter(scores)
-    for place, row in zip(part.order, part.rows, strict=True):
+    for row in part.rows:
         score = None if row.text is None else next(following)
         reason = row.reason
         if score is not None and score.n_tokens == 0:
             score, reason = None, "the tokenizer finds no token"
-        columns["place"].append(place)
         columns["source"].append(row.source)
         columns["row"].append(row.row)
         columns["id"].append(row.id)

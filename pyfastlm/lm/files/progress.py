@@ -44,14 +44,14 @@ class Tracker:
         self._bytes_scored = self._bytes_done = 0
         self._started = time.perf_counter()
 
-    def update(self, bytes_done: int, *, resumed: tuple[int, int] | None = None) -> Progress:
-        """Note one more part; ``resumed`` are its documents and tokens if an earlier run scored it."""
+    def update(self, bytes_done: int, part: tuple[int, int], *, resumed: bool) -> Progress:
+        """Note one more ``part`` of so many documents and tokens; ``resumed`` if an earlier run scored it."""
         advanced, self._bytes_done = bytes_done - self._bytes_done, bytes_done
-        if resumed is None:
-            self._bytes_scored += advanced
+        if resumed:
+            self.resumed_documents += part[0]
+            self.resumed_tokens += part[1]
         else:
-            self.resumed_documents += resumed[0]
-            self.resumed_tokens += resumed[1]
+            self._bytes_scored += advanced
         seconds = time.perf_counter() - self._started
         left = max(self._bytes_total - bytes_done, 0)
         known = self._bytes_total and self._bytes_scored

@@ -15,7 +15,7 @@ from pyfastlm.lm.files.inputs import STDIN, Source
 MAX_ROW_BYTES = 64 << 20
 # Small, so that a batch of long documents stays small.
 PARQUET_BATCH_ROWS = 64
-BUFFER_BYTES = 1 << 20
+BUFFER_BYTES = 1 << 16
 
 
 class Row(NamedTuple):
@@ -58,10 +58,12 @@ class Reader:
         number = 0
         with contextlib.ExitStack() as stack:
             raw = _open(source, stack)
-            self._tell = raw.tell if source.size else _nothing
+            consumed = 0
+            if source.size:
+                self._tell = raw.tell if source.compression else lambda: consumed
             try:
-                stream = _decompressed(raw, source, stack)
-                for line in _split(stream):
+                for line, length in _split(_decompressed(raw, source, stack)):
+                    consumed += length
                     number += 1
                     if line is None:
                         yield _rejected(index, number, f"longer than {MAX_ROW_BYTES >> 20} MiB")
@@ -115,15 +117,19 @@ def _decompressed(raw: BinaryIO, source: Source, stack: contextlib.ExitStack) ->
     return stack.enter_context(io.BufferedReader(stream, BUFFER_BYTES))
 
 
-def _split(stream: BinaryIO) -> Iterator[bytes | None]:
-    """Lines without their end (``\\n`` or ``\\r\\n``); None for a line over the limit, which is skipped."""
+def _split(stream: BinaryIO) -> Iterator[tuple[bytes | None, int]]:
+    """Lines without their end (LF or CRLF), and their lengths with it.
+
+    None stands for a line over the limit, which is skipped.
+    """
     while line := stream.readline(MAX_ROW_BYTES + 2):
-        if len(line) > MAX_ROW_BYTES and not line.endswith(b"\n"):
+        length = len(line)
+        if length > MAX_ROW_BYTES and not line.endswith(b"\n"):
             while (rest := stream.readline(BUFFER_BYTES)) and not rest.endswith(b"\n"):
-                pass
-            yield None
+                length += len(rest)
+            yield None, length + len(rest)
         else:
-            yield line.removesuffix(b"\n").removesuffix(b"\r")
+            yield line.removesuffix(b"\n").removesuffix(b"\r"), length
 
 
 def _text_row(index: int, number: int, line: bytes, text_key: str) -> Row:

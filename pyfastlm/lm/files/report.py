@@ -72,10 +72,11 @@ class Totals:
     def __init__(self, sources: tuple[Source, ...]) -> None:
         self._sources = sources
         self._sums = [_Sums() for _ in sources]
-        self.documents = self.rejected = self.tokens = self.bytes = 0
+        self.documents = self.rejected = self.tokens = 0
 
-    def add(self, table: Any) -> None:
-        """Add the rows of one part (see :mod:`pyfastlm.lm.files.parts`)."""
+    def add(self, table: Any) -> tuple[int, int]:
+        """Add the rows of one part (see :mod:`pyfastlm.lm.files.parts`); return its documents and tokens."""
+        before = self.documents, self.tokens
         columns = ("source", "reason", "n_tokens", "n_bytes", "logp")
         for source, reason, tokens, size, logp in zip(*(table[c].to_pylist() for c in columns), strict=True):
             sums = self._sums[source]
@@ -89,7 +90,7 @@ class Totals:
             sums.logp += logp
             self.documents += 1
             self.tokens += tokens
-            self.bytes += size
+        return self.documents - before[0], self.tokens - before[1]
 
     def by_source(self) -> list[SourceReport]:
         """One entry per input, in their order."""

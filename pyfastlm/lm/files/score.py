@@ -3,7 +3,7 @@
 import hashlib
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,11 +78,10 @@ def score_files(
             refuse_difference(finished["description"], description, f"{target} was made")
         else:
             job.begin(description, replaces=not resume)
-        per_part = plan.part_bytes(scorer.tokens_per_batch)
         if finished is None:
-            finished, taken = _score(scorer, job, reader, per_part, target, description, tell)
+            finished, taken = _score(scorer, job, reader, target, description, tell)
         else:
-            _verify(reader, per_part, target, finished)
+            _verify(reader, scorer.tokens_per_batch, target, finished)
             taken = (finished["documents"], finished["tokens"])
         job.remove()
     return _report(target, finished, taken, time.perf_counter() - started)
@@ -126,7 +125,6 @@ def _score(
     scorer: "Scorer",
     job: Job,
     reader: Reader,
-    per_part: int,
     target: Path,
     description: dict[str, Any],
     tell: Callback,
@@ -134,29 +132,24 @@ def _score(
     totals = Totals(reader.sources)
     tracker = Tracker(totals, sum(source.size for source in reader.sources))
     saved = {plan.prefix_of(name): name for name in job.part_names()}
-    names: list[list[str]] = []
+    names: list[str] = []
     digest = hashlib.blake2b(digest_size=16)
-    for part, key, position in _keyed(reader, per_part):
-        if part.number == 0:
-            names.append([])
+    for part in plan.parts(reader, scorer.tokens_per_batch):
+        key = part.key()
         name = f"{part.prefix}{key}{parts.SUFFIX}"
-        names[-1].append(name)
+        names.append(name)
         digest.update(key.encode())
         found = saved.pop(part.prefix, None)
         if found not in (None, name):
             _refuse_contents(job, reader.sources[part.rows[0].source].name)
-        scores = parts.load(job.directory / name) if found else None
-        resumed = None
-        if scores is None:
+        saved_scores = parts.load(job.directory / name) if found else None
+        if saved_scores is None:
             texts = [row.text for row in part.rows if row.text is not None]
-            scores = parts.table(part, scorer.rolling(texts) if texts else [])
+            scores = parts.table(part, scorer.rolling(texts))
             parts.save(scores, job.directory / name)
-            totals.add(scores)
         else:
-            before = totals.documents, totals.tokens
-            totals.add(scores)
-            resumed = totals.documents - before[0], totals.tokens - before[1]
-        tell(tracker.update(position, resumed=resumed))
+            scores = saved_scores
+        tell(tracker.update(reader.position, totals.add(scores), resumed=saved_scores is not None))
     if saved:
         _refuse_contents(job, reader.sources[-1].name)
     metadata = {
@@ -170,27 +163,13 @@ def _score(
     return metadata, (tracker.resumed_documents, tracker.resumed_tokens)
 
 
-def _verify(reader: Reader, per_part: int, target: Path, finished: dict[str, Any]) -> None:
+def _verify(reader: Reader, tokens_per_batch: int, target: Path, finished: dict[str, Any]) -> None:
     """Refuse a finished table whose inputs have other contents by now."""
     digest = hashlib.blake2b(digest_size=16)
-    for _, key, _ in _keyed(reader, per_part):
-        digest.update(key.encode())
+    for part in plan.parts(reader, tokens_per_batch):
+        digest.update(part.key().encode())
     if digest.hexdigest() != finished["digest"]:
         raise InputError(f"resume: {target} was made from other contents of the inputs; {START_AFRESH}")
-
-
-def _keyed(reader: Reader, per_part: int) -> Iterator[tuple[plan.Part, str, int]]:
-    """Every part with its key, and the input position (bytes) that its completion stands for."""
-    begun = 0
-    for number, window in enumerate(plan.windows(reader, per_part)):
-        end = reader.position
-        size = max(sum(row.n_bytes for row in window), 1)
-        done = 0
-        for part in plan.parts(number, window, per_part):
-            done += sum(row.n_bytes for row in part.rows)
-            yield part, part.key(), begun + (end - begun) * done // size
-        begun = end
-        window.clear()  # or this window would live on while the next one is read
 
 
 def _refuse_contents(job: Job, name: str) -> None:

@@ -62,39 +62,38 @@ def read_metadata(path: Path) -> dict[str, Any] | None:
 
 def assemble(
     job: Job,
-    names: Sequence[Sequence[str]],
+    names: Sequence[str],
     sources: tuple[Source, ...],
     output: Path,
     metadata: dict[str, Any],
     rejected: int,
 ) -> None:
-    """Write output and rejects from the part files ``names`` (by window), each by one atomic rename."""
+    """Write output and rejects from the part files ``names`` (in order), each by one atomic rename."""
     rejects = rejects_path(output)
     if rejected:
         with replacing(rejects, job.directory / f"rejected{TEMPORARY}") as file:
-            for window in _windows(job, names):
-                for row in window.filter(window["reason"].is_valid()).to_pylist():
+            for part in _parts(job, names):
+                for row in part.filter(part["reason"].is_valid()).to_pylist():
                     line = {"source": sources[row["source"]].name, "row": row["row"], "id": row["id"]}
                     file.write(json.dumps(line | {"reason": row["reason"]}).encode() + b"\n")
     elif rejects.exists():
         rejects.unlink()
         fsync_directory(rejects.parent)
     with replacing(output, job.directory / f"output{TEMPORARY}") as file:
-        _write(file, (_finished(window, sources, metadata) for window in _windows(job, names)), metadata)
+        _write(file, (_finished(part, sources, metadata) for part in _parts(job, names)), metadata)
 
 
-def _windows(job: Job, names: Sequence[Sequence[str]]) -> Iterator[Any]:
+def _parts(job: Job, names: Sequence[str]) -> Iterator[Any]:
+    for name in names:
+        part = parts.load(job.directory / name)
+        if part is None:
+            raise OSError(f"{job.directory / name} was damaged or removed meanwhile; run again")
+        yield part
+
+
+def _finished(part: Any, sources: tuple[Source, ...], metadata: dict[str, Any]) -> Any:
     pa = require("pyarrow", "lm")
-    for window in names:
-        tables = [parts.load(job.directory / name) for name in window]
-        if any(table is None for table in tables):
-            raise OSError(f"{job.directory}: a part was damaged or removed meanwhile; run again")
-        yield pa.concat_tables(tables).sort_by("place")
-
-
-def _finished(window: Any, sources: tuple[Source, ...], metadata: dict[str, Any]) -> Any:
-    pa = require("pyarrow", "lm")
-    scored = window.filter(window["reason"].is_null())
+    scored = part.filter(part["reason"].is_null())
     names = pa.array([source.name for source in sources], pa.string())
     columns = {name: scored[name] for name in ("row", "id", *parts.SCORES)}
     columns["source"] = names.take(scored["source"].combine_chunks())
