@@ -75,6 +75,7 @@ class Block {
   public:
     Block(const Problem<T>& p, std::size_t copies, Scratch& scratch)
         : p_(p),
+          plain_(p.bias == nullptr && p.softcap == T(0) && p.scale == T(1)),
           capacity_(columns_packed(p, copies)),
           panels_(scratch.take<T>(capacity_ * p.dim)),
           transposed_(copies == 2 ? scratch.take<T>(capacity_ * padded_dim(p)) : nullptr),
@@ -100,12 +101,15 @@ class Block {
             for (std::size_t i = 0; i < tile_rows; ++i) out.at[i] = z.at[i] + j;
             tile_product<Into::set>(p_.dim, hidden, 1, panels_ + j * p_.dim, out);
         }
-        const Vec<T> scale = broadcast(p_.scale);
-        for (std::size_t i = 0; i < tile_rows; ++i) {
-            for (std::size_t j = 0; j < width(); j += lanes<T>) {
-                const Vec<T> x = load(z.at[i] + j) * scale + load(bias_ + j);
-                store(z.at[i] + j, p_.softcap == T(0) ? x : capped(x));
+        if (!plain_) {
+            for (std::size_t i = 0; i < tile_rows; ++i) {
+                for (std::size_t j = 0; j < width(); j += lanes<T>) {
+                    const Vec<T> x = load(z.at[i] + j) * p_.scale + load(bias_ + j);
+                    store(z.at[i] + j, p_.softcap == T(0) ? x : capped(x));
+                }
             }
+        }
+        for (std::size_t i = 0; i < tile_rows; ++i) {
             for (std::size_t j = count_; j < width(); ++j) z.at[i][j] = -infinity<T>;
         }
     }
@@ -156,6 +160,7 @@ class Block {
     }
 
     const Problem<T>& p_;
+    const bool plain_;  // the product is the logit
     const std::size_t capacity_;
     T* const panels_;      // [capacity / columns][dim][columns]
     T* const transposed_;  // [padded dim / columns][count][columns] or null
@@ -212,6 +217,33 @@ T reference_of(const Partial<T>& row) {
     return row.max == -infinity<T> ? T(0) : row.max;
 }
 
+// Over one row of logits z: the largest, the sum of e^(z - m) and, where asked for, of (z - m) e^(z - m).
+template <class T>
+struct Sums {
+    Vec<T> max, sum, weighted;
+};
+
+// One pass with the m known so far: a larger z is rare after the first blocks, and then costs a second pass.
+template <class T>
+PYFASTLM_INLINE Sums<T> exponentials(const T* z, std::size_t width, T reference, bool weighted) {
+    const Vec<T> m = broadcast(reference);
+    Sums<T> sums{broadcast(-infinity<T>), {}, {}};
+    for (std::size_t j = 0; j < width; j += lanes<T>) {
+        const Vec<T> x = load(z + j), e = exp(x - m);
+        sums.max = max<T>(sums.max, x);
+        sums.sum += e;
+        if (weighted) sums.weighted += max<T>(broadcast(T(lowest)), x - m) * e;
+    }
+    return sums;
+}
+
+template <class T>
+std::size_t first_of(const T* x, T value) {
+    std::size_t j = 0;
+    while (x[j] != value) ++j;
+    return j;
+}
+
 template <class T>
 void start(Range rows, Partial<T>* out) {
     for (std::size_t n = rows.begin; n < rows.end; ++n) {
@@ -234,23 +266,14 @@ void statistics(const Problem<T>& p, Range rows, Range vocab, bool argmax, bool 
             for (std::size_t i = 0; n + i < rows.end && i < tile_rows; ++i) {
                 Partial<T>& row = out[n + i];
                 const T* const x = z.at[i];
-                const T best = largest(x, block.width());
-                if (argmax && best > row.max) {
-                    std::size_t j = 0;
-                    while (x[j] != best) ++j;
-                    row.best = static_cast<std::int64_t>(v + j);
+                Sums<T> sums = exponentials(x, block.width(), reference_of(row), entropy);
+                if (const T best = max_lanes<T>(sums.max); best > row.max) {
+                    if (argmax) row.best = static_cast<std::int64_t>(v + first_of(x, best));
+                    raise(row, best);
+                    sums = exponentials(x, block.width(), best, entropy);
                 }
-                raise(row, best);
-                const Vec<T> m = broadcast(reference_of(row));
-                Vec<T> sum{}, weighted{};
-                for (std::size_t j = 0; j < block.width(); j += lanes<T>) {
-                    const Vec<T> shifted = load(x + j) - m;
-                    const Vec<T> e = exp(shifted);
-                    sum += e;
-                    if (entropy) weighted += max<T>(broadcast(T(lowest)), shifted) * e;
-                }
-                row.sum += static_cast<double>(sum_lanes<T>(sum));
-                row.weighted += static_cast<double>(sum_lanes<T>(weighted));
+                row.sum += static_cast<double>(sum_lanes<T>(sums.sum));
+                if (entropy) row.weighted += static_cast<double>(sum_lanes<T>(sums.weighted));
                 const std::size_t column = block.column(p.targets[n + i]);
                 if (column < block.count()) row.target = x[column];
             }

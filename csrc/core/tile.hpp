@@ -84,37 +84,53 @@ PYFASTLM_INLINE float widen(F16 x) {
                                          (static_cast<std::uint32_t>(x.bits & 0x8000u) << 16));
 }
 
-template <class T, std::size_t... lane>
-PYFASTLM_INLINE void interleave(Vec<T> a, Vec<T> b, Vec<T>& low, Vec<T>& high, std::index_sequence<lane...>) {
-    constexpr std::size_t n = lanes<T>;
-    low = __builtin_shufflevector(a, b, (lane / 2 + lane % 2 * n)...);
-    high = __builtin_shufflevector(a, b, (n / 2 + lane / 2 + lane % 2 * n)...);
-}
-
-// Transposes a square of lanes<T> vectors: interleaving the halves log2(lanes) times brings row i to column i.
+// 16 bytes of numbers: the unit within which shuffles are cheap on every instruction set.
 template <class T>
-PYFASTLM_INLINE void transpose(Vec<T> (&square)[lanes<T>]) {
-    constexpr std::size_t n = lanes<T>;
-#pragma GCC unroll 8
-    for (std::size_t step = 1; step < n; step *= 2) {
-        Vec<T> next[n];
-#pragma GCC unroll 16
-        for (std::size_t i = 0; i < n / 2; ++i) {
-            interleave<T>(square[i], square[i + n / 2], next[2 * i], next[2 * i + 1], std::make_index_sequence<n>{});
-        }
-#pragma GCC unroll 16
-        for (std::size_t i = 0; i < n; ++i) square[i] = next[i];
-    }
+inline constexpr std::size_t quad = 16 / sizeof(T);
+
+// The vectors made of lanes 0, 1, ... of a and b in turn, within each quad: from its lower or its upper half.
+template <std::size_t half, class T, std::size_t... lane>
+PYFASTLM_INLINE Vec<T> interleave(Vec<T> a, Vec<T> b, std::index_sequence<lane...>) {
+    constexpr std::size_t n = sizeof...(lane), q = quad<T>;
+    return __builtin_shufflevector(a, b, (lane / q * q + half * q / 2 + lane % q / 2 + lane % 2 * n)...);
 }
 
 template <class T, class Stored>
-PYFASTLM_INLINE Vec<T> load_wide(const Stored* from) {
-    if constexpr (sizeof(Stored) == sizeof(T)) {
-        return load(reinterpret_cast<const T*>(from));
+PYFASTLM_INLINE void widen_some(const Stored* from, std::size_t count, T* to) {
+    for (std::size_t i = 0; i < count; ++i) to[i] = static_cast<T>(widen(from[i]));
+}
+
+// A vector of quads, the g-th from `from + g * stride`.
+template <class T, class Stored, std::size_t count = lanes<T> / quad<T>>
+PYFASTLM_INLINE auto gather_quads(const Stored* from, std::size_t stride) {
+    typedef T Result __attribute__((vector_size(16 * count)));
+    if constexpr (count == 1) {
+        T wide[quad<T>];
+        widen_some(from, quad<T>, wide);
+        Result v;
+        __builtin_memcpy(&v, wide, sizeof v);
+        return v;
     } else {
-        T wide[lanes<T>];
-        for (std::size_t i = 0; i < lanes<T>; ++i) wide[i] = widen(from[i]);
-        return load(wide);
+        const auto a = gather_quads<T, Stored, count / 2>(from, stride);
+        const auto b = gather_quads<T, Stored, count / 2>(from + count / 2 * stride, stride);
+        return [&]<std::size_t... lane>(std::index_sequence<lane...>) __attribute__((always_inline)) {
+            return __builtin_shufflevector(a, b, lane...);
+        }(std::make_index_sequence<count * quad<T>>{});
+    }
+}
+
+// Transposes the square within each quad of q vectors: interleaving the halves log2(q) times brings row i to column i.
+template <class T>
+PYFASTLM_INLINE void transpose_quads(Vec<T> (&square)[quad<T>]) {
+    constexpr std::size_t q = quad<T>;
+    constexpr auto all = std::make_index_sequence<lanes<T>>{};
+    for (std::size_t step = 1; step < q; step *= 2) {
+        Vec<T> next[q];
+        for (std::size_t i = 0; i < q / 2; ++i) {
+            next[2 * i] = interleave<0, T>(square[i], square[i + q / 2], all);
+            next[2 * i + 1] = interleave<1, T>(square[i], square[i + q / 2], all);
+        }
+        for (std::size_t i = 0; i < q; ++i) square[i] = next[i];
     }
 }
 
@@ -122,15 +138,15 @@ PYFASTLM_INLINE Vec<T> load_wide(const Stored* from) {
 // `from` holds rows of `depth` numbers.
 template <class T, class Stored>
 void pack_columns(const Stored* from, std::size_t count, std::size_t depth, T* panel) {
-    constexpr std::size_t n = lanes<T>, columns = tile_columns<T>;
+    constexpr std::size_t n = lanes<T>, q = quad<T>, columns = tile_columns<T>;
     for (std::size_t j = 0; j < columns; j += n) {
         std::size_t k = 0;
         if (j + n <= count) {
-            for (; k + n <= depth; k += n) {
-                Vec<T> square[n];
-                for (std::size_t i = 0; i < n; ++i) square[i] = load_wide<T>(from + (j + i) * depth + k);
-                transpose<T>(square);
-                for (std::size_t i = 0; i < n; ++i) store(panel + (k + i) * columns + j, square[i]);
+            for (; k + q <= depth; k += q) {
+                Vec<T> square[q];
+                for (std::size_t i = 0; i < q; ++i) square[i] = gather_quads<T>(from + (j + i) * depth + k, q * depth);
+                transpose_quads<T>(square);
+                for (std::size_t i = 0; i < q; ++i) store(panel + (k + i) * columns + j, square[i]);
             }
         }
         for (; k < depth; ++k) {
@@ -151,7 +167,7 @@ void pack_rows(const Stored* from, std::size_t count, std::size_t width, T* pane
         for (std::size_t k = 0; k < count; ++k, panels += columns) {
             const Stored* const row = from + k * width + start;
             if (used == columns) {
-                for (std::size_t j = 0; j < columns; j += lanes<T>) store(panels + j, load_wide<T>(row + j));
+                widen_some(row, columns, panels);
             } else {
                 for (std::size_t j = 0; j < columns; ++j) panels[j] = j < used ? T(widen(row[j])) : T(0);
             }

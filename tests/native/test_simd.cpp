@@ -1,0 +1,95 @@
+// The vector code itself, compiled once per instruction set: exp, folds, widening and packing.
+#include "core/tile.hpp"
+
+#include <cmath>
+#include <limits>
+#include <random>
+#include <vector>
+
+#include "check.hpp"
+
+using namespace pyfastlm::PYFASTLM_ISA;
+
+namespace {
+
+void exp_is_accurate_and_keeps_nan() {
+    for (float x = 0.0f; x > -87.0f; x -= 0.00371f) {
+        const float got = exp(broadcast(x))[lanes<float> - 1];
+        const double expected = std::exp(static_cast<double>(x));
+        check_near(got / expected, 1.0, x > -20 ? 2.5e-7 : 6e-6, "exp");
+    }
+    CHECK(exp(broadcast(0.0f))[0] == 1.0f);
+    for (const float x : {-88.0f, -1e30f, -std::numeric_limits<float>::infinity()}) CHECK(exp(broadcast(x))[0] == 0.0f);
+    const auto odd_nan = __builtin_bit_cast(float, 0x7fc12345u);
+    CHECK(std::isnan(exp(broadcast(std::nanf("")))[0]) && std::isnan(exp(broadcast(odd_nan))[0]));
+}
+
+void folds_see_every_lane() {
+    for (std::size_t i = 0; i < lanes<float>; ++i) {
+        Vec<float> v = broadcast(1.0f);
+        v[i] = 5.0f;
+        CHECK(max_lanes<float>(v) == 5.0f);
+        CHECK(sum_lanes<float>(v) == static_cast<float>(lanes<float>) + 4.0f);
+    }
+    CHECK(std::signbit(broadcast(-0.0f)[0]));
+}
+
+// Every half-precision number against arithmetic on its fields.
+void widening_is_exact() {
+    for (unsigned bits = 0; bits < 65536; ++bits) {
+        const float bf16 = widen(Bf16{static_cast<std::uint16_t>(bits)});
+        CHECK(__builtin_bit_cast(std::uint32_t, bf16) == bits << 16);
+        const float f16 = widen(F16{static_cast<std::uint16_t>(bits)});
+        const unsigned exponent = (bits >> 10) & 31u, fraction = bits & 1023u;
+        const double sign = bits & 0x8000u ? -1 : 1;
+        if (exponent == 31) {
+            CHECK(fraction != 0 ? std::isnan(f16) : f16 == static_cast<float>(sign) * INFINITY);
+        } else {
+            const double size = exponent == 0 ? std::ldexp(fraction, -24)
+                                              : std::ldexp(1024 + fraction, static_cast<int>(exponent) - 25);
+            CHECK(static_cast<double>(f16) == sign * size && std::signbit(f16) == (sign < 0));
+        }
+    }
+}
+
+template <class T>
+void packing_moves_every_number() {
+    constexpr std::size_t columns = tile_columns<T>;
+    for (const std::size_t count : {std::size_t{1}, columns - 1, columns}) {
+        for (const std::size_t depth : {1u, 2u, 5u, 16u, 37u}) {
+            std::vector<T> from(columns * depth);
+            for (std::size_t i = 0; i < from.size(); ++i) from[i] = static_cast<T>(i + 1);
+            std::vector<T> panel(columns * depth, T(-1));
+            pack_columns(from.data(), count, depth, panel.data());
+            for (std::size_t k = 0; k < depth; ++k) {
+                for (std::size_t j = 0; j < columns; ++j) {
+                    CHECK(panel[k * columns + j] == (j < count ? from[j * depth + k] : T(0)));
+                }
+            }
+        }
+    }
+    for (const std::size_t width : {std::size_t{1}, columns, 2 * columns + 3}) {
+        const std::size_t rows = 3, panels = (width + columns - 1) / columns;
+        std::vector<T> from(rows * width);
+        for (std::size_t i = 0; i < from.size(); ++i) from[i] = static_cast<T>(i + 1);
+        std::vector<T> packed(panels * rows * columns, T(-1));
+        pack_rows(from.data(), rows, width, packed.data());
+        for (std::size_t d = 0; d < panels * columns; ++d) {
+            for (std::size_t k = 0; k < rows; ++k) {
+                const T got = packed[(d / columns * rows + k) * columns + d % columns];
+                CHECK(got == (d < width ? from[k * width + d] : T(0)));
+            }
+        }
+    }
+}
+
+}  // namespace
+
+int main() {
+    skip_unless_isa_runs();
+    exp_is_accurate_and_keeps_nan();
+    folds_see_every_lane();
+    widening_is_exact();
+    packing_moves_every_number<float>();
+    packing_moves_every_number<double>();
+}
