@@ -71,7 +71,7 @@ class Blocks:
 HALF = Blocks(128, 128, 64, warps=8, stages=3, widen=False)
 HALF_ODD = Blocks(64, 128, 32, warps=8, stages=2, widen=False)
 SINGLE = Blocks(64, 128, 16, warps=8, stages=2, widen=True)
-MIXED = Blocks(64, 128, 16, warps=8, stages=1, widen=True)
+MIXED = Blocks(64, 64, 16, warps=8, stages=2, widen=True)
 COMBINE_SPLITS, COMBINE_ROWS, COMBINE_WARPS, COMBINE_STAGES = 64, 32, 4, 1
 
 
@@ -80,7 +80,14 @@ def blocks_for(hidden: Tensor, weight: Tensor) -> Blocks:
 
     16-bit rows that are not aligned to 16 elements cannot be copied asynchronously: they pass through
     registers, and a tile of ``HALF`` would spill.
+
+    Raises:
+        TypeError: for float64, which has no tiles here.
     """
+    if torch.float64 in (hidden.dtype, weight.dtype):
+        raise TypeError(
+            "hidden: expected float32, bfloat16 or float16 for Triton, got float64; use impl='reference'"
+        )
     if hidden.dtype != weight.dtype:
         return MIXED
     if hidden.dtype == torch.float32:
@@ -193,7 +200,8 @@ def linear_logp_fwd_kernel(
     )
     rows = row_block * BLOCK_ROWS + tl.arange(0, BLOCK_ROWS)
     row_ok = rows < n_rows
-    target = tl.load(targets_ptr + rows, mask=row_ok, other=IGNORE)
+    # Half the registers of int64; the combining kernel tells targets that do not fit from real ones.
+    target = tl.load(targets_ptr + rows, mask=row_ok, other=IGNORE).to(tl.int32)
     first = split * SPLIT
 
     top = tl.full([BLOCK_ROWS], float("-inf"), tl.float32)
@@ -382,22 +390,27 @@ def linear_logp_dlogits_kernel(
         BLOCK_VOCAB,
         BLOCK_DEPTH,
     )
+    boost = tl.load(boost_ptr)
     target = tl.load(targets_ptr + rows, mask=row_ok, other=IGNORE)
-    lse = tl.load(lse_ptr + rows, mask=row_ok, other=0.0)
-    grad = tl.load(grad_logp_ptr + rows, mask=row_ok, other=0.0)
+    grad = tl.load(grad_logp_ptr + rows, mask=row_ok, other=0.0) * boost
     grad = tl.where((target < 0) | (target >= n_vocab), float("nan"), grad)
+    grad = tl.where(target == IGNORE, 0.0, grad)
+    lse = tl.load(lse_ptr + rows, mask=row_ok, other=0.0)
     log_p = z - lse[:, None]
     p = tl.exp(log_p)
-    hit = tl.where(cols[None, :] == target[:, None], 1.0, 0.0)
-    dz = tl.where((target == IGNORE)[:, None], 0.0, grad[:, None] * (hit - p))  # [BR, BV]
+    # d logp / d z is [v is the target] - p, and d entropy / d z is -p (log p + entropy).
     if grad_entropy_ptr is not None:
-        grad_entropy = tl.load(grad_entropy_ptr + rows, mask=row_ok, other=0.0)
+        grad_entropy = tl.load(grad_entropy_ptr + rows, mask=row_ok, other=0.0) * boost
         entropy = tl.load(entropy_ptr + rows, mask=row_ok, other=0.0)
-        dz -= grad_entropy[:, None] * tl.where(p == 0.0, 0.0, p * (log_p + entropy[:, None]))
+        factor = (grad + grad_entropy * entropy)[:, None] + grad_entropy[:, None] * log_p
+        factor = tl.where(p == 0.0, 0.0, factor)  # log p may be -inf
+    else:
+        factor = grad[:, None]
+    hit = cols[None, :] == target.to(tl.int32)[:, None]
+    dz = tl.where(hit, grad[:, None], 0.0) - p * factor  # [BR, BV]
     if softcap is not None:
         ratio = z / softcap
         dz *= 1.0 - ratio * ratio
-    dz *= tl.load(boost_ptr)
     out = out_ptr + rows.to(tl.int64)[:, None] * stride_out + out_cols[None, :]
     tl.store(out, dz.to(out_ptr.dtype.element_ty), mask=row_ok[:, None])
 
@@ -600,7 +613,6 @@ def _dlogits(
 ) -> Tensor:
     """Fill the workspace for ``rows`` and the vocabulary entries ``cols``; return the filled view of it."""
     n_rows, n_cols = rows.stop - rows.start, cols.stop - cols.start
-    with_entropy = grad_entropy is not None and entropy is not None
     with torch.cuda.device_of(hidden):
         linear_logp_dlogits_kernel[(triton.cdiv(n_rows, blocks.rows) * triton.cdiv(n_cols, blocks.vocab),)](
             hidden[rows],
@@ -608,9 +620,9 @@ def _dlogits(
             bias,
             targets[rows],
             lse[rows],
-            entropy[rows] if with_entropy else None,
+            None if entropy is None or grad_entropy is None else entropy[rows],
             grad_logp[rows],
-            grad_entropy[rows] if with_entropy else None,
+            None if grad_entropy is None else grad_entropy[rows],
             boost,
             workspace,
             n_rows,

@@ -1,0 +1,145 @@
+"""What the ahead-of-time gate compiles: every kernel as its launcher calls it, in the forms that occur.
+
+Data only. A run-time argument that is missing from ``Entry.signature`` is ``None`` in that form, unless
+``Entry.constants`` gives it a value.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pyfastlm.kernels import linear_logp
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One specialisation of one kernel.
+
+    ``kernel``: "module:function". ``signature``: Triton types of run-time arguments. ``constants``: what the
+    compiler sees as constants. ``divisible``: run-time arguments, pointers and integers alike, that are
+    multiples of 16. ``shared``: budget of shared memory in bytes.
+    """
+
+    kernel: str
+    form: str
+    signature: Mapping[str, str]
+    constants: Mapping[str, int | bool]
+    divisible: frozenset[str]
+    warps: int
+    stages: int
+    shared: int
+
+
+_MODULE = "pyfastlm.kernels.linear_logp"
+_SHARED = {
+    linear_logp.HALF: 96 << 10,
+    linear_logp.HALF_ODD: 24 << 10,
+    linear_logp.SINGLE: 16 << 10,
+    linear_logp.MIXED: 16 << 10,
+}
+
+# Which integers are multiples of 16: all (D 576, V 49,152); all but the counts of rows and of entries (any
+# text with GPT-2's V 50,257); none of those that the caller chooses.
+_ROWS = frozenset({"depth", "stride_hidden", "stride_weight", "first", "stride_out"})
+_ALIGNMENTS = {
+    "aligned": _ROWS | {"n_rows", "n_vocab", "n_cols", "n_splits"},
+    "ragged": _ROWS,
+    "odd": frozenset({"first", "stride_out"}),
+}
+# (hidden, weight), alignment, all options. float16 compiles like bfloat16 and is covered at both ends.
+_FORMS = (
+    *(
+        ((dtype, dtype), alignment, options)
+        for dtype in ("bf16", "fp32")
+        for alignment, options in (("aligned", False), ("aligned", True), ("ragged", True), ("odd", True))
+    ),
+    *(
+        (dtypes, alignment, options)
+        for dtypes in (("fp16", "fp16"), ("fp32", "bf16"), ("bf16", "fp32"))
+        for alignment, options in (("aligned", False), ("odd", True))
+    ),
+)
+
+
+def _configuration(hidden: str, weight: str, alignment: str) -> linear_logp.Blocks:
+    if hidden != weight:
+        return linear_logp.MIXED
+    if hidden == "fp32":
+        return linear_logp.SINGLE
+    return linear_logp.HALF_ODD if alignment == "odd" else linear_logp.HALF
+
+
+def _form(kernel: str, hidden: str, weight: str, alignment: str, options: bool) -> Entry:
+    """A form of the two kernels with a product in them; ``options``: bias, soft cap, entropy, argmax."""
+    forward = kernel == "linear_logp_fwd_kernel"
+    blocks = _configuration(hidden, weight, alignment)
+    pointers = {"hidden_ptr": f"*{hidden}", "weight_ptr": f"*{weight}", "targets_ptr": "*i64"}
+    integers = {"n_rows", "n_vocab", "depth", "stride_hidden", "stride_weight"}
+    scalars = {"logit_scale": "fp32"}
+    if forward:
+        pointers |= dict.fromkeys(("top_ptr", "total_ptr", "target_logit_ptr"), "*fp32")
+    else:
+        pointers |= dict.fromkeys(("lse_ptr", "grad_logp_ptr", "boost_ptr"), "*fp32")
+        pointers["out_ptr"] = f"*{hidden}" if hidden == weight else "*fp32"
+        integers |= {"n_cols", "first", "stride_out"}
+    if options:
+        scalars["softcap"] = "fp32"
+        pointers["bias_ptr"] = f"*{weight}"
+        if forward:
+            pointers |= {"moment_ptr": "*fp32", "best_ptr": "*fp32", "index_ptr": "*i32"}
+        else:
+            pointers |= {"entropy_ptr": "*fp32", "grad_entropy_ptr": "*fp32"}
+    constants = {
+        "WIDEN": blocks.widen,
+        "GROUP_ROWS": linear_logp.GROUP_ROWS,
+        "BLOCK_ROWS": blocks.rows,
+        "BLOCK_VOCAB": blocks.vocab,
+        "BLOCK_DEPTH": blocks.depth,
+    }
+    if forward:
+        constants["SPLIT"] = linear_logp.VOCAB_PER_SPLIT
+    return Entry(
+        kernel=f"{_MODULE}:{kernel}",
+        form=f"{hidden} x {weight}, {alignment}{', all options' if options else ''}",
+        signature=pointers | dict.fromkeys(sorted(integers), "i32") | scalars,
+        constants=constants,
+        divisible=frozenset(pointers) | (_ALIGNMENTS[alignment] & integers),
+        warps=blocks.warps,
+        stages=blocks.stages,
+        shared=_SHARED[blocks],
+    )
+
+
+def _combine(form: str, options: bool, n_splits: int | None, divisible: frozenset[str]) -> Entry:
+    pointers = dict.fromkeys(("top_ptr", "total_ptr", "target_logit_ptr", "logp_ptr", "lse_ptr"), "*fp32")
+    pointers["targets_ptr"] = "*i64"
+    if options:
+        pointers |= dict.fromkeys(("moment_ptr", "best_ptr", "entropy_ptr"), "*fp32")
+        pointers |= {"index_ptr": "*i32", "argmax_ptr": "*i64"}
+    integers = dict.fromkeys(("n_rows", "n_vocab"), "i32")
+    constants = {"BLOCK_SPLITS": linear_logp.COMBINE_SPLITS, "BLOCK_ROWS": linear_logp.COMBINE_ROWS}
+    if n_splits is None:
+        integers["n_splits"] = "i32"
+    else:
+        constants["n_splits"] = n_splits
+    return Entry(
+        kernel=f"{_MODULE}:linear_logp_combine_kernel",
+        form=form,
+        signature=pointers | integers,
+        constants=constants,
+        divisible=frozenset(pointers) | divisible,
+        warps=linear_logp.COMBINE_WARPS,
+        stages=linear_logp.COMBINE_STAGES,
+        shared=4 << 10,
+    )
+
+
+ENTRIES: tuple[Entry, ...] = (
+    *(
+        _form(kernel, hidden, weight, alignment, options)
+        for kernel in ("linear_logp_fwd_kernel", "linear_logp_dlogits_kernel")
+        for (hidden, weight), alignment, options in _FORMS
+    ),
+    _combine("aligned", False, None, frozenset({"n_rows", "n_vocab", "n_splits"})),
+    _combine("odd, all options", True, None, frozenset()),
+    _combine("one range, odd, all options", True, 1, frozenset()),
+)
