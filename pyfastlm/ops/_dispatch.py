@@ -1,5 +1,6 @@
 """One rule for every op: which implementation runs, and a clear refusal where it cannot."""
 
+from functools import cache
 from typing import Literal
 
 import torch
@@ -26,14 +27,25 @@ def choose(impl: Impl, device: torch.device) -> str:
         chosen = {"cpu": "native", "cuda": "triton"}.get(device.type, "reference")
     else:
         chosen = impl
-    if chosen == "native":
-        if device.type != "cpu":
-            raise Unavailable(f"impl='native' needs CPU tensors, got {device}")
-        if not (status := native_status()).available:
-            raise Unavailable(f"impl='native': {status.detail}")
-    elif chosen == "triton":
-        if not (status := triton_status()).available:
-            raise Unavailable(f"impl='triton': {status.detail}")
-        if device.type != "cuda" and not interpreting():
-            raise Unavailable(f"impl='triton' needs CUDA tensors (or TRITON_INTERPRET=1), got {device}")
+    if chosen != "reference" and (obstacle := _obstacle(chosen, device.type, interpreting())):
+        raise Unavailable(f"impl={chosen!r} {obstacle}")
     return chosen
+
+
+@torch.compiler.assume_constant_result
+def _obstacle(chosen: str, device: str, interpreted: bool) -> str:
+    """Why ``chosen`` cannot run on this type of device; empty where it can. A constant to torch.compile."""
+    return _find_obstacle(chosen, device, interpreted)
+
+
+@cache
+def _find_obstacle(chosen: str, device: str, interpreted: bool) -> str:
+    if chosen == "native":
+        if device != "cpu":
+            return f"needs CPU tensors, got {device}"
+        status = native_status()
+    else:
+        if device != "cuda" and not interpreted:
+            return f"needs CUDA tensors (or TRITON_INTERPRET=1), got {device}"
+        status = triton_status()
+    return "" if status.available else f"cannot run: {status.detail}"

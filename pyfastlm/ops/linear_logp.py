@@ -4,6 +4,7 @@ from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from pyfastlm._threads import num_threads
 from pyfastlm.errors import InputError, InputTypeError
@@ -112,7 +113,9 @@ def _check(
     if targets.dtype != torch.int64:
         raise InputTypeError(f"targets: expected int64, got {targets.dtype}")
     if hidden.ndim != 2:
-        raise InputError(f"hidden: expected [N, D], got shape {list(hidden.shape)}; flatten leading dimensions")
+        raise InputError(
+            f"hidden: expected [N, D], got shape {list(hidden.shape)}; flatten leading dimensions"
+        )
     rows, dim = hidden.shape
     if weight.ndim != 2 or weight.shape[1] != dim or weight.shape[0] == 0:
         raise InputError(f"weight: expected [V, {dim}] with V >= 1, got shape {list(weight.shape)}")
@@ -216,9 +219,7 @@ def _forward(
     slope: bool,
     impl: str,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    outputs = _fake_forward(
-        hidden, weight, targets, bias, softcap, logit_scale, argmax, entropy, slope, impl
-    )
+    outputs = _fake_forward(hidden, weight, targets, bias, softcap, logit_scale, argmax, entropy, slope, impl)
     if impl == "triton":
         from pyfastlm.kernels import linear_logp as kernel
 
@@ -371,6 +372,7 @@ def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None
     ctx.set_materialize_grads(False)
 
 
+@once_differentiable
 def _differentiate(
     ctx: Any, grad_logp: Tensor | None, _argmax: None, grad_entropy: Tensor | None, _lse: None, _slope: None
 ) -> tuple[Tensor | None, ...]:
@@ -405,6 +407,4 @@ _library.impl("linear_logp", _forward, "CompositeExplicitAutograd")
 _library.impl("linear_logp_backward", _backward, "CompositeExplicitAutograd")
 torch.library.register_fake("pyfastlm::linear_logp", _fake_forward, lib=_library)
 torch.library.register_fake("pyfastlm::linear_logp_backward", _fake_backward, lib=_library)
-torch.library.register_autograd(
-    "pyfastlm::linear_logp", _differentiate, setup_context=_save, lib=_library
-)
+torch.library.register_autograd("pyfastlm::linear_logp", _differentiate, setup_context=_save, lib=_library)
