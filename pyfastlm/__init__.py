@@ -6,8 +6,7 @@ when it is first touched.
 
 import importlib
 from importlib.metadata import version
-from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pyfastlm import errors, lm, ops
@@ -19,7 +18,7 @@ __all__ = ["__version__", "backends", "errors", "lm", "ops"]
 _ROOMS = frozenset({"errors", "lm", "ops"})
 
 
-def __getattr__(name: str) -> ModuleType | object:
+def __getattr__(name: str) -> Any:
     if name in _ROOMS:
         return importlib.import_module(f"pyfastlm.{name}")
     if name == "backends":

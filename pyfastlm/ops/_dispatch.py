@@ -23,16 +23,14 @@ def choose(impl: Impl, device: torch.device) -> str:
     """
     if impl not in IMPLS:
         raise InputError(f"impl: expected one of {', '.join(IMPLS)}; got {impl!r}")
-    if impl == "auto":
-        chosen = {"cpu": "native", "cuda": "triton"}.get(device.type, "reference")
-    else:
-        chosen = impl
+    by_device = {"cpu": "native", "cuda": "triton"}.get(device.type, "reference")
+    chosen = by_device if impl == "auto" else impl
     if chosen != "reference" and (obstacle := _obstacle(chosen, device.type, interpreting())):
         raise Unavailable(f"impl={chosen!r} {obstacle}")
     return chosen
 
 
-@torch.compiler.assume_constant_result
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def _obstacle(chosen: str, device: str, interpreted: bool) -> str:
     """Why ``chosen`` cannot run on this type of device; empty where it can. A constant to torch.compile."""
     return _find_obstacle(chosen, device, interpreted)

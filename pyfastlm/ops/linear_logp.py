@@ -1,12 +1,13 @@
 """Log-probabilities of target tokens straight from hidden states, without ever holding the logits."""
 
-from typing import Any, NamedTuple, cast
+import importlib
+from types import ModuleType
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from pyfastlm._threads import num_threads
 from pyfastlm.errors import InputError, InputTypeError
 from pyfastlm.ops._dispatch import Impl, choose
 from pyfastlm.ops.reference import linear_logp as reference
@@ -17,7 +18,7 @@ FLOATS = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 class LinearLogp(NamedTuple):
     """What :func:`linear_logp` returns; ``argmax`` and ``entropy`` are ``None`` unless asked for.
 
-    ``logp`` [N] float32, nats. ``argmax`` [N] int64, lowest index among equals. ``entropy`` [N] float32, nats.
+    ``logp`` [N] and ``entropy`` [N]: float32, nats. ``argmax`` [N]: int64, the lowest index among equals.
     """
 
     logp: Tensor
@@ -52,8 +53,8 @@ def linear_logp(
 
     Returns:
         :class:`LinearLogp`. Sums run in float32 (all in float64 for float64 inputs); NaN in gives NaN out.
-        Gradients reach ``hidden``, ``weight`` and ``bias``. On a GPU a target outside [0, V) gives NaN instead
-        of an error, because checking it would wait for the device.
+        Gradients reach ``hidden``, ``weight`` and ``bias``. On a GPU a target outside [0, V) gives NaN
+        instead of an error, because checking it would wait for the device.
 
     Raises:
         InputError, InputTypeError: a shape, dtype, device or target is wrong.
@@ -135,28 +136,23 @@ def _check_targets(targets: Tensor, vocab: int) -> None:
     wrong = ((targets < 0) | (targets >= vocab)) & (targets != reference.IGNORE)
     if bool(wrong.any()):
         row = int(wrong.nonzero()[0])
-        raise InputError(
-            f"targets: expected values in [0, {vocab}) or {reference.IGNORE}, got {int(targets[row])} in row {row}"
-        )
+        expected = f"[0, {vocab}) or {reference.IGNORE}"
+        raise InputError(f"targets: expected values in {expected}, got {int(targets[row])} in row {row}")
 
 
-# --- the torch operators: opaque to torch.compile, so that everything above traces -------------------------------
+# The torch operators: opaque to torch.compile, so that everything above traces.
 
 _library = torch.library.Library("pyfastlm", "FRAGMENT")
 _library.define(
-    "linear_logp(Tensor hidden, Tensor weight, Tensor targets, Tensor? bias, float softcap, float logit_scale, "
-    "bool argmax, bool entropy, bool slope, str impl) -> (Tensor, Tensor, Tensor, Tensor, Tensor)"
+    "linear_logp(Tensor hidden, Tensor weight, Tensor targets, Tensor? bias, float softcap, "
+    "float logit_scale, bool argmax, bool entropy, bool slope, str impl) "
+    "-> (Tensor, Tensor, Tensor, Tensor, Tensor)"
 )
 _library.define(
-    "linear_logp_backward(Tensor grad_logp, Tensor? grad_entropy, Tensor hidden, Tensor weight, Tensor targets, "
-    "Tensor? bias, float softcap, float logit_scale, Tensor lse, Tensor entropy, bool grad_hidden, "
-    "bool grad_weight, bool grad_bias, str impl) -> (Tensor, Tensor, Tensor)"
+    "linear_logp_backward(Tensor grad_logp, Tensor? grad_entropy, Tensor hidden, Tensor weight, "
+    "Tensor targets, Tensor? bias, float softcap, float logit_scale, Tensor lse, Tensor entropy, "
+    "bool grad_hidden, bool grad_weight, bool grad_bias, str impl) -> (Tensor, Tensor, Tensor)"
 )
-
-
-def compute_dtype(hidden: Tensor) -> torch.dtype:
-    """The dtype of every sum and result: float32, or float64 for float64 inputs."""
-    return torch.float64 if hidden.dtype == torch.float64 else torch.float32
 
 
 def _fake_forward(
@@ -173,7 +169,7 @@ def _fake_forward(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Outputs of the right shape, unwritten: logp, argmax, entropy, lse, slope; empty where not asked for."""
     rows, dim = hidden.shape
-    dtype = compute_dtype(hidden)
+    dtype = reference.compute_dtype(hidden)
     return (
         hidden.new_empty(rows, dtype=dtype),
         hidden.new_empty(rows if argmax else 0, dtype=torch.int64),
@@ -219,24 +215,13 @@ def _forward(
     slope: bool,
     impl: str,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    outputs = _fake_forward(hidden, weight, targets, bias, softcap, logit_scale, argmax, entropy, slope, impl)
+    inputs = (hidden, weight, targets, bias, softcap, logit_scale)
     if impl == "triton":
-        from pyfastlm.kernels import linear_logp as kernel
-
-        logp, best, spread, lse = kernel.forward(
-            hidden.contiguous(),
-            weight.contiguous(),
-            targets.contiguous(),
-            None if bias is None else bias.contiguous(),
-            softcap or None,
-            logit_scale,
-            argmax,
-            entropy,
-        )
-        return logp, best, spread, lse, outputs[4]
+        logp, best, spread, lse = _kernel(impl).forward(*_contiguous(inputs), argmax, entropy)
+        return logp, best, spread, lse, lse.new_empty(0, hidden.shape[1])
     _check_targets(targets, weight.shape[0])
-    native = _Native(hidden, weight, targets, bias, softcap, logit_scale)
-    native.forward(*outputs)
+    outputs = _fake_forward(*inputs, argmax, entropy, slope, impl)
+    _kernel(impl).forward(*inputs, *outputs)
     return outputs
 
 
@@ -256,110 +241,22 @@ def _backward(
     grad_bias: bool,
     impl: str,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    if impl == "triton":
-        from pyfastlm.kernels import linear_logp as kernel
-
-        grads = kernel.backward(
-            grad_logp.contiguous(),
-            None if grad_entropy is None else grad_entropy.contiguous(),
-            hidden.contiguous(),
-            weight.contiguous(),
-            targets.contiguous(),
-            None if bias is None else bias.contiguous(),
-            softcap or None,
-            logit_scale,
-            lse,
-            entropy,
-            grad_hidden,
-            grad_weight,
-            grad_bias,
-        )
-        return cast(
-            tuple[Tensor, Tensor, Tensor], tuple(hidden.new_empty(0) if g is None else g for g in grads)
-        )
-    native = _Native(hidden, weight, targets, bias, softcap, logit_scale)
-    return native.backward(grad_logp, grad_entropy, lse, entropy, grad_hidden, grad_weight, grad_bias)
+    arguments = (grad_logp, grad_entropy, hidden, weight, targets, bias, softcap, logit_scale, lse, entropy)
+    grads = _kernel(impl).backward(*_contiguous(arguments), grad_hidden, grad_weight, grad_bias)
+    absent = hidden.new_empty(0)
+    to_hidden, to_weight, to_bias = (absent if g is None else g for g in grads)
+    return to_hidden, to_weight, to_bias
 
 
-class _Native:
-    """One call into C++: holds the tensors in the layout that the kernels read, and knows their addresses."""
-
-    def __init__(
-        self,
-        hidden: Tensor,
-        weight: Tensor,
-        targets: Tensor,
-        bias: Tensor | None,
-        softcap: float,
-        logit_scale: float,
-    ) -> None:
-        from pyfastlm import _native
-
-        self.module = _native
-        self.dtype = compute_dtype(hidden)
-        self.given = (hidden, weight, bias)
-        self.hidden = hidden.detach().to(self.dtype).contiguous()
-        self.weight = weight.detach().resolve_neg().contiguous()
-        self.targets = targets.contiguous()
-        self.bias = None if bias is None else bias.detach().to(self.dtype).contiguous()
-        rows, dim = hidden.shape
-        self.inputs = _native.LinearLogpInputs(
-            rows,
-            dim,
-            weight.shape[0],
-            self.hidden.data_ptr(),
-            self.weight.data_ptr(),
-            str(weight.dtype).removeprefix("torch."),
-            _address(self.bias),
-            self.targets.data_ptr(),
-            softcap,
-            logit_scale,
-        )
-
-    def forward(self, logp: Tensor, argmax: Tensor, entropy: Tensor, lse: Tensor, slope: Tensor) -> None:
-        self.module.linear_logp_forward(
-            self.inputs,
-            *map(_address, (logp, lse, argmax, entropy, slope)),
-            num_threads(),
-        )
-
-    def backward(
-        self,
-        grad_logp: Tensor,
-        grad_entropy: Tensor | None,
-        lse: Tensor,
-        entropy: Tensor,
-        grad_hidden: bool,
-        grad_weight: bool,
-        grad_bias: bool,
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        hidden, weight, bias = self.given
-        into_hidden = torch.empty_like(self.hidden) if grad_hidden else self.hidden.new_empty(0)
-        into_weight = torch.empty_like(self.weight) if grad_weight else self.weight.new_empty(0)
-        into_bias = torch.empty_like(self.bias) if grad_bias and self.bias is not None else lse.new_empty(0)
-        upstream = (grad_logp.to(self.dtype).contiguous(), _contiguous(grad_entropy, self.dtype))
-        self.module.linear_logp_backward(
-            self.inputs,
-            lse.data_ptr(),
-            _address(entropy),
-            *map(_address, upstream),
-            *map(_address, (into_hidden, into_weight, into_bias)),
-            num_threads(),
-        )
-        return (
-            into_hidden.to(hidden.dtype),
-            into_weight,
-            into_bias.to(hidden.dtype if bias is None else bias.dtype),
-        )
+def _kernel(impl: str) -> ModuleType:
+    """The module behind an implementation, loaded when it is first used."""
+    room = {"native": "pyfastlm.ops.native", "triton": "pyfastlm.kernels"}[impl]
+    return importlib.import_module(f"{room}.linear_logp")
 
 
-def _contiguous(tensor: Tensor | None, dtype: torch.dtype) -> Tensor | None:
-    return None if tensor is None else tensor.to(dtype).contiguous()
-
-
-def _address(tensor: Tensor | None) -> int:
-    """Address of the first number, 0 for an absent or empty tensor."""
-    return 0 if tensor is None or tensor.numel() == 0 else tensor.data_ptr()
+def _contiguous(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The same arguments, tensors with rows one after the other."""
+    return tuple(a.contiguous() if isinstance(a, Tensor) else a for a in arguments)
 
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:

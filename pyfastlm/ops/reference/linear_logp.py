@@ -1,9 +1,14 @@
-"""``linear_logp`` as one reads it in a textbook: full logits, log-softmax, gather. Differentiable by torch."""
+"""``linear_logp`` as a textbook has it: full logits, log-softmax, gather. Differentiable by torch."""
 
 import torch
 from torch import Tensor
 
 IGNORE = -100
+
+
+def compute_dtype(hidden: Tensor) -> torch.dtype:
+    """The dtype of every sum and result: float32, or float64 for float64 inputs."""
+    return torch.float64 if hidden.dtype == torch.float64 else torch.float32
 
 
 def logits(
@@ -31,7 +36,7 @@ def linear_logp(
 
     Inputs below double precision are widened to float32 first, so products accumulate in float32.
     """
-    dtype = torch.float64 if hidden.dtype == torch.float64 else torch.float32
+    dtype = compute_dtype(hidden)
     z = logits(
         hidden.to(dtype), weight.to(dtype), None if bias is None else bias.to(dtype), softcap, logit_scale
     )
