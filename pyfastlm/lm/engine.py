@@ -69,6 +69,14 @@ def _unpackable(model: Any, module: Any, max_length: int) -> str | None:
         used = getattr(config, "use_sliding_window", True)
         if width is not None and used and width < max_length:
             return f"{name} {width} is shorter than max_length {max_length}"
+    # Such an embedding looks at the longest sequence of a call to choose the frequencies of all.
+    rope = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
+    for part in (rope, *(value for value in rope.values() if isinstance(value, dict))):
+        if (kind := part.get("rope_type")) in ("dynamic", "longrope"):
+            name = "original_max_position_embeddings"
+            limit = part.get(name) or getattr(config, name, None) or config.max_position_embeddings
+            if limit < max_length:
+                return f"its {kind} position embedding changes beyond {limit} tokens"
     return None
 
 
