@@ -92,6 +92,19 @@ def standard_input(data: bytes) -> Iterator[None]:
             os.close(kept)
 
 
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Tiny products gain nothing from threads, and lose much where the processors are shared."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 @functools.cache
 def tiny_scorer(directory: Path, tokens_per_batch: int = 64) -> Any:
     """A scorer of the tiny model; a small budget, so that small jobs have many parts."""

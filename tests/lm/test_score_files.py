@@ -7,6 +7,7 @@ import math
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,9 @@ SCORES = ("logp", "n_tokens", "n_bytes", "n_windows", "bits_per_byte")
 
 
 @pytest.fixture
-def scorer(tiny_lm_dir: Path) -> Any:
-    return jobs.tiny_scorer(tiny_lm_dir)
+def scorer(tiny_lm_dir: Path) -> Iterator[Any]:
+    with jobs.one_thread():
+        yield jobs.tiny_scorer(tiny_lm_dir)
 
 
 def expect_equal(found: list[dict[str, Any]], texts: list[str], scorer: Any) -> None:

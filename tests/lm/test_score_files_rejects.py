@@ -1,6 +1,7 @@
 """Rows that cannot be scored: each is listed with its place and reason, and none stops the job."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,9 @@ BAD_LINES = [
 
 
 @pytest.fixture
-def scorer(tiny_lm_dir: Path) -> Any:
-    return jobs.tiny_scorer(tiny_lm_dir)
+def scorer(tiny_lm_dir: Path) -> Iterator[Any]:
+    with jobs.one_thread():
+        yield jobs.tiny_scorer(tiny_lm_dir)
 
 
 def test_every_reason_and_place(scorer: Any, tmp_path: Path) -> None:

@@ -44,7 +44,8 @@ def score_files(
     Work is saved in ``<output>.parts`` part by part; the output appears at the end by one atomic rename,
     and the directory goes. Called again after a crash, the same call reads the inputs once more, compares
     them by hash with what is saved, and scores only the rest; this holds for standard input too if the same
-    stream is fed again. Called again after success, it checks that inputs and settings are those of the
+    stream is fed again. The table is the one of an undisturbed run, to the last bit if the number of
+    threads is the same. Called again after success, it checks that inputs and settings are those of the
     finished table and scores nothing.
 
     Args:
@@ -107,13 +108,13 @@ def check(inputs: StrPath | Sequence[StrPath], output: StrPath) -> tuple[tuple[S
 
 
 def _describe(scorer: "Scorer", sources: tuple[Source, ...], text_key: str) -> dict[str, Any]:
-    """All that decides the table, besides the contents of the inputs; in the order of the refusals."""
+    """All that decides the table, besides the contents of the inputs; what differs first is named."""
     import pyfastlm
 
     return {
-        "fingerprint": scorer.fingerprint,
         "max_length": scorer.max_length,
         "tokens_per_batch": scorer.tokens_per_batch,
+        "fingerprint": scorer.fingerprint,
         "text_key": text_key,
         "inputs": [source.name for source in sources],
         "pyfastlm": pyfastlm.__version__,
