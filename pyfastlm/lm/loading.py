@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -40,6 +41,10 @@ class LM:
 LMLike: TypeAlias = Union[LM, str, "os.PathLike[str]"]
 
 
+# What the readers below raise on files that are truncated or something else.
+_DAMAGE = (OSError, ValueError, LookupError, OverflowError, RuntimeError, struct.error)
+
+
 def load(name_or_path: "str | os.PathLike[str]", *, dtype: torch.dtype = torch.float32) -> LM:
     """Load a causal LM for evaluation.
 
@@ -63,7 +68,7 @@ def load(name_or_path: "str | os.PathLike[str]", *, dtype: torch.dtype = torch.f
     name = os.fspath(name_or_path)
     if name == smollm2.NAME:
         path = smollm2.directory()
-    elif Path(name).expanduser().exists():
+    elif name and Path(name).expanduser().exists():
         path = Path(name).expanduser()
     elif name.endswith(".gguf") or name.startswith(("/", ".", "~")) or not name:
         raise InputError(f"name_or_path: no such file or directory: {name!r}")
@@ -99,7 +104,7 @@ def _from_pretrained(path: str, dtype: torch.dtype, **options: Any) -> tuple[Any
         try:
             tokenizer = transformers.AutoTokenizer.from_pretrained(path, **options)
             model = transformers.AutoModelForCausalLM.from_pretrained(path, dtype=dtype, **options)
-        except (OSError, ValueError) as error:
+        except (*_DAMAGE, require("safetensors", "lm").SafetensorError) as error:
             lines = str(error).strip().splitlines() or [type(error).__name__]
             raise InputError(
                 f"name_or_path: cannot load a causal LM from {path!r}: {lines[0].rstrip('.')}"
