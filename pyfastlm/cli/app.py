@@ -11,7 +11,7 @@ import pyfastlm
 from pyfastlm.errors import InputError, MissingExtra, Unavailable
 
 # Each is a module of this package with a function `command`. What is heavy they import when they run.
-COMMANDS = ("score",)
+COMMANDS = ("demo", "score")
 
 # Recent typer carries its own copy of click, so the base of all usage errors is only found from here.
 UsageProblem: Any = next(b for b in typer.BadParameter.__mro__ if b.__name__ == "ClickException")
