@@ -24,6 +24,7 @@ def controls(english: Source, noise: int, seed: int) -> Collection:
     )
     return Collection(
         "control",
+        "Controls",
         f"The English documents with their words shuffled, and {NOISE_BYTES} random characters a document",
         False,
         (

@@ -25,7 +25,6 @@ class Demo:
 
     page: Path
     scoring: "Scoring"
-    collections: tuple[Collection, ...]
     missing: tuple[str, ...]
     about: "About"
 
@@ -84,20 +83,20 @@ def run(
     scoring = score(scorer, collections, seed, progress=progress)
     seconds = time.perf_counter() - start
     facts = about(scorer, seed=seed, quick=quick, seconds=seconds, tokens=scoring.tokens)
-    demo = Demo(directory / PAGE, scoring, collections, missing, facts)
+    demo = Demo(directory / PAGE, scoring, tuple(missing), facts)
     _write(demo.page, page(demo))
     return demo
 
 
-def _collections(size: Size, seed: int, cache: Path) -> tuple[tuple[Collection, ...], tuple[str, ...]]:
+def _collections(size: Size, seed: int, cache: Path) -> tuple[list[Collection], list[str]]:
     from pyfastlm.demo.controls import controls
 
-    own = texts.own(size.paragraphs)
+    real, missing = [texts.own(size.paragraphs)], []
     try:
-        real, missing = (udhr.declaration(size.articles, seed, cache), own), ()
+        real.insert(0, udhr.declaration(size.articles, seed, cache))
     except TextsMissing as reason:
-        real, missing = (own,), (f"{udhr.PACKAGE}: {reason}",)
-    return (*real, controls(real[0].sources[0], size.noise, seed)), missing
+        missing.append(f"{udhr.PACKAGE}: {reason}")
+    return [*real, controls(real[0].sources[0], size.noise, seed)], missing
 
 
 def _prepared(directory: Path) -> Path:

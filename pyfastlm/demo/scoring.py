@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from pyfastlm.demo.controls import byte_entropy, zlib_bits_per_byte
 from pyfastlm.demo.texts import Collection, Source
+from pyfastlm.errors import InputError
 from pyfastlm.lm import Scorer, TokenScores
 
 RESAMPLES = 2000
@@ -79,6 +80,7 @@ class Row:
 class Scoring:
     """All rows and documents, in the order of the collections."""
 
+    collections: tuple[Collection, ...]
     rows: tuple[Row, ...]
     documents: tuple[ScoredDocument, ...]
 
@@ -87,13 +89,28 @@ class Scoring:
         """All that were scored."""
         return sum(row.tokens for row in self.rows)
 
-    def of(self, row: Row) -> list[ScoredDocument]:
-        """The documents of one row."""
-        return [d for d in self.documents if self.rows[d.source] is row]
+    @property
+    def texts(self) -> list[Row]:
+        """The rows of real texts, that is without controls."""
+        return [
+            row for collection in self.collections if collection.parallel for row in self.rows_of(collection)
+        ]
+
+    def rows_of(self, collection: Collection) -> list[Row]:
+        """One row for each source of ``collection``."""
+        return [row for row in self.rows if row.collection == collection.name]
+
+    def documents_of(self, row: Row) -> list[ScoredDocument]:
+        """The documents of one source."""
+        return [document for document in self.documents if self.rows[document.source] is row]
 
 
 def score(scorer: Scorer, collections: Sequence[Collection], seed: int, *, progress: bool = False) -> Scoring:
-    """Score every document of ``collections`` alone, in the scorer's windows."""
+    """Score every document of ``collections`` alone, in the scorer's windows.
+
+    Raises:
+        InputError: the model gives a token no finite log-probability.
+    """
     sources = [(collection, source) for collection in collections for source in collection.sources]
     texts = [document.text for _, source in sources for document in source.documents]
     scores = iter(scorer.token_logp(texts, progress=progress))
@@ -102,6 +119,11 @@ def score(scorer: Scorer, collections: Sequence[Collection], seed: int, *, progr
         for number, (_, source) in enumerate(sources)
         for document in source.documents
     ]
+    for document in documents:
+        if not np.isfinite(document.tokens.logp).all():
+            raise InputError(
+                f"model: its scores are not finite, first in {document.key!r}; check its weights"
+            )
     rows = []
     first: list[ScoredDocument] = []
     for number, (collection, source) in enumerate(sources):
@@ -109,7 +131,7 @@ def score(scorer: Scorer, collections: Sequence[Collection], seed: int, *, progr
         if source is collection.sources[0]:
             first = scored
         rows.append(_row(collection, source, scored, first if collection.parallel else None, seed))
-    return Scoring(tuple(rows), tuple(documents))
+    return Scoring(tuple(collections), tuple(rows), tuple(documents))
 
 
 def _row(

