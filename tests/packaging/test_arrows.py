@@ -31,7 +31,8 @@ ALLOWED: dict[str, set[str]] = {
     "lm": {"base", "ops", "lm"},
     "index": {"base", "native", "ops", "index"},
     **{system: {"base", "ops", "lm", "index", system} for system in SYSTEMS},
-    "cli": SHARED - {"native", "kernels"} | SYSTEMS | {"cli"},
+    "demo": {"base", "ops", "lm", "index", "demo"},
+    "cli": SHARED - {"native", "kernels"} | SYSTEMS | {"demo", "cli"},
 }
 # Third-party packages, where a room is held to a list; the standard library is always allowed.
 THIRD_PARTY: dict[str, set[str]] = {
@@ -164,6 +165,8 @@ def test_includes_follow_the_arrows() -> None:
         ("pyfastlm/index/build.py", "import torch"),
         ("pyfastlm/index/__init__.py", "from ..spelling import Speller"),
         ("pyfastlm/qac/evaluate.py", "from pyfastlm.spelling import Speller"),
+        ("pyfastlm/demo/page.py", "from pyfastlm.cli import show"),
+        ("pyfastlm/lm/scorer.py", "from pyfastlm.demo import run"),
         ("pyfastlm/cli/score.py", "import pyfastlm.tests.tiny"),
     ],
 )
