@@ -78,7 +78,11 @@ def measure(entry: Entry, capability: int) -> Resources:
         compiled = compile_kernel(
             ASTSource(kernel, signature, constexprs=constants, attrs=attributes),
             target=GPUTarget("cuda", capability, 32),
-            options={"num_warps": entry.warps, "num_stages": entry.stages},
+            options={
+                "num_warps": entry.warps,
+                "num_stages": entry.stages,
+                "enable_fp_fusion": entry.fp_fusion,
+            },
         )
         with tempfile.TemporaryDirectory() as folder:
             source = Path(folder, "kernel.ptx")
@@ -119,7 +123,6 @@ def measure_all(entries: Sequence[Entry]) -> list[Resources]:
     jobs = [(entry, capability) for entry in entries for capability in SHARED_LIMITS]
     with tempfile.TemporaryDirectory(prefix="pyfastlm-aot-") as cache:
         os.environ["TRITON_CACHE_DIR"] = cache
-        os.environ.setdefault("TRITON_DEFAULT_FP_FUSION", "1")  # as at run time; unset, Triton warns
         processes = min(len(jobs), os.cpu_count() or 1)
         with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
             return list(pool.map(measure, *zip(*jobs, strict=True)))

@@ -73,6 +73,7 @@ HALF_ODD = Blocks(64, 128, 32, warps=8, stages=2, widen=False)
 SINGLE = Blocks(64, 128, 16, warps=8, stages=2, widen=True)
 MIXED = Blocks(64, 64, 16, warps=8, stages=2, widen=True)
 COMBINE_SPLITS, COMBINE_ROWS, COMBINE_WARPS, COMBINE_STAGES = 64, 32, 4, 1
+FP_FUSION = True  # said aloud, because the default of Triton changes with 3.10
 
 
 def blocks_for(hidden: Tensor, weight: Tensor) -> Blocks:
@@ -406,6 +407,7 @@ def linear_logp_dlogits_kernel(
         factor = tl.where(p == 0.0, 0.0, factor)  # log p may be -inf
     else:
         factor = grad[:, None]
+        p = tl.where((target == IGNORE)[:, None], 0.0, p)  # whatever an ignored row holds, no gradient
     hit = cols[None, :] == target.to(tl.int32)[:, None]
     dz = tl.where(hit, grad[:, None], 0.0) - p * factor  # [BR, BV]
     if softcap is not None:
@@ -432,7 +434,7 @@ def forward(
         weight: [V, D] of one of these types, last dimension contiguous; V >= 1.
         targets: [N] int64 in [0, V), or -100 for rows that give 0. Anything else gives NaN.
         bias: [V] of one of these types, contiguous; or None.
-        softcap: c in ``c * tanh(z / c)``, or None.
+        softcap: c in ``c * tanh(z / c)``; None or 0 for none.
         logit_scale: factor on the product, before the bias.
         argmax: whether to compute the argmax. A NaN counts as the largest logit.
         entropy: whether to compute the entropy.
@@ -443,6 +445,7 @@ def forward(
     """
     n, depth = hidden.shape
     vocab = weight.shape[0]
+    softcap = softcap or None
     splits = triton.cdiv(vocab, VOCAB_PER_SPLIT)
     blocks = blocks_for(hidden, weight)
 
@@ -485,6 +488,7 @@ def forward(
             BLOCK_DEPTH=blocks.depth,
             num_warps=blocks.warps,
             num_stages=blocks.stages,
+            enable_fp_fusion=FP_FUSION,
         )
         linear_logp_combine_kernel[(triton.cdiv(n, COMBINE_ROWS),)](
             targets,
@@ -505,6 +509,7 @@ def forward(
             BLOCK_ROWS=COMBINE_ROWS,
             num_warps=COMBINE_WARPS,
             num_stages=COMBINE_STAGES,
+            enable_fp_fusion=FP_FUSION,
         )
     return logp, best_token, spread, lse
 
@@ -527,7 +532,7 @@ def backward(
     """Gradients with respect to ``hidden``, ``weight`` and ``bias``.
 
     Args:
-        grad_logp: [N] float32; ignored where the target is -100.
+        grad_logp: [N] float32; without effect where the target is -100.
         grad_entropy: [N] float32, or None for zero; applies to every row.
         hidden, weight, targets, bias, softcap, logit_scale: as in :func:`forward`.
         lse: [N] float32 of :func:`forward`.
@@ -540,6 +545,7 @@ def backward(
     """
     n, depth = hidden.shape
     vocab = weight.shape[0]
+    softcap = softcap or None
     device = hidden.device
     d_hidden = torch.zeros(n, depth, dtype=torch.float32, device=device) if grad_hidden else None
     d_weight = torch.zeros_like(weight, memory_format=torch.contiguous_format) if grad_weight else None
@@ -552,6 +558,8 @@ def backward(
         blocks = blocks_for(hidden, weight)
         dtype = torch.promote_types(hidden.dtype, weight.dtype)
         wide_hidden = hidden.to(dtype)
+        if grad_entropy is None:  # the factor 0 would not keep a NaN of an ignored row out of the sum
+            wide_hidden = wide_hidden.masked_fill((targets == IGNORE.value).unsqueeze(1), 0.0)
         n_rows, n_cols = _workspace_shape(n, vocab, dtype, blocks)
         workspace = torch.empty(n_rows, n_cols, dtype=dtype, device=device)
         for first in range(0, vocab, n_cols):
@@ -642,6 +650,7 @@ def _dlogits(
             BLOCK_DEPTH=blocks.depth,
             num_warps=blocks.warps,
             num_stages=blocks.stages,
+            enable_fp_fusion=FP_FUSION,
         )
     return workspace[:n_rows, :n_cols]
 

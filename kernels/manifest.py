@@ -27,6 +27,7 @@ class Entry:
     warps: int
     stages: int
     shared: int
+    fp_fusion: bool = linear_logp.FP_FUSION
 
 
 _MODULE = "pyfastlm.kernels.linear_logp"
@@ -140,6 +141,7 @@ ENTRIES: tuple[Entry, ...] = (
         for (hidden, weight), alignment, options in _FORMS
     ),
     _combine("aligned", False, None, frozenset({"n_rows", "n_vocab", "n_splits"})),
+    _combine("aligned, all options", True, None, frozenset({"n_rows", "n_vocab", "n_splits"})),
     _combine("odd, all options", True, None, frozenset()),
     _combine("one range, odd, all options", True, 1, frozenset()),
 )
