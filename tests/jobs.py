@@ -52,12 +52,15 @@ def write(path: Path, texts: list[str]) -> Path:
         pq.write_table(pa.table({"id": list(range(len(texts))), "text": texts}), path, row_group_size=7)
         return path
     data = "\n".join(texts).encode() if ".txt" in path.suffixes else jsonl(texts)
-    if path.suffix == ".gz":
-        data = gzip.compress(data)
-    elif path.suffix == ".zst":
-        data = pa.compress(data, codec="zstd", asbytes=True)
-    path.write_bytes(data)
+    path.write_bytes(compressed(data, path.suffix))
     return path
+
+
+def compressed(data: bytes, suffix: str) -> bytes:
+    """``data`` as a file whose name ends in ``suffix`` holds it."""
+    if suffix.endswith(".gz"):
+        return gzip.compress(data)
+    return bytes(pa.compress(data, codec="zstd", asbytes=True)) if suffix.endswith(".zst") else data
 
 
 def rows(output: Path) -> list[dict[str, Any]]:

@@ -34,9 +34,8 @@ def run(arguments: list[str]) -> int:
     try:
         code = _app()(arguments or ["--help"], prog_name="pyfastlm", standalone_mode=False)
         sys.stdout.flush()
-        return int(code or 0)
     except (KeyboardInterrupt, typer.Abort):
-        return _fail("interrupted; rerun to resume", INTERRUPTED)
+        code = INTERRUPTED
     except UsageProblem as error:
         return _fail(f"{error.format_message()} (see pyfastlm --help)")
     except BrokenPipeError:
@@ -53,6 +52,8 @@ def run(arguments: list[str]) -> int:
         if not _out_of_memory(error):
             raise
         return _fail("out of memory; a lower --tokens-per-batch needs less")
+    # Recent typer turns Ctrl-C into this exit code, earlier ones into Abort.
+    return _fail("interrupted; rerun to resume", INTERRUPTED) if code == INTERRUPTED else int(code or 0)
 
 
 def _app() -> typer.Typer:

@@ -201,12 +201,8 @@ def test_files_of_several_compressed_frames(suffix: str, scorer: Any, tmp_path: 
     texts = jobs.documents(20)
     data = jobs.jsonl(texts)
     cut = len(data) // 2
-    pieces = [
-        gzip.compress(piece) if suffix == ".gz" else pa.compress(piece, codec="zstd", asbytes=True)
-        for piece in (data[:cut], data[cut:])
-    ]
     source = tmp_path / f"in.jsonl{suffix}"
-    source.write_bytes(b"".join(pieces))
+    source.write_bytes(jobs.compressed(data[:cut], suffix) + jobs.compressed(data[cut:], suffix))
     score_files(scorer, source, tmp_path / "out.parquet")
     expect_equal(jobs.rows(tmp_path / "out.parquet"), texts, scorer)
 

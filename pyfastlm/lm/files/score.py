@@ -100,6 +100,8 @@ def check(inputs: StrPath | Sequence[StrPath], output: StrPath) -> tuple[tuple[S
         raise InputError(f"output: expected a regular file, got {str(output)!r}")
     if not target.parent.is_dir():
         raise InputError(f"output: the directory {str(target.parent)!r} does not exist; create it first")
+    if not os.access(target.parent, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
+        raise InputError(f"output: no permission to write in the directory {str(target.parent)!r}")
     written = {os.path.realpath(path) for path in (target, table.rejects_path(target))}
     for source in sources:
         if os.path.realpath(source.path) in written:
