@@ -56,7 +56,7 @@ def about(scorer: Scorer, *, seed: int, quick: bool, seconds: float, tokens: int
         tokens_per_second=tokens / max(seconds, 1e-9),
         versions=versions | {name: importlib.metadata.version(name) for name in PACKAGES},
         machine=f"{_processor()}, {os.cpu_count()} CPUs, {platform.system()} {platform.machine()}, "
-        f"instruction set {pyfastlm.backends().native}",
+        f"{pyfastlm.backends().native.detail}",
         threads=num_threads(),
     )
 

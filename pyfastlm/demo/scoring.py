@@ -150,7 +150,7 @@ def _row(
         relative_bits = float(bits.sum() / base.sum())
         relative_tokens = tokens / sum(len(document.tokens.ids) for document in first)
         relative_bytes = source.n_bytes / sum(document.n_bytes for document in first)
-        interval = ratio_interval(bits, base, seed)
+        interval = None if scored is first else ratio_interval(bits, base, seed)
     return Row(
         collection=collection.name,
         language=source.language,

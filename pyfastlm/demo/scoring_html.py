@@ -23,26 +23,27 @@ def _sources(scoring: Scoring) -> str:
     return f"""<section>
 <h2>By source</h2>
 <p>Fewer bits are better prediction. All bits of a source over all its bytes of UTF-8.</p>
-<p class="legend"><span class="key bar"></span>model <span class="key control"></span>model, controls
-<span class="key zlib"></span>zlib, level 9 <span class="key entropy"></span>entropy of single bytes
-<span class="note">8 = uniform bytes</span></p>
+<p class="legend">{_key("bar", "model")} {_key("control", "model, controls")} {_key("zlib", "zlib, level 9")}
+{_key("entropy", "entropy of single bytes")} <span>8 = uniform bytes</span></p>
 <div class="scroll">{chart.bars(_groups(scoring, parallel=False))}</div>
 </section>
 """
 
 
 def _ratios(scoring: Scoring) -> str:
-    band = '<span class="key interval"></span>95 % interval of bits'
-    shown = band if any(row.interval for row in scoring.rows) else ""
+    band = _key("interval", "95 % interval of bits") if any(row.interval for row in scoring.rows) else ""
     return f"""<section>
 <h2>The same content, in other languages</h2>
 <p>Scripts differ in bytes per letter, so bits per byte do not compare languages. These texts are parallel:
 the same documents in each language. What does a document cost, compared with its English version?</p>
-<p class="legend"><span class="key bits"></span>bits <span class="key tokens"></span>tokens
-<span class="key bytes"></span>bytes {shown}</p>
+<p class="legend">{_key("bits", "bits")} {_key("tokens", "tokens")} {_key("bytes", "bytes")} {band}</p>
 <div class="scroll">{chart.ratios(_groups(scoring, parallel=True))}</div>
 </section>
 """
+
+
+def _key(mark: str, meaning: str) -> str:
+    return f'<span><span class="key {mark}"></span>{meaning}</span>'
 
 
 def _groups(scoring: Scoring, *, parallel: bool) -> chart.Groups:
@@ -61,7 +62,8 @@ def _tokens(scoring: Scoring) -> str:
 of several bytes, or part a letter from its marks, are shown as one piece with the sum of their bits.</p>
 {shades()}
 <h3>Fewest bits per byte</h3>
-<p class="note">Of documents of at least {READABLE} bytes, one of each source.</p>
+<p class="note">Of documents of at least {READABLE} bytes, one of each source. Scripts with more bytes per
+letter are at an advantage here.</p>
 {_documents(scoring, best)}
 <h3>Most bits per byte</h3>
 {_documents(scoring, worst)}
@@ -79,7 +81,8 @@ def _one_of_each_source(documents: Iterable[ScoredDocument]) -> list[ScoredDocum
 
 def _first_documents(scoring: Scoring, collection: Collection) -> str:
     firsts = [scoring.documents_of(row)[0] for row in scoring.rows_of(collection)]
-    return f"""<details><summary>{escape(collection.title)}: {escape(firsts[0].key)}</summary>
+    which = f": {firsts[0].key}" if collection.parallel else ""
+    return f"""<details><summary>{escape(collection.title + which)}</summary>
 {_documents(scoring, firsts)}</details>
 """
 
@@ -142,8 +145,8 @@ texts: a score that skips them is lower.</p>
 <p>zlib gets all documents of a source in one stream, the model each document alone. The entropy of single
 bytes is that of the source's own byte counts, which a real code would have to send too. No model can spend
 fewer than log₂ 95 = {NOISE_BITS:.2f} bits per byte on average on random printable ASCII. An interval holds
-95 % of the ratios when documents are drawn again with replacement ({RESAMPLES:,} times, from at least {FEWEST}
-documents); it says nothing about other texts of a language.</p>
+95 % of the ratios when documents are drawn again with replacement ({RESAMPLES:,} times, at least
+{FEWEST} documents); it says nothing about other texts of a language.</p>
 <ul>
 {items}</ul>
 </section>

@@ -31,18 +31,21 @@ def pieces(text: str, scores: TokenScores) -> list[Piece]:
     """Split ``text`` by its tokens; the pieces put together are the text.
 
     Tokens that share a character (of several bytes) become one piece, and so do tokens that would part a
-    letter from its marks. What no token covers goes to the piece that follows.
+    letter from its marks. What no token covers goes to the piece that follows, and tokens without text
+    (special ones) to a piece beside them.
     """
     starts: list[int] = []
     groups: list[list[float]] = []
     covered = 0
     for (start, stop), logp in zip(scores.spans.tolist(), scores.logp.tolist(), strict=True):
-        if groups and (start < covered or _joined(text, covered)):
+        if groups and (start < covered or covered == starts[-1] or _joined(text, covered)):
             groups[-1].append(-logp / math.log(2))
         else:
             starts.append(covered)
             groups.append([-logp / math.log(2)])
         covered = max(covered, stop)
+    if not groups:
+        return [Piece(text, ())] if text else []
     stops = [*starts[1:], len(text)]
     return [Piece(text[a:b], tuple(g)) for a, b, g in zip(starts, stops, groups, strict=True)]
 
