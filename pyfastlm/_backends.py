@@ -32,7 +32,10 @@ def native_status() -> Status:
         native = importlib.import_module("pyfastlm._native")
     except ImportError as error:
         return Status(False, f"the extension pyfastlm._native does not load: {error}")
-    return Status(True, f"instruction set {native.isa()}")
+    try:
+        return Status(True, f"instruction set {native.isa()}")
+    except ValueError as error:  # PYFASTLM_ISA names one that is not there
+        return Status(False, str(error))
 
 
 def triton_status() -> Status:

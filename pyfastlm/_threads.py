@@ -17,8 +17,8 @@ def num_threads(threads: int | None = None) -> int:
         InputError: the argument or the environment variable is not a positive whole number.
     """
     if threads is not None:
-        if threads < 1:
-            raise InputError(f"threads: expected a whole number >= 1, got {threads}")
+        if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
+            raise InputError(f"threads: expected a whole number >= 1, got {threads!r}")
         return threads
     given = os.environ.get(ENVIRONMENT)
     if given is not None:
