@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
-from pyfastlm.ops import linear_logp
 from torch import Tensor
+
+from pyfastlm.ops import linear_logp
 
 pytestmark = [pytest.mark.timeout(0), pytest.mark.filterwarnings("default")]
 SHAPES = {
@@ -55,7 +56,7 @@ def row_chunks(rows: int) -> Callable[[Inputs], Tensor]:
 
 
 def vocabulary_tiles(columns: int) -> Callable[[Inputs], Tensor]:
-    """The best hand-tiled torch version here: a preallocated tile, logsumexp, logaddexp; targets by an indexed dot."""
+    """Hand-tiled torch: a preallocated tile, logsumexp, logaddexp; targets by an indexed dot."""
 
     def run(x: Inputs) -> Tensor:
         rows, vocab = len(x.targets), len(x.weight)
