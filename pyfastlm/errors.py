@@ -5,7 +5,7 @@ Everything else that escapes is a defect of the library, and keeps its traceback
 
 
 class InputError(ValueError):
-    """A value given by the user is wrong: names the argument, what was expected, what came, and the remedy."""
+    """A value given by the user is wrong: names the argument, what was expected, what came, the remedy."""
 
 
 class InputTypeError(InputError, TypeError):
