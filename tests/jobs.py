@@ -121,14 +121,13 @@ def command(*arguments: str | Path) -> list[str]:
     return [sys.executable, "-c", MAIN, "score", *map(str, arguments)]
 
 
-def start(*arguments: str | Path, **options: Any) -> "subprocess.Popen[str]":
-    """Start ``pyfastlm score`` with one thread, both outputs piped."""
-    environment = os.environ | {"PYFASTLM_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+def start(*arguments: str | Path, threads: int = 1) -> "subprocess.Popen[str]":
+    """Start ``pyfastlm score`` with both outputs piped."""
+    environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
     return subprocess.Popen(
-        command(*arguments),
+        [*command(*arguments), "--threads", str(threads)],
         env=environment,
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        **options,
     )

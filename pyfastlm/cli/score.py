@@ -97,7 +97,7 @@ def _as_table(report: "FilesReport") -> None:
     )
     resumed = f", {report.resumed_documents:,} of them by earlier runs" if report.resumed_documents else ""
     print(
-        f"{report.documents:,} documents{resumed}; {report.seconds:,.1f} s, "
+        f"documents: {report.documents:,}{resumed}; {report.seconds:,.1f} s, "
         f"{report.documents_per_second:,.1f} documents/s, {report.tokens_per_second:,.0f} tokens/s"
     )
     print(f"table: {report.output}")

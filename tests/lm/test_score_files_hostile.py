@@ -227,6 +227,7 @@ def test_inputs_that_are_none(
         ("folder", "expected a file name, got the directory 'folder'"),
         ("nowhere/out.parquet", "the directory 'nowhere' does not exist; create it first"),
         ("in.txt/out.parquet", "the directory 'in.txt' does not exist"),
+        ("a\0.parquet", "expected a path, got"),
         ("/dev/null", "expected a regular file, got '/dev/null'"),
         ("in.txt", "'in.txt' would overwrite the input 'in.txt'"),
         ("./folder/../in.txt", "would overwrite the input"),

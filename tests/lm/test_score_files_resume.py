@@ -18,6 +18,7 @@ import pytest
 
 from pyfastlm.errors import InputError
 from pyfastlm.lm.files import Progress, score_files
+from pyfastlm.lm.files import plan as planning
 
 ROOM = Path(jobs.__file__).parent
 
@@ -82,6 +83,16 @@ def test_resume_scores_only_the_rest(scorer: Any, source: Path, output: Path, tm
     assert 0 < report.resumed_tokens < report.tokens
     assert output.read_bytes() == (tmp_path / "undisturbed.parquet").read_bytes()
     assert jobs.left_behind(tmp_path, source, output, tmp_path / "undisturbed.parquet") == []
+
+
+def test_an_unfinished_job_without_parts_binds_nobody(
+    scorer: Any, source: Path, output: Path, tmp_path: Path
+) -> None:
+    interrupt(scorer, source, output)
+    for part in parts_of(output).glob("*.part"):
+        part.unlink()
+    other = jobs.write(tmp_path / "other.txt", ["another job"])
+    assert score_files(scorer, other, output).documents == 1
 
 
 def test_a_finished_job_is_recognised(scorer: Any, source: Path, output: Path, tmp_path: Path) -> None:
@@ -387,21 +398,23 @@ def test_killed_at_every_change_of_the_file_system(tiny_lm_dir: Path, tmp_path: 
     assert int(run.stdout) > 20
 
 
-def kill_and_finish(arguments: tuple[Any, ...], output: Path, kills: int, parts: int, seed: int) -> int:
-    """Kill the command ``kills`` times at random moments of its work, then let it end; count what it kept."""
-    rng = random.Random(seed)
-    for kill in range(kills):
-        process = jobs.start(*arguments)
+def kill_and_finish(
+    arguments: tuple[Any, ...], output: Path, parts: int, *, pause: float, threads: int = 1
+) -> int:
+    """Kill the command three times at random moments of its work, then let it end; count what it kept."""
+    rng = random.Random(0)
+    for kill in range(3):
+        process = jobs.start(*arguments, threads=threads)
         # A share of what is still to do, then a moment more: anywhere inside a part.
-        share = parts * (kill + rng.random()) / (kills + 1)
+        share = parts * (kill + rng.random()) / 4
         while process.poll() is None and len(list(parts_of(output).glob("*.part"))) < share:
             time.sleep(0.001)
-        time.sleep(rng.random() * 0.02)
+        time.sleep(rng.random() * pause)
         process.send_signal(signal.SIGKILL)
         process.communicate(timeout=60)
         assert process.returncode == -signal.SIGKILL
         assert not output.exists()
-    process = jobs.start(*arguments, "--json")
+    process = jobs.start(*arguments, "--json", threads=threads)
     out, err = process.communicate(timeout=600)
     assert process.returncode == 0, err
     return int(json.loads(out)["resumed_documents"])
@@ -419,7 +432,7 @@ def test_killed_three_times_at_random_moments(
     score_files(scorer, inputs, undisturbed, progress=seen.append)
 
     arguments = (*inputs, "-o", output, "--model", tiny_lm_dir, "--tokens-per-batch", "64")
-    kept = kill_and_finish(arguments, output, kills=3, parts=len(seen), seed=0)
+    kept = kill_and_finish(arguments, output, len(seen), pause=0.02)
 
     assert 0 < kept < 302
     assert jobs.rows(output) == jobs.rows(undisturbed)
@@ -434,15 +447,16 @@ def test_2000_real_documents_killed_three_times(tmp_path: Path, output: Path) ->
     if (reason := corpus.missing()) is not None:
         pytest.skip(reason)
     source = tmp_path / "in.jsonl"
-    source.write_bytes(jobs.jsonl(corpus.documents(2000, median_bytes=40.0)))
+    source.write_bytes(jobs.jsonl(corpus.documents(2000, median_bytes=20.0)))
     undisturbed = tmp_path / "undisturbed.parquet"
-    arguments = ("--model", "smollm2", "--tokens-per-batch", "256", "--json")
+    budget = 256
+    arguments = ("--model", "smollm2", "--tokens-per-batch", str(budget))
 
-    process = jobs.start(source, "-o", undisturbed, *arguments)
+    process = jobs.start(source, "-o", undisturbed, *arguments, "--json", threads=2)
     out, err = process.communicate(timeout=1200)
     assert process.returncode == 0, err
-    parts = json.loads(out)["bytes"] // (32 * 256)
-    kept = kill_and_finish((source, "-o", output, *arguments[:-1]), output, kills=3, parts=parts, seed=1)
+    parts = json.loads(out)["bytes"] // (planning.PART_BYTES_PER_TOKEN * budget)
+    kept = kill_and_finish((source, "-o", output, *arguments), output, parts, pause=2.0, threads=2)
 
     assert 0 < kept < 2000
     assert jobs.rows(output) == jobs.rows(undisturbed)

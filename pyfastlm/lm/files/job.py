@@ -5,6 +5,7 @@ there exactly while a job is unfinished.
 """
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -17,6 +18,7 @@ from pyfastlm.lm.files import parts
 from pyfastlm.lm.files.durable import fsync_directory, replacing
 
 MANIFEST = "job.json"
+LOCK = "lock"
 TEMPORARY = ".tmp"
 START_AFRESH = "start afresh with resume=False (--no-resume)"
 
@@ -30,6 +32,8 @@ class Job:
 
     def continues(self, description: dict[str, Any]) -> bool:
         """Whether an unfinished job is here to go on with; refuses one of another description."""
+        if not self.part_names():
+            return False  # nothing to lose, whatever was begun here
         try:
             found = json.loads((self.directory / MANIFEST).read_bytes())
         except FileNotFoundError:
@@ -61,7 +65,12 @@ class Job:
     def remove(self) -> None:
         """Remove the directory and all that a job leaves in it."""
         self.clear()
-        self.directory.rmdir()
+        (self.directory / LOCK).unlink()
+        try:
+            self.directory.rmdir()
+        except OSError as error:
+            if error.errno != errno.ENOTEMPTY:  # then the next process has just taken it over
+                raise
         fsync_directory(self.directory.parent)
 
 
@@ -78,7 +87,6 @@ def locked(output: Path) -> Iterator[Job]:
     descriptor = _lock(directory)
     job = Job(directory)
     try:
-        _refuse_strangers(directory)
         yield job
     except BaseException:
         with contextlib.suppress(OSError):
@@ -90,10 +98,13 @@ def locked(output: Path) -> Iterator[Job]:
 
 
 def _lock(directory: Path) -> int:
+    path = directory / LOCK
     while True:
         try:
             directory.mkdir(exist_ok=True)
-            descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+            _refuse_strangers(directory)
+            # A file of its own, open for writing: network file systems lock nothing else.
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         except FileNotFoundError:
             if directory.parent.is_dir():
                 continue  # its owner has just finished and removed it
@@ -102,8 +113,8 @@ def _lock(directory: Path) -> int:
             raise InputError(f"output: {str(directory)!r} is in the way; remove or rename it") from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # The owner may have removed the directory between open and lock.
-            if os.path.samestat(os.fstat(descriptor), os.stat(directory)):
+            # The owner may have removed the file between open and lock.
+            if os.path.samestat(os.fstat(descriptor), os.stat(path)):
                 return descriptor
             os.close(descriptor)
         except FileNotFoundError:
@@ -114,11 +125,14 @@ def _lock(directory: Path) -> int:
                 f"output: another process is working in {str(directory)!r}; "
                 "wait for it, or choose another output"
             ) from error
+        except OSError as error:
+            os.close(descriptor)
+            raise type(error)(error.errno, os.strerror(error.errno or 0), str(path)) from error
 
 
 def _refuse_strangers(directory: Path) -> None:
     for name in os.listdir(directory):
-        if name != MANIFEST and not name.endswith((parts.SUFFIX, TEMPORARY)):
+        if name not in (MANIFEST, LOCK) and not name.endswith((parts.SUFFIX, TEMPORARY)):
             raise InputError(
                 f"output: {str(directory)!r} holds {name!r}, which is no part of a job; "
                 "remove or rename that directory"

@@ -87,7 +87,7 @@ class Reader:
                 for batch in file.iter_batches(PARQUET_BATCH_ROWS, columns=columns, use_threads=False):
                     # As bytes: a stored string need not be valid UTF-8, and one bad row must stop no other.
                     texts = _as_bytes(batch.column(self.text_key), pa)
-                    ids = batch.column("id").to_pylist() if "id" in columns else None
+                    ids = _ids(batch.column("id"), pa) if "id" in columns else None
                     for offset, text in enumerate(texts):
                         number += 1
                         name = None if ids is None else _id(ids[offset])
@@ -228,6 +228,10 @@ def _is_text(kind: Any, pa: Any) -> bool:
         or pa.types.is_large_binary(kind)
         or (view is not None and view(kind))
     )
+
+
+def _ids(column: Any, pa: Any) -> list[Any]:
+    return _as_bytes(column, pa) if _is_text(column.type, pa) else cast("list[Any]", column.to_pylist())
 
 
 def _as_bytes(column: Any, pa: Any) -> list[bytes | None]:

@@ -91,6 +91,8 @@ def score_files(
 def check(inputs: StrPath | Sequence[StrPath], output: StrPath) -> tuple[tuple[Source, ...], Path]:
     """Find what is wrong with the paths before any model is loaded; same errors as :func:`score_files`."""
     sources = resolve(inputs)
+    if "\0" in os.fspath(output):
+        raise InputError(f"output: expected a path, got {os.fspath(output)!r}")
     target = Path(output)
     if target.is_symlink():
         target = target.resolve()

@@ -52,8 +52,11 @@ def read_metadata(path: Path) -> dict[str, Any] | None:
         return None
     noted = None
     if path.is_file():
-        with contextlib.suppress(pa.ArrowException):
+        try:
             noted = (pq.read_schema(path).metadata or {}).get(METADATA_KEY)
+        except (pa.ArrowException, OSError) as error:
+            if getattr(error, "errno", None) is not None:
+                raise
     if noted is None:
         raise InputError(f"output: {str(path)!r} exists and is no table of this kind; remove or rename it")
     found: dict[str, Any] = json.loads(noted)
