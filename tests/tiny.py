@@ -36,12 +36,11 @@ def tiny_tokenizer() -> Any:
     )
 
 
-def tiny_config(vocab_size: int, **changes: Any) -> Any:
+def tiny_config(**changes: Any) -> Any:
     """A Llama of two layers with grouped-query attention; ``changes`` go to the configuration."""
     from transformers import LlamaConfig
 
     settings: dict[str, Any] = {
-        "vocab_size": vocab_size,
         "hidden_size": 48,
         "intermediate_size": 80,
         "num_hidden_layers": 2,
@@ -64,6 +63,6 @@ def save_tiny_lm(directory: Path, *, seed: int = 0, **changes: Any) -> None:
     tokenizer = tiny_tokenizer()
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = LlamaForCausalLM(tiny_config(len(tokenizer) + EXTRA_ROWS, **changes))
+        model = LlamaForCausalLM(tiny_config(**({"vocab_size": len(tokenizer) + EXTRA_ROWS} | changes)))
     model.save_pretrained(directory)
     tokenizer.save_pretrained(directory)

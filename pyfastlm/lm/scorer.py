@@ -31,7 +31,8 @@ TOKENS_PER_BATCH = 2048
 DEFAULT_LENGTH = 2048  # where neither model nor tokenizer names one; as in the harness
 HUGE = int(1e18)  # tokenizers without a limit name a number above
 LOGITS_PER_BATCH = 512  # tokens, where the model's own logits have to be held
-ENCODED_TOGETHER = 64  # texts
+ENCODED_TOGETHER = 64  # texts, or as many as this has bytes:
+ENCODED_BYTES = 1 << 20
 SHARED_TOGETHER = 4096  # pairs among which common prefixes are looked for
 
 
@@ -170,12 +171,15 @@ class Scorer:
     def _encoded(self, texts: Iterable[str]) -> "Iterator[_Text]":
         if isinstance(texts, str):
             raise InputTypeError("texts: expected an iterable of strings, got one string; pass [text]")
-        numbered = enumerate(texts)
-        while chunk := [*islice(numbered, ENCODED_TOGETHER)]:
-            lengths = [utf8_length(text, f"texts[{number}]") for number, text in chunk]
-            encoded = self._encoder.texts([text for _, text in chunk])
-            for (_, text), tokens, n_bytes in zip(chunk, encoded, lengths, strict=True):
-                yield _Text(text, tokens, n_bytes)
+        chunk: list[str] = []
+        lengths: list[int] = []
+        for number, text in enumerate(texts):
+            lengths.append(utf8_length(text, f"texts[{number}]"))
+            chunk.append(text)
+            if len(chunk) == ENCODED_TOGETHER or sum(lengths) > ENCODED_BYTES:
+                yield from map(_Text, chunk, self._encoder.texts(chunk), lengths)
+                chunk, lengths = [], []
+        yield from map(_Text, chunk, self._encoder.texts(chunk), lengths)
 
     def _by_window(self, stream: Iterable[Window]) -> Iterator[NDArray[np.float32]]:
         """Log-probabilities of the targets of each window, in order."""

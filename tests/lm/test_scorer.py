@@ -214,6 +214,28 @@ def test_every_prefix_of_one_text_is_its_own_score(wide):
         assert close(score.logp, wide.conditional([pair])[0].logp)
 
 
+@pytest.mark.parametrize("budget", [1, 30, 10_000])
+def test_a_context_is_read_once(tiny_lm, monkeypatch, budget):
+    """Also where its continuations do not fit into one batch: then keys and values are kept."""
+    scorer = Scorer(tiny_lm, tokens_per_batch=budget)
+    read: list[int] = []
+    hidden = scorer._body.hidden
+
+    def counting(batch, later):
+        read.extend(len(piece.tokens) for piece in batch)
+        return hidden(batch, later)
+
+    monkeypatch.setattr(scorer._body, "hidden", counting)
+    context = SENTENCES[0][:60]
+    pairs = [(context, f" {word}") for word in ("one", "two three", "図", "four five six")]
+    scores = scorer.conditional(pairs)
+    inputs = [tiny_lm.tokenizer.encode(a + b)[:-1] for a, b in pairs]
+    trie = {tuple(tokens[: n + 1]) for tokens in inputs for n in range(len(tokens))}
+    assert len(trie) <= sum(read) <= len(trie) + 2 * len(pairs)  # a space may be read with each
+    assert sum(read) < 0.5 * sum(map(len, inputs))
+    assert all(score.n_tokens for score in scores)
+
+
 def test_tokens_sum_to_the_text(scorer, tiny_lm):
     texts = [*SENTENCES, "", "🏳️‍🌈 ok"]
     for text, tokens, score in zip(texts, scorer.token_logp(texts), scorer.rolling(texts), strict=True):
