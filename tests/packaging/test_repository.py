@@ -46,9 +46,11 @@ def requirements() -> list[Requirement]:
 
 
 def test_source_files_stay_small() -> None:
+    """A Triton kernel may be longer: its launches spell out one argument a line, and an op is one file."""
     sources = [path for path in tracked() if path.suffix in {".py", ".pyi", ".cpp", ".hpp"}]
     lengths = {str(path): len((ROOT / path).read_text("utf-8").splitlines()) for path in sources}
-    assert {name: length for name, length in lengths.items() if length > 500} == {}
+    limits = {name: 750 if name.startswith("kernels/") else 500 for name in lengths}
+    assert {name: length for name, length in lengths.items() if length > limits[name]} == {}
 
 
 def test_top_level_is_the_agreed_house() -> None:
