@@ -95,7 +95,7 @@ def measure(entry: Entry, capability: int) -> Resources:
                 text=True,
             ).stderr
     except Exception as error:  # any failure of the compiler closes the gate for this form only
-        reason = f"does not compile: {type(error).__name__}: {error}".splitlines()[0]
+        reason = f"does not compile: {type(error).__name__}: {' '.join(str(error).split())}"
         return Resources(name, entry.form, architecture, 0, 0, 0, 0, (reason,))
     registers = _number(r"Used (\d+) registers", report)
     stores = _number(r"(\d+) bytes spill stores", report)

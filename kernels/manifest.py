@@ -39,15 +39,18 @@ _SHARED = {
 }
 
 # Which integers are multiples of 16: all (D 576, V 49,152); all but the counts of rows and of entries (any
-# text with GPT-2's V 50,257); none of those that the caller chooses.
+# text with GPT-2's V 50,257); none of those that the caller chooses. Triton makes a constant of a 1.
 _ROWS = frozenset({"depth", "stride_hidden", "stride_weight", "first", "stride_out"})
+_EVEN = _ROWS | {"n_rows", "n_vocab", "n_cols", "n_splits"}
 _ALIGNMENTS = {
-    "aligned": _ROWS | {"n_rows", "n_vocab", "n_cols", "n_splits"},
+    "aligned": _EVEN,
+    "one row": _EVEN,
     "ragged": _ROWS,
     "odd": frozenset({"first", "stride_out"}),
 }
 # (hidden, weight), alignment, all options. float16 compiles like bfloat16 and is covered at both ends.
 _FORMS = (
+    (("bf16", "bf16"), "one row", True),
     *(
         ((dtype, dtype), alignment, options)
         for dtype in ("bf16", "fp32")
@@ -98,6 +101,9 @@ def _form(kernel: str, hidden: str, weight: str, alignment: str, options: bool) 
     }
     if forward:
         constants["SPLIT"] = linear_logp.VOCAB_PER_SPLIT
+    if alignment == "one row":
+        integers.remove("n_rows")
+        constants["n_rows"] = 1
     return Entry(
         kernel=f"{_MODULE}:{kernel}",
         form=f"{hidden} x {weight}, {alignment}{', all options' if options else ''}",
@@ -110,24 +116,21 @@ def _form(kernel: str, hidden: str, weight: str, alignment: str, options: bool) 
     )
 
 
-def _combine(form: str, options: bool, n_splits: int | None, divisible: frozenset[str]) -> Entry:
+def _combine(alignment: str, options: bool, **ones: int) -> Entry:
+    """A form of the kernel that merges partial results; ``ones``: integers that are 1."""
     pointers = dict.fromkeys(("top_ptr", "total_ptr", "target_logit_ptr", "logp_ptr", "lse_ptr"), "*fp32")
     pointers["targets_ptr"] = "*i64"
     if options:
         pointers |= dict.fromkeys(("moment_ptr", "best_ptr", "entropy_ptr"), "*fp32")
         pointers |= {"index_ptr": "*i32", "argmax_ptr": "*i64"}
-    integers = dict.fromkeys(("n_rows", "n_vocab"), "i32")
-    constants = {"BLOCK_SPLITS": linear_logp.COMBINE_SPLITS, "BLOCK_ROWS": linear_logp.COMBINE_ROWS}
-    if n_splits is None:
-        integers["n_splits"] = "i32"
-    else:
-        constants["n_splits"] = n_splits
+    integers = {"n_rows", "n_vocab", "n_splits"} - set(ones)
+    blocks = {"BLOCK_SPLITS": linear_logp.COMBINE_SPLITS, "BLOCK_ROWS": linear_logp.COMBINE_ROWS}
     return Entry(
         kernel=f"{_MODULE}:linear_logp_combine_kernel",
-        form=form,
-        signature=pointers | integers,
-        constants=constants,
-        divisible=frozenset(pointers) | divisible,
+        form=", ".join([alignment, *(f"{name} 1" for name in ones), *(["all options"] if options else [])]),
+        signature=pointers | dict.fromkeys(sorted(integers), "i32"),
+        constants=blocks | ones,
+        divisible=frozenset(pointers) | (_ALIGNMENTS[alignment] & integers),
         warps=linear_logp.COMBINE_WARPS,
         stages=linear_logp.COMBINE_STAGES,
         shared=4 << 10,
@@ -140,8 +143,9 @@ ENTRIES: tuple[Entry, ...] = (
         for kernel in ("linear_logp_fwd_kernel", "linear_logp_dlogits_kernel")
         for (hidden, weight), alignment, options in _FORMS
     ),
-    _combine("aligned", False, None, frozenset({"n_rows", "n_vocab", "n_splits"})),
-    _combine("aligned, all options", True, None, frozenset({"n_rows", "n_vocab", "n_splits"})),
-    _combine("odd, all options", True, None, frozenset()),
-    _combine("one range, odd, all options", True, 1, frozenset()),
+    _combine("aligned", False),
+    _combine("aligned", True),
+    _combine("aligned", True, n_rows=1),
+    _combine("odd", True),
+    _combine("odd", True, n_splits=1),
 )
