@@ -15,5 +15,6 @@ extern "C" double pyfastlm_peak() {
     float total = 0;
 #pragma GCC unroll 12
     for (int i = 0; i < chains; ++i) total += sum[i][0];
-    return total == -1.0f ? 0.0 : 2.0 * 8 * chains * static_cast<double>(steps);  // FLOP; the sum must be used
+    return total == -1.0f ? 0.0
+                          : 2.0 * 8 * chains * static_cast<double>(steps);  // FLOP; the sum must be used
 }

@@ -1,5 +1,5 @@
-// linear_logp takes addresses: pyfastlm/ops/linear_logp.py has checked shapes, dtypes and contiguity, and keeps
-// the tensors alive during the call. An address of 0 stands for an absent tensor.
+// linear_logp takes addresses: pyfastlm/ops/linear_logp.py has checked shapes, dtypes and contiguity, and
+// keeps the tensors alive during the call. An address of 0 stands for an absent tensor.
 #include "core/linear_logp.hpp"
 
 #include <pybind11/pybind11.h>
@@ -32,15 +32,24 @@ class Inputs {
   public:
     Inputs(std::size_t rows, std::size_t dim, std::size_t vocab, Address hidden, Address weight,
            const std::string& weight_dtype, Address bias, Address targets, double softcap, double logit_scale)
-        : rows_(rows), dim_(dim), vocab_(vocab), hidden_(hidden), weight_(weight), storage_(storage(weight_dtype)),
-          bias_(bias), targets_(targets), softcap_(softcap), scale_(logit_scale) {}
+        : rows_(rows), dim_(dim), vocab_(vocab), hidden_(hidden), weight_(weight),
+          storage_(storage(weight_dtype)), bias_(bias), targets_(targets), softcap_(softcap),
+          scale_(logit_scale) {}
 
     [[nodiscard]] bool is_double() const { return storage_ == logp::Storage::f64; }
 
     template <class T>
     [[nodiscard]] logp::Problem<T> problem() const {
-        return {rows_, dim_, vocab_, at<const T>(hidden_), at<const void>(weight_), storage_, at<const T>(bias_),
-                at<const std::int64_t>(targets_), static_cast<T>(softcap_), static_cast<T>(scale_)};
+        return {rows_,
+                dim_,
+                vocab_,
+                at<const T>(hidden_),
+                at<const void>(weight_),
+                storage_,
+                at<const T>(bias_),
+                at<const std::int64_t>(targets_),
+                static_cast<T>(softcap_),
+                static_cast<T>(scale_)};
     }
 
   private:
@@ -74,19 +83,20 @@ void backward(const Inputs& in, Address lse, Address entropy, Address grad_logp,
 
 void register_linear_logp(py::module_& m) {
     py::class_<Inputs>(m, "LinearLogpInputs", "Shapes and addresses that the passes of linear_logp share.")
-        .def(py::init<std::size_t, std::size_t, std::size_t, Address, Address, const std::string&, Address, Address,
-                      double, double>(),
+        .def(py::init<std::size_t, std::size_t, std::size_t, Address, Address, const std::string&, Address,
+                      Address, double, double>(),
              py::arg("rows"), py::arg("dim"), py::arg("vocab"), py::arg("hidden"), py::arg("weight"),
-             py::arg("weight_dtype"), py::arg("bias"), py::arg("targets"), py::arg("softcap"), py::arg("logit_scale"));
+             py::arg("weight_dtype"), py::arg("bias"), py::arg("targets"), py::arg("softcap"),
+             py::arg("logit_scale"));
     m.def(
         "linear_logp_forward",
-        [](const Inputs& inputs, Address out_logp, Address lse, Address argmax, Address entropy, Address slope,
-           int threads) {
+        [](const Inputs& inputs, Address out_logp, Address lse, Address argmax, Address entropy,
+           Address slope, int threads) {
             const auto run = inputs.is_double() ? forward<double> : forward<float>;
             run(inputs, out_logp, lse, argmax, entropy, slope, threads);
         },
-        py::arg("inputs"), py::arg("logp"), py::arg("lse"), py::arg("argmax"), py::arg("entropy"), py::arg("slope"),
-        py::arg("threads"), py::call_guard<py::gil_scoped_release>());
+        py::arg("inputs"), py::arg("logp"), py::arg("lse"), py::arg("argmax"), py::arg("entropy"),
+        py::arg("slope"), py::arg("threads"), py::call_guard<py::gil_scoped_release>());
     m.def(
         "linear_logp_backward",
         [](const Inputs& inputs, Address lse, Address entropy, Address grad_logp, Address grad_entropy,

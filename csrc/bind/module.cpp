@@ -9,7 +9,8 @@ void register_linear_logp(py::module_& m);
 
 PYBIND11_MODULE(_native, m) {
     m.doc() = "Native kernels of pyfastlm. Private: call pyfastlm.ops and the rooms above it.";
-    m.def("isa", [] { return pyfastlm::isa_name(pyfastlm::isa()); },
-          "The instruction set in use, or ValueError where PYFASTLM_ISA names one that is not there.");
+    m.def(
+        "isa", [] { return pyfastlm::isa_name(pyfastlm::isa()); },
+        "The instruction set in use, or ValueError where PYFASTLM_ISA names one that is not there.");
     register_linear_logp(m);
 }

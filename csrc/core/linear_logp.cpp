@@ -11,9 +11,9 @@
 #include "core/parallel.hpp"
 #include "core/simd.hpp"
 
-#define PYFASTLM_DECLARE(isa)                    \
-    namespace pyfastlm::isa {                    \
-    template <class T>                           \
+#define PYFASTLM_DECLARE(isa)                      \
+    namespace pyfastlm::isa {                      \
+    template <class T>                             \
     linear_logp::Kernels<T> linear_logp_kernels(); \
     }
 PYFASTLM_DECLARE(portable)
@@ -69,8 +69,11 @@ Range piece(std::size_t index, std::size_t step, std::size_t size) {
     return {index * step, std::min((index + 1) * step, size)};
 }
 
-// Parts of the vocabulary are a matter of its size alone, so results depend neither on threads nor on other rows.
-std::size_t vocabulary_step(std::size_t vocab) { return std::max<std::size_t>(4096, ceil_div(vocab, 16 * 64) * 64); }
+// Parts of the vocabulary are a matter of its size alone, so results depend neither on threads nor on other
+// rows.
+std::size_t vocabulary_step(std::size_t vocab) {
+    return std::max<std::size_t>(4096, ceil_div(vocab, 16 * 64) * 64);
+}
 
 template <class T>
 void merge(Partial<T>& into, const Partial<T>& part) {
@@ -95,7 +98,9 @@ void write(const Problem<T>& problem, const Result<T>& result, std::size_t row, 
     const double log_sum = std::log(p.sum);
     const bool scored = problem.targets[row] != ignored;
     result.lse[row] = static_cast<T>(static_cast<double>(p.max) + log_sum);
-    result.logp[row] = scored ? static_cast<T>((static_cast<double>(p.target) - static_cast<double>(p.max)) - log_sum) : T(0);
+    result.logp[row] =
+        scored ? static_cast<T>((static_cast<double>(p.target) - static_cast<double>(p.max)) - log_sum)
+               : T(0);
     if (result.argmax != nullptr) result.argmax[row] = p.best;
     if (result.entropy != nullptr) result.entropy[row] = static_cast<T>(log_sum - p.weighted / p.sum);
 }
@@ -127,7 +132,8 @@ void forward(const Problem<T>& problem, const Result<T>& result, int threads) {
             const Scratch scratch(scratch_bytes);
             const std::size_t at = task % parts;
             kernel.statistics(part, piece(task / parts, row_step, rows), piece(at, vocab_step, problem.vocab),
-                              result.argmax != nullptr, result.entropy != nullptr, &partials[at * rows], scratch.get());
+                              result.argmax != nullptr, result.entropy != nullptr, &partials[at * rows],
+                              scratch.get());
         });
         for (std::size_t row = 0; row < rows; ++row) {
             Partial<T> all = partials[row];
@@ -160,12 +166,14 @@ void grad_hidden(const Problem<T>& problem, const Upstream<T>& upstream, T* grad
 }
 
 template <class T>
-void grad_weight(const Problem<T>& problem, const Upstream<T>& upstream, void* grad, T* grad_bias, int threads) {
+void grad_weight(const Problem<T>& problem, const Upstream<T>& upstream, void* grad, T* grad_bias,
+                 int threads) {
     const Kernels<T> kernel = kernels<T>();
     const std::size_t scratch_bytes = kernel.scratch_bytes(problem), step = kernel.block_columns(problem);
     parallel_for(ceil_div(problem.vocab, step), threads, [&](std::size_t task) {
         const Scratch scratch(scratch_bytes);
-        kernel.grad_weight(problem, upstream, piece(task, step, problem.vocab), grad, grad_bias, scratch.get());
+        kernel.grad_weight(problem, upstream, piece(task, step, problem.vocab), grad, grad_bias,
+                           scratch.get());
     });
 }
 

@@ -1,5 +1,5 @@
-// Log-probabilities of targets under softmax(softcap(scale * hidden @ weight^T + bias)), forward and backward,
-// holding one tile of logits at a time. Contract: pyfastlm/ops/linear_logp.py.
+// Log-probabilities of targets under softmax(softcap(scale * hidden @ weight^T + bias)), forward and
+// backward, holding one tile of logits at a time. Contract: pyfastlm/ops/linear_logp.py.
 #pragma once
 
 #include <cstddef>
@@ -14,8 +14,8 @@ enum class Storage { f32, f64, bf16, f16 };
 template <class T>
 struct Problem {
     std::size_t rows, dim, vocab;
-    const T* hidden;              // [rows, dim]
-    const void* weight;           // [vocab, dim]
+    const T* hidden;     // [rows, dim]
+    const void* weight;  // [vocab, dim]
     Storage storage;
     const T* bias;                // [vocab] or null
     const std::int64_t* targets;  // [rows], in [0, vocab) or `ignored`
@@ -56,6 +56,7 @@ void grad_hidden(const Problem<T>& problem, const Upstream<T>& upstream, T* grad
 
 // grad_weight [vocab, dim] in the storage of the weights and grad_bias [vocab]; either may be null.
 template <class T>
-void grad_weight(const Problem<T>& problem, const Upstream<T>& upstream, void* grad, T* grad_bias, int threads);
+void grad_weight(const Problem<T>& problem, const Upstream<T>& upstream, void* grad, T* grad_bias,
+                 int threads);
 
 }  // namespace pyfastlm::linear_logp

@@ -1,7 +1,8 @@
 // One task of linear_logp, compiled once per instruction set.
 //
-// Logits are made in blocks of tile_rows x block columns. The weights of a block are packed once and serve all
-// rows of the task, so they are read from memory once; the block is sized to stay in the second-level cache.
+// Logits are made in blocks of tile_rows x block columns. The weights of a block are packed once and serve
+// all rows of the task, so they are read from memory once; the block is sized to stay in the second-level
+// cache.
 #include "core/linear_logp_kernel.hpp"
 
 #include "core/tile.hpp"
@@ -74,10 +75,8 @@ template <class T>
 class Block {
   public:
     Block(const Problem<T>& p, std::size_t copies, Scratch& scratch)
-        : p_(p),
-          plain_(p.bias == nullptr && p.softcap == T(0) && p.scale == T(1)),
-          capacity_(columns_packed(p, copies)),
-          panels_(scratch.take<T>(capacity_ * p.dim)),
+        : p_(p), plain_(p.bias == nullptr && p.softcap == T(0) && p.scale == T(1)),
+          capacity_(columns_packed(p, copies)), panels_(scratch.take<T>(capacity_ * p.dim)),
           transposed_(copies == 2 ? scratch.take<T>(capacity_ * padded_dim(p)) : nullptr),
           bias_(scratch.take<T>(capacity_)) {}
 
@@ -87,11 +86,13 @@ class Block {
         count_ = smaller(capacity_, end - first);
         with_weights(p_, first, [this](const auto* weights) {
             for (std::size_t j = 0; j < count_; j += tile_columns<T>) {
-                pack_columns(weights + j * p_.dim, smaller(tile_columns<T>, count_ - j), p_.dim, panels_ + j * p_.dim);
+                pack_columns(weights + j * p_.dim, smaller(tile_columns<T>, count_ - j), p_.dim,
+                             panels_ + j * p_.dim);
             }
             if (transposed_ != nullptr) pack_rows(weights, count_, p_.dim, transposed_);
         });
-        for (std::size_t j = 0; j < capacity_; ++j) bias_[j] = p_.bias != nullptr && j < count_ ? p_.bias[first + j] : T(0);
+        for (std::size_t j = 0; j < capacity_; ++j)
+            bias_[j] = p_.bias != nullptr && j < count_ ? p_.bias[first + j] : T(0);
     }
 
     // z[i][j] for the rows of `hidden`; columns past the end of the vocabulary are -infinity.
@@ -148,7 +149,9 @@ class Block {
     [[nodiscard]] std::size_t count() const { return count_; }
     [[nodiscard]] std::size_t first() const { return first_; }
     // Column of a target in this block, or a number >= count().
-    [[nodiscard]] std::size_t column(std::int64_t target) const { return static_cast<std::size_t>(target) - first_; }
+    [[nodiscard]] std::size_t column(std::int64_t target) const {
+        return static_cast<std::size_t>(target) - first_;
+    }
 
   private:
     // c tanh(x / c) by e^(-2|x| / c), which never overflows.
@@ -181,7 +184,8 @@ Rows<T> rows_of(T* from, std::size_t first, std::size_t end, std::size_t width) 
 template <class T>
 Rows<T> rows_to(T* to, std::size_t first, std::size_t end, std::size_t width, T* spare) {
     Rows<T> rows;
-    for (std::size_t i = 0; i < tile_rows; ++i) rows.at[i] = first + i < end ? to + (first + i) * width : spare;
+    for (std::size_t i = 0; i < tile_rows; ++i)
+        rows.at[i] = first + i < end ? to + (first + i) * width : spare;
     return rows;
 }
 
@@ -288,7 +292,8 @@ void scale_row(T* row, std::size_t dim, T factor) {
 
 // slope[n] = scale * (derivative at the target * weight[target] - slope[n] / sum); zero where it is ignored.
 template <class T>
-void finish_slope(const Problem<T>& p, const Block<T>& block, std::size_t n, const Partial<T>& row, T* slope) {
+void finish_slope(const Problem<T>& p, const Block<T>& block, std::size_t n, const Partial<T>& row,
+                  T* slope) {
     if (p.targets[n] == linear_logp::ignored) {
         __builtin_memset(slope, 0, p.dim * sizeof(T));
         return;
@@ -296,7 +301,8 @@ void finish_slope(const Problem<T>& p, const Block<T>& block, std::size_t n, con
     const T inverse = p.scale * static_cast<T>(1.0 / row.sum);
     const T at_target = p.scale * block.derivative(broadcast(row.target))[0];
     with_weights(p, static_cast<std::size_t>(p.targets[n]), [&](const auto* weight) {
-        for (std::size_t d = 0; d < p.dim; ++d) slope[d] = at_target * T(widen(weight[d])) - slope[d] * inverse;
+        for (std::size_t d = 0; d < p.dim; ++d)
+            slope[d] = at_target * T(widen(weight[d])) - slope[d] * inverse;
     });
 }
 
@@ -345,10 +351,12 @@ void logit_gradients(const Problem<T>& p, const Upstream<T>& up, const Block<T>&
         return;
     }
     const std::size_t column = block.column(p.targets[n]);
-    const T at_target = column < block.count() ? block.derivative(broadcast(x[column]))[0] * up.grad_logp[n] : T(0);
+    const T at_target =
+        column < block.count() ? block.derivative(broadcast(x[column]))[0] * up.grad_logp[n] : T(0);
     const T from_logp = p.targets[n] == linear_logp::ignored ? T(0) : up.grad_logp[n];
     const T from_entropy = up.grad_entropy == nullptr ? T(0) : up.grad_entropy[n];
-    const Vec<T> lse = broadcast(up.lse[n]), entropy = broadcast(up.entropy == nullptr ? T(0) : up.entropy[n]);
+    const Vec<T> lse = broadcast(up.lse[n]),
+                 entropy = broadcast(up.entropy == nullptr ? T(0) : up.entropy[n]);
     for (std::size_t j = 0; j < block.width(); j += lanes<T>) {
         const Vec<T> logits = max<T>(broadcast(T(lowest)), load(x + j));
         const Vec<T> logp = logits - lse;
@@ -373,7 +381,8 @@ void grad_hidden(const Problem<T>& p, const Upstream<T>& up, Range rows, T* grad
         block.pack(v, p.vocab);
         for (std::size_t n = rows.begin; n < rows.end; n += tile_rows) {
             block.logits(rows_of(p.hidden, n, rows.end, p.dim), z);
-            for (std::size_t i = 0; n + i < rows.end && i < tile_rows; ++i) logit_gradients(p, up, block, n + i, z.at[i]);
+            for (std::size_t i = 0; n + i < rows.end && i < tile_rows; ++i)
+                logit_gradients(p, up, block, n + i, z.at[i]);
             block.add_weighted(read_only(z), rows_to(grad, n, rows.end, p.dim, spare));
         }
     }
@@ -421,11 +430,13 @@ void store_weight_gradient(const Problem<T>& p, std::size_t entry, const T* from
 }
 
 template <class T>
-void grad_weight(const Problem<T>& p, const Upstream<T>& up, Range vocab, void* grad, T* grad_bias, void* memory) {
+void grad_weight(const Problem<T>& p, const Upstream<T>& up, Range vocab, void* grad, T* grad_bias,
+                 void* memory) {
     constexpr std::size_t columns = tile_columns<T>;
     Scratch scratch(memory);
     Block<T> block(p, 1, scratch);
-    const std::size_t width = block.capacity(), dim = padded_dim(p), entries = ceil_div(width, tile_rows) * tile_rows;
+    const std::size_t width = block.capacity(), dim = padded_dim(p),
+                      entries = ceil_div(width, tile_rows) * tile_rows;
     T* const z = scratch.take<T>(gradient_rows * width);
     T* const panels = scratch.take<T>(gradient_rows * dim);
     T* const sums = scratch.take<T>((entries + 1) * dim);
@@ -451,7 +462,8 @@ void grad_weight(const Problem<T>& p, const Upstream<T>& up, Range vocab, void* 
                 for (std::size_t j = 0; j < block.count(); j += tile_rows) {
                     Rows<const T> from;
                     for (std::size_t i = 0; i < tile_rows; ++i) from.at[i] = z + smaller(j + i, width - 1);
-                    tile_product<Into::add>(end - n, from, width, panels + d * (end - n), rows_of(sums + d, j, entries, dim));
+                    tile_product<Into::add>(end - n, from, width, panels + d * (end - n),
+                                            rows_of(sums + d, j, entries, dim));
                 }
             }
         }
@@ -468,8 +480,8 @@ std::size_t scratch_bytes(const Problem<T>& p) {
     const std::size_t lines = 16 * 64;  // rounding of each piece to a cache line
     const std::size_t forward = one * p.dim + one + tile_rows * one;
     const std::size_t backward = two * (p.dim + dim) + two + tile_rows * two + dim;
-    const std::size_t weight = one * p.dim + one + gradient_rows * one + gradient_rows * dim +
-                               (one + tile_rows + 1) * dim;
+    const std::size_t weight =
+        one * p.dim + one + gradient_rows * one + gradient_rows * dim + (one + tile_rows + 1) * dim;
     std::size_t most = forward > backward ? forward : backward;
     most = most > weight ? most : weight;
     return most * sizeof(T) + lines;

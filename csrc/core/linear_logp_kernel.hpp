@@ -1,4 +1,5 @@
-// Between linear_logp.cpp (tasks, threads, merging) and linear_logp_kernel.cpp (one task, once per instruction set).
+// Between linear_logp.cpp (tasks, threads, merging) and linear_logp_kernel.cpp (one task, once per
+// instruction set).
 #pragma once
 
 #include "core/linear_logp.hpp"

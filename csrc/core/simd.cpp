@@ -33,8 +33,8 @@ Isa choose() {
         if (std::string_view(wanted) == isa_name(isa)) return isa;
         names += std::string(names.empty() ? "" : ", ") + isa_name(isa);
     }
-    throw std::invalid_argument("PYFASTLM_ISA: expected one of " + names + " on this processor, got '" + wanted +
-                                "'");
+    throw std::invalid_argument("PYFASTLM_ISA: expected one of " + names + " on this processor, got '" +
+                                wanted + "'");
 }
 
 }  // namespace

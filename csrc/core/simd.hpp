@@ -2,8 +2,8 @@
 //
 // A kernel source is compiled once per instruction set (pyfastlm_isa_kernel in CMakeLists.txt) with its own
 // flags, so the same vector expressions become AVX2, AVX-512, NEON or plain code. Such a source must put
-// all of its code into `namespace pyfastlm::PYFASTLM_ISA` and call no inline function of the standard library:
-// the linker may keep the copy that was compiled for the wider registers.
+// all of its code into `namespace pyfastlm::PYFASTLM_ISA` and call no inline function of the standard
+// library: the linker may keep the copy that was compiled for the wider registers.
 #pragma once
 
 #include <cstddef>
@@ -78,21 +78,27 @@ PYFASTLM_INLINE Vec<T> rotate(Vec<T> v, std::index_sequence<lane...>) {
 // Folds all lanes into one number by halving distances, in a fixed order.
 template <class T, std::size_t distance = lanes<T> / 2>
 PYFASTLM_INLINE T sum_lanes(Vec<T> v) {
-    if constexpr (distance == 0) return v[0];
-    else return sum_lanes<T, distance / 2>(v + rotate<distance, T>(v, std::make_index_sequence<lanes<T>>{}));
+    if constexpr (distance == 0)
+        return v[0];
+    else
+        return sum_lanes<T, distance / 2>(v + rotate<distance, T>(v, std::make_index_sequence<lanes<T>>{}));
 }
 
 template <class T, std::size_t distance = lanes<T> / 2>
 PYFASTLM_INLINE T max_lanes(Vec<T> v) {
-    if constexpr (distance == 0) return v[0];
-    else return max_lanes<T, distance / 2>(max<T>(v, rotate<distance, T>(v, std::make_index_sequence<lanes<T>>{})));
+    if constexpr (distance == 0)
+        return v[0];
+    else
+        return max_lanes<T, distance / 2>(
+            max<T>(v, rotate<distance, T>(v, std::make_index_sequence<lanes<T>>{})));
 }
 
 // e^x for x <= 0, relative error below 2e-7; 0 below -87; NaN stays NaN.
 // x = n ln 2 + r with |r| <= ln 2 / 2; a polynomial for e^r (minimax, 3e-9), times 2^n.
 PYFASTLM_INLINE Vec<float> exp(Vec<float> x) {
     using Int = typename vector_of<std::int32_t>::type;
-    // Adding 1.5 * 2^23 rounds to a whole number, which then lies in the low bits; 127 is the exponent's bias.
+    // Adding 1.5 * 2^23 rounds to a whole number, which then lies in the low bits; 127 is the exponent's
+    // bias.
     const Vec<float> shifter = broadcast(12582912.0f + 127.0f);
     const Vec<float> shifted = x * 1.44269504088896341f + shifter;
     const Vec<float> n = shifted - shifter;

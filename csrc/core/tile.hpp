@@ -1,9 +1,10 @@
 // The register tile under every fused matrix product, and the packing that feeds it. For kernel sources only
 // (see simd.hpp).
 //
-// A tile holds tile_rows x tile_columns sums in registers: 6 x 16 floats with AVX2 (12 of 16 registers), 6 x 64
-// with AVX-512 and 6 x 16 with NEON (24 of 32). The right operand comes as a panel [depth][tile_columns].
-// Accumulators are only ever indexed by constants: one run-time index, and the compiler keeps all of them in memory.
+// A tile holds tile_rows x tile_columns sums in registers: 6 x 16 floats with AVX2 (12 of 16 registers), 6 x
+// 64 with AVX-512 and 6 x 16 with NEON (24 of 32). The right operand comes as a panel [depth][tile_columns].
+// Accumulators are only ever indexed by constants: one run-time index, and the compiler keeps all of them in
+// memory.
 #pragma once
 
 #include <cstddef>
@@ -73,7 +74,9 @@ template <class T>
 PYFASTLM_INLINE T widen(T x) {
     return x;
 }
-PYFASTLM_INLINE float widen(Bf16 x) { return __builtin_bit_cast(float, static_cast<std::uint32_t>(x.bits) << 16); }
+PYFASTLM_INLINE float widen(Bf16 x) {
+    return __builtin_bit_cast(float, static_cast<std::uint32_t>(x.bits) << 16);
+}
 // Moves the exponent by a multiplication, which also makes subnormals right; infinity and NaN keep theirs.
 PYFASTLM_INLINE float widen(F16 x) {
     const std::uint32_t magnitude = x.bits & 0x7fffu;
@@ -119,7 +122,8 @@ PYFASTLM_INLINE auto gather_quads(const Stored* from, std::size_t stride) {
     }
 }
 
-// Transposes the square within each quad of q vectors: interleaving the halves log2(q) times brings row i to column i.
+// Transposes the square within each quad of q vectors: interleaving the halves log2(q) times brings row i to
+// column i.
 template <class T>
 PYFASTLM_INLINE void transpose_quads(Vec<T> (&square)[quad<T>]) {
     constexpr std::size_t q = quad<T>;
@@ -144,7 +148,8 @@ void pack_columns(const Stored* from, std::size_t count, std::size_t depth, T* p
         if (j + n <= count) {
             for (; k + q <= depth; k += q) {
                 Vec<T> square[q];
-                for (std::size_t i = 0; i < q; ++i) square[i] = gather_quads<T>(from + (j + i) * depth + k, q * depth);
+                for (std::size_t i = 0; i < q; ++i)
+                    square[i] = gather_quads<T>(from + (j + i) * depth + k, q * depth);
                 transpose_quads<T>(square);
                 for (std::size_t i = 0; i < q; ++i) store(panel + (k + i) * columns + j, square[i]);
             }

@@ -8,12 +8,12 @@
 
 #include "core/simd.hpp"
 
-#define CHECK(condition)                                                        \
-    do {                                                                        \
-        if (!(condition)) {                                                     \
+#define CHECK(condition)                                                         \
+    do {                                                                         \
+        if (!(condition)) {                                                      \
             std::fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-            std::exit(1);                                                       \
-        }                                                                       \
+            std::exit(1);                                                        \
+        }                                                                        \
     } while (false)
 
 inline void check_near(double got, double expected, double tolerance, const char* what) {

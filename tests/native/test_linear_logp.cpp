@@ -1,5 +1,5 @@
-// linear_logp against three nested loops in double precision, for the instruction set in use. Buffers are exact in
-// size and filled with NaN, so that AddressSanitizer sees a step outside and a missing write shows.
+// linear_logp against three nested loops in double precision, for the instruction set in use. Buffers are
+// exact in size and filled with NaN, so that AddressSanitizer sees a step outside and a missing write shows.
 #include "core/linear_logp.hpp"
 
 #include <cmath>
@@ -48,9 +48,16 @@ struct Case {
     }
 
     [[nodiscard]] logp::Problem<T> problem() const {
-        return {shape.rows, shape.dim, shape.vocab, hidden.data(), weight.data(),
-                sizeof(T) == 8 ? logp::Storage::f64 : logp::Storage::f32, shape.bias ? bias.data() : nullptr,
-                targets.data(), static_cast<T>(shape.softcap), static_cast<T>(shape.scale)};
+        return {shape.rows,
+                shape.dim,
+                shape.vocab,
+                hidden.data(),
+                weight.data(),
+                sizeof(T) == 8 ? logp::Storage::f64 : logp::Storage::f32,
+                shape.bias ? bias.data() : nullptr,
+                targets.data(),
+                static_cast<T>(shape.softcap),
+                static_cast<T>(shape.scale)};
     }
 
     // Logits of a row, and what they are differentiated by behind the softcap.
@@ -60,7 +67,8 @@ struct Case {
         for (std::size_t v = 0; v < shape.vocab; ++v) {
             double sum = 0;
             for (std::size_t d = 0; d < shape.dim; ++d) {
-                sum += static_cast<double>(hidden[n * shape.dim + d]) * static_cast<double>(weight[v * shape.dim + d]);
+                sum += static_cast<double>(hidden[n * shape.dim + d]) *
+                       static_cast<double>(weight[v * shape.dim + d]);
             }
             z[v] = shape.scale * sum + (shape.bias ? static_cast<double>(bias[v]) : 0.0);
             if (shape.softcap != 0) {
@@ -79,7 +87,8 @@ void matches(const Shape& shape, double tolerance) {
     const auto [rows, dim, vocab, has_bias, softcap, scale] = shape;
     std::vector<T> out(rows, nan<T>), lse(rows, nan<T>), entropy(rows, nan<T>), slope_logp(rows, nan<T>);
     std::vector<std::int64_t> argmax(rows, -1);
-    std::vector<T> slopes(rows * dim, nan<T>), grad_hidden(rows * dim, nan<T>), grad_weight(vocab * dim, nan<T>);
+    std::vector<T> slopes(rows * dim, nan<T>), grad_hidden(rows * dim, nan<T>),
+        grad_weight(vocab * dim, nan<T>);
     std::vector<T> grad_bias(vocab, nan<T>);
     const std::vector<T> up_logp(c.grad_logp.begin(), c.grad_logp.end());
     const std::vector<T> up_entropy(c.grad_entropy.begin(), c.grad_entropy.end());
@@ -88,7 +97,8 @@ void matches(const Shape& shape, double tolerance) {
     logp::grad_hidden(c.problem(), up, grad_hidden.data(), 2);
     logp::grad_weight(c.problem(), up, grad_weight.data(), grad_bias.data(), 2);
     std::vector<T> slope_lse(rows, nan<T>);
-    logp::forward_slope<T>(c.problem(), {slope_logp.data(), slope_lse.data(), nullptr, nullptr}, slopes.data(), 2);
+    logp::forward_slope<T>(c.problem(), {slope_logp.data(), slope_lse.data(), nullptr, nullptr},
+                           slopes.data(), 2);
 
     std::vector<double> expected_weight(vocab * dim), expected_bias(vocab);
     for (std::size_t n = 0; n < rows; ++n) {
@@ -105,7 +115,8 @@ void matches(const Shape& shape, double tolerance) {
         const bool scored = c.targets[n] != logp::ignored;
         const std::size_t target = scored ? static_cast<std::size_t>(c.targets[n]) : vocab;
         check_near(static_cast<double>(out[n]), scored ? z[target] - log_sum : 0.0, tolerance, "logp");
-        check_near(static_cast<double>(slope_logp[n]), scored ? z[target] - log_sum : 0.0, tolerance, "logp with slope");
+        check_near(static_cast<double>(slope_logp[n]), scored ? z[target] - log_sum : 0.0, tolerance,
+                   "logp with slope");
         check_near(static_cast<double>(lse[n]), log_sum, tolerance, "lse");
         check_near(static_cast<double>(entropy[n]), h, tolerance, "entropy");
         CHECK(argmax[n] == static_cast<std::int64_t>(best));
@@ -124,7 +135,8 @@ void matches(const Shape& shape, double tolerance) {
             }
         }
         for (std::size_t d = 0; d < dim; ++d) {
-            check_near(static_cast<double>(grad_hidden[n * dim + d]), expected_hidden[d], tolerance, "grad_hidden");
+            check_near(static_cast<double>(grad_hidden[n * dim + d]), expected_hidden[d], tolerance,
+                       "grad_hidden");
             check_near(static_cast<double>(slopes[n * dim + d]), expected_slope[d], tolerance, "slope");
         }
     }
@@ -155,10 +167,13 @@ void threads_change_no_bit() {
         std::vector<float> out(301), lse(301), slope(301 * 37), weight(9001 * 37), bias(9001);
         logp::forward(c.problem(), {out.data(), lse.data(), nullptr, nullptr}, threads);
         const std::vector<float> up(301, 0.5f);
-        logp::grad_weight(c.problem(), {lse.data(), nullptr, up.data(), nullptr}, weight.data(), bias.data(), threads);
+        logp::grad_weight(c.problem(), {lse.data(), nullptr, up.data(), nullptr}, weight.data(), bias.data(),
+                          threads);
         std::vector<float> all = out;
-        logp::forward_slope<float>(c.problem(), {out.data(), lse.data(), nullptr, nullptr}, slope.data(), threads);
-        for (const auto* more : {&out, &lse, &slope, &weight, &bias}) all.insert(all.end(), more->begin(), more->end());
+        logp::forward_slope<float>(c.problem(), {out.data(), lse.data(), nullptr, nullptr}, slope.data(),
+                                   threads);
+        for (const auto* more : {&out, &lse, &slope, &weight, &bias})
+            all.insert(all.end(), more->begin(), more->end());
         if (first.empty()) first = all;
         CHECK(std::memcmp(first.data(), all.data(), all.size() * sizeof(float)) == 0);
     }
@@ -168,9 +183,9 @@ void threads_change_no_bit() {
 
 int main() {
     skip_unless_isa_runs();
-    for (const Shape& shape : {Shape{0, 4, 9, false, 0, 1}, Shape{1, 1, 1, true, 0, 1}, Shape{7, 5, 11, false, 0, 1},
-                               Shape{13, 37, 123, true, 3, 0.7}, Shape{5, 16, 4099, true, 0, -1.5},
-                               Shape{200, 7, 300, false, 5, 1}}) {
+    for (const Shape& shape : {Shape{0, 4, 9, false, 0, 1}, Shape{1, 1, 1, true, 0, 1},
+                               Shape{7, 5, 11, false, 0, 1}, Shape{13, 37, 123, true, 3, 0.7},
+                               Shape{5, 16, 4099, true, 0, -1.5}, Shape{200, 7, 300, false, 5, 1}}) {
         matches<double>(shape, 1e-11);
         matches<float>(shape, 3e-5);
     }

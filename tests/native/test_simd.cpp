@@ -19,7 +19,8 @@ void exp_is_accurate_and_keeps_nan() {
         check_near(got / expected, 1.0, x > -20 ? 2.5e-7 : 6e-6, "exp");
     }
     CHECK(exp(broadcast(0.0f))[0] == 1.0f);
-    for (const float x : {-88.0f, -1e30f, -std::numeric_limits<float>::infinity()}) CHECK(exp(broadcast(x))[0] == 0.0f);
+    for (const float x : {-88.0f, -1e30f, -std::numeric_limits<float>::infinity()})
+        CHECK(exp(broadcast(x))[0] == 0.0f);
     const auto odd_nan = __builtin_bit_cast(float, 0x7fc12345u);
     CHECK(std::isnan(exp(broadcast(std::nanf("")))[0]) && std::isnan(exp(broadcast(odd_nan))[0]));
 }
