@@ -149,7 +149,7 @@ def test_mistakes(
 
 def test_interrupted_then_resumed(source: Path, tiny_lm_dir: Path, tmp_path: Path) -> None:
     """Ctrl-C in a real process: one line, exit code 130, and the same command goes on."""
-    jobs.write(source, jobs.documents(600))
+    jobs.write(source, jobs.documents(200))
     output = tmp_path / "out.parquet"
     arguments = (source, "-o", output, "-m", tiny_lm_dir, "--tokens-per-batch", "64")
     process = jobs.start(*arguments)
@@ -161,7 +161,7 @@ def test_interrupted_then_resumed(source: Path, tiny_lm_dir: Path, tmp_path: Pat
     assert not output.exists()
     report = score_files(jobs.tiny_scorer(tiny_lm_dir), source, output)
     assert report.resumed_documents > 0
-    assert report.documents == 600
+    assert report.documents == 200
 
 
 def test_a_reader_that_goes_away(source: Path, tiny_lm_dir: Path, tmp_path: Path) -> None:

@@ -62,12 +62,12 @@ class Problem:
 
 
 def assert_no_worse(got: list[Tensor], naive: list[Tensor], truth: list[Tensor]) -> None:
-    """Each error against float64 is at most that of the same-dtype torch version, plus four roundings."""
+    """Each error against float64 is at most that of the same-dtype torch version, plus eight roundings."""
     for ours, theirs, exact in zip(got, naive, truth, strict=True):
         assert (ours.shape, ours.dtype) == (exact.shape, theirs.dtype)
         error, allowed = ((t.double() - exact).abs().max().item() for t in (ours, theirs))
         rounding = torch.finfo(ours.dtype).eps * max(1.0, exact.abs().max().item())  # inputs are of size 1
-        assert error <= allowed + 4 * rounding, (error, allowed)
+        assert error <= allowed + 8 * rounding, (error, allowed)
 
 
 @pytest.mark.parametrize("frozen", [False, True], ids=["trained", "frozen"])
