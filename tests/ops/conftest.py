@@ -43,6 +43,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=_delegated)  # last: they leave the fixtures of the test before them standing
     for item in filter(_delegated, items):
         item.add_marker(pytest.mark.timeout(0))  # the first one waits for all; the child times each
 
