@@ -70,13 +70,12 @@ def linear_logp(
             hidden, weight, targets, bias=bias, softcap=softcap, logit_scale=logit_scale
         )
     else:
-        # With the weights frozen, the native forward pass also gives d logp / d hidden for one more product.
-        trained = [t for t in (weight, bias) if t is not None and t.requires_grad]
+        # For one more product the native forward pass also gives d logp / d hidden, which saves two later.
         slope = (
             chosen == "native"
             and torch.is_grad_enabled()
             and hidden.requires_grad
-            and not (trained or argmax or entropy)
+            and not (argmax or entropy)
         )
         logp, best, spread, _, _ = torch.ops.pyfastlm.linear_logp(
             hidden, weight, targets, bias, softcap_value, float(logit_scale), argmax, entropy, slope, chosen
@@ -260,12 +259,12 @@ def _contiguous(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    hidden, weight, targets, bias, softcap, logit_scale, _, entropy, slope, impl = inputs
+    hidden, weight, targets, bias, softcap, logit_scale, _, _, slope, impl = inputs
     _, best, spread, lse, slopes = output
     ctx.mark_non_differentiable(best, lse, slopes)
     ctx.save_for_backward(hidden, weight, targets, bias, lse, spread, slopes)
     ctx.options = (softcap, logit_scale, impl)
-    ctx.entropy, ctx.slope = entropy, slope
+    ctx.slope = slope
     ctx.set_materialize_grads(False)
 
 
@@ -278,10 +277,14 @@ def _differentiate(
     none = (None,) * 6
     if grad_logp is None and grad_entropy is None:
         return (None, None, None, None, *none)
-    if ctx.slope:
-        assert grad_logp is not None  # the only output with a gradient on this path
-        return ((grad_logp.unsqueeze(1) * slopes).to(hidden.dtype), None, None, None, *none)
     needs = ctx.needs_input_grad[0], ctx.needs_input_grad[1], ctx.needs_input_grad[3]
+    to_hidden = None
+    if ctx.slope and needs[0]:
+        assert grad_logp is not None  # the only output with a gradient on this path
+        to_hidden = (grad_logp.unsqueeze(1) * slopes).to(hidden.dtype)
+        needs = False, needs[1], needs[2]
+        if not any(needs):
+            return (to_hidden, None, None, None, *none)
     grads = torch.ops.pyfastlm.linear_logp_backward(
         torch.zeros_like(lse) if grad_logp is None else grad_logp,
         grad_entropy,
@@ -296,8 +299,8 @@ def _differentiate(
         *needs,
         impl,
     )
-    to_hidden, to_weight, to_bias = (g if needed else None for g, needed in zip(grads, needs, strict=True))
-    return (to_hidden, to_weight, None, to_bias, *none)
+    recomputed, to_weight, to_bias = (g if needed else None for g, needed in zip(grads, needs, strict=True))
+    return (recomputed if to_hidden is None else to_hidden, to_weight, None, to_bias, *none)
 
 
 _library.impl("linear_logp", _forward, "CompositeExplicitAutograd")

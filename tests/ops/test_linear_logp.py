@@ -98,13 +98,13 @@ def test_mixed_dtypes_widen_the_weights_only():
     assert [g.dtype for g in grads] == [torch.float32, torch.bfloat16]
 
 
-@pytest.mark.parametrize("trained", ["hidden", "weight", "all"])
+@pytest.mark.parametrize("trained", ["hidden", "weight", "both", "all"])
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
 def test_gradcheck(variant, trained):
     problem = Problem((5, 7, 23), variant, torch.float64)
     leaves = [t for t in (problem.hidden, problem.weight, problem.bias) if t is not None]
     for i, leaf in enumerate(leaves):
-        leaf.requires_grad_(trained == "all" or i == ("hidden", "weight").index(trained))
+        leaf.requires_grad_(trained in ("both", "all") or i == ("hidden", "weight").index(trained))
 
     def function(hidden: Tensor, weight: Tensor, bias: Tensor | None = None) -> tuple[Tensor, ...]:
         entropy = trained == "all"
