@@ -87,6 +87,35 @@ PYFASTLM_INLINE float widen(F16 x) {
                                          (static_cast<std::uint32_t>(x.bits & 0x8000u) << 16));
 }
 
+// Rounds to nearest, ties to even; NaN stays NaN.
+PYFASTLM_INLINE void narrow(float x, Bf16& to) {
+    const std::uint32_t bits = __builtin_bit_cast(std::uint32_t, x);
+    to.bits = static_cast<std::uint16_t>(x != x ? 0x7fc0u : (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
+}
+
+PYFASTLM_INLINE void narrow(float x, F16& to) {
+    const std::uint32_t bits = __builtin_bit_cast(std::uint32_t, x);
+    const std::uint32_t sign = (bits >> 16) & 0x8000u;
+    const float size = __builtin_bit_cast(float, bits & 0x7fffffffu);
+    std::uint32_t half;
+    if (size != size) {
+        half = 0x7e00u;
+    } else if (size >= 65520.0f) {
+        half = 0x7c00u;
+    } else if (size < 0x1p-14f) {
+        half = __builtin_bit_cast(std::uint32_t, size + 0.5f) - 0x3f000000u;  // the addition rounds to 2^-24
+    } else {
+        const std::uint32_t rebased = (bits & 0x7fffffffu) - (112u << 23);
+        half = (rebased + 0xfffu + ((rebased >> 13) & 1u)) >> 13;
+    }
+    to.bits = static_cast<std::uint16_t>(sign | half);
+}
+
+template <class T>
+PYFASTLM_INLINE void narrow(T x, T& to) {
+    to = x;
+}
+
 // 16 bytes of numbers: the unit within which shuffles are cheap on every instruction set.
 template <class T>
 inline constexpr std::size_t quad = 16 / sizeof(T);

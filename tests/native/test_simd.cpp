@@ -53,6 +53,31 @@ void widening_is_exact() {
     }
 }
 
+// Every half-precision number comes back from its wide form; what lies between two goes to the even
+// neighbour.
+void narrowing_rounds_to_nearest_even() {
+    for (unsigned bits = 0; bits < 65536; ++bits) {
+        Bf16 bf16{};
+        F16 f16{};
+        const float wide_bf16 = widen(Bf16{static_cast<std::uint16_t>(bits)});
+        const float wide_f16 = widen(F16{static_cast<std::uint16_t>(bits)});
+        narrow(wide_bf16, bf16);
+        narrow(wide_f16, f16);
+        CHECK(std::isnan(wide_bf16) ? std::isnan(widen(bf16)) : bf16.bits == bits);
+        CHECK(std::isnan(wide_f16) ? std::isnan(widen(f16)) : f16.bits == bits);
+        if (bits < 0x7bffu) {
+            const float next = widen(F16{static_cast<std::uint16_t>(bits + 1)});
+            narrow(wide_f16 + (next - wide_f16) / 2, f16);
+            CHECK(f16.bits == bits + bits % 2);
+        }
+    }
+    F16 f16{};
+    narrow(65519.0f, f16);
+    CHECK(f16.bits == 0x7bffu);
+    narrow(65520.0f, f16);
+    CHECK(f16.bits == 0x7c00u);
+}
+
 template <class T>
 void packing_moves_every_number() {
     constexpr std::size_t columns = tile_columns<T>;
@@ -91,6 +116,7 @@ int main() {
     exp_is_accurate_and_keeps_nan();
     folds_see_every_lane();
     widening_is_exact();
+    narrowing_rounds_to_nearest_even();
     packing_moves_every_number<float>();
     packing_moves_every_number<double>();
 }
