@@ -5,6 +5,7 @@ import json
 import os
 import random
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -306,9 +307,9 @@ def test_one_process_at_a_time(scorer: Any, source: Path, output: Path) -> None:
 
 
 # Runs in a process of its own: the model is loaded once, then every attempt is a fork. Forks die for real, by
-# SIGKILL, at their n-th change of the file system; at the end two of them go for one output at once.
+# SIGKILL, at their n-th change of the file system (in the midst of a write); at the end, two at once.
 FORKS = """
-import os, signal, sys
+import builtins, io, os, signal, sys
 sys.path.insert(0, {room!r})
 from pathlib import Path
 import jobs, torch
@@ -342,14 +343,27 @@ def score(output):
 
 def dying(output, at):
     count = 0
+    def is_due():
+        nonlocal count
+        count += 1
+        return count == at
+    def die():
+        os.kill(os.getpid(), signal.SIGKILL)
     def counting(operation):
         def counted(*args, **options):
-            nonlocal count
-            count += 1
-            if count == at:
-                os.kill(os.getpid(), signal.SIGKILL)
+            if is_due():
+                die()
             return operation(*args, **options)
         return counted
+    class Torn(io.FileIO):
+        def write(self, data):
+            if is_due():
+                super().write(memoryview(data)[: len(data) // 2])
+                die()
+            return super().write(data)
+    def opened(path, mode="r", *args, **options):
+        return io.BufferedWriter(Torn(path, "w")) if mode == "wb" else usual(path, mode, *args, **options)
+    usual, builtins.open = open, opened
     for name in ("mkdir", "replace", "fsync", "unlink", "rmdir"):
         setattr(os, name, counting(getattr(os, name)))
     score(output)
@@ -396,6 +410,29 @@ def test_killed_at_every_change_of_the_file_system(tiny_lm_dir: Path, tmp_path: 
     )
     assert run.returncode == 0, run.stderr
     assert int(run.stdout) > 20
+
+
+def test_what_is_renamed_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Against a power cut: the contents before the name, then the directory that holds the name."""
+    from pyfastlm.lm.files import durable
+
+    done: list[str] = []
+    fsync, replace = os.fsync, os.replace
+
+    def synced(descriptor: int) -> None:
+        done.append("directory" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "contents")
+        fsync(descriptor)
+
+    def renamed(old: Path, new: Path) -> None:
+        done.append("rename")
+        assert old.read_bytes() == b"whole"
+        replace(old, new)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", renamed)
+    with durable.replacing(tmp_path / "a", tmp_path / "a.tmp") as file:
+        file.write(b"whole")
+    assert done == ["contents", "rename", "directory"]
 
 
 def kill_and_finish(
