@@ -20,7 +20,7 @@ def texts(smollm2: LM, real_texts: None) -> list[str]:
     one_byte = ["a", "Z", "7", "\n", " ", "\x00", "~"]
     around_a_window = [cut(smollm2, "en", n, rng) for n in (LENGTH - 1, LENGTH, LENGTH + 1, 2 * LENGTH)]
     long = [cut(smollm2, source, n * LENGTH - 60, rng) for source, n in (("zh-cn", 5), ("de", WINDOWS))]
-    return [*one_byte, *around_a_window, *long, *corpus.documents(200, seed=2, median_bytes=50.0)]
+    return [*one_byte, *around_a_window, *long, *corpus.documents(200, seed=2, median_bytes=40.0, sigma=1.0)]
 
 
 def cut(lm: LM, source: str, tokens: int, rng: random.Random) -> str:
@@ -70,7 +70,7 @@ def test_order_and_company_do_not_matter(smollm2: LM, texts: list[str]) -> None:
 def pairs(smollm2: LM, texts: list[str]) -> list[tuple[str, str]]:
     """Contexts with four continuations each: what follows, the model's own choice, and two from elsewhere."""
     made: list[tuple[str, str]] = [("", "The"), ("", texts[40]), ("   ", "blank context")]
-    for number, text in enumerate([text for text in texts if 60 < len(text) < 600][:25]):
+    for number, text in enumerate([text for text in texts if 60 < len(text) < 600][:12]):
         at = text.find(" ", len(text) // 2)
         at = at if at > 0 else len(text) // 2
         context, rest = text[:at], text[at : at + 30]
