@@ -12,10 +12,11 @@ Impl = Literal["auto", "native", "triton", "reference"]
 IMPLS: tuple[Impl, ...] = ("auto", "native", "triton", "reference")
 
 
-def choose(impl: Impl, device: torch.device) -> str:
+def choose(impl: Impl, device: torch.device, dtype: torch.dtype) -> str:
     """Resolve ``impl`` for tensors on ``device`` to ``"native"``, ``"triton"`` or ``"reference"``.
 
-    ``auto`` goes by the device alone: CPU to native, CUDA to triton, anything else to the reference.
+    ``auto`` goes by the device: CPU to native, CUDA to triton, anything else to the reference, and float64
+    on CUDA to the reference too.
 
     Raises:
         InputError: ``impl`` is not one of :data:`IMPLS`.
@@ -24,7 +25,11 @@ def choose(impl: Impl, device: torch.device) -> str:
     if impl not in IMPLS:
         raise InputError(f"impl: expected one of {', '.join(IMPLS)}; got {impl!r}")
     by_device = {"cpu": "native", "cuda": "triton"}.get(device.type, "reference")
+    if by_device == "triton" and dtype == torch.float64:
+        by_device = "reference"
     chosen = by_device if impl == "auto" else impl
+    if chosen == "triton" and dtype == torch.float64:
+        raise Unavailable("impl='triton' has no float64; use impl='reference'")
     if chosen != "reference" and (obstacle := _obstacle(chosen, device.type, interpreting())):
         raise Unavailable(f"impl={chosen!r} {obstacle}")
     return chosen

@@ -64,7 +64,7 @@ def linear_logp(
     Cut Cross-Entropy (Wijmans et al., 2024).
     """
     softcap_value = _check(hidden, weight, targets, bias, softcap, logit_scale)
-    chosen = choose(impl, hidden.device)
+    chosen = choose(impl, hidden.device, hidden.dtype)
     if chosen == "reference":
         logp, best, spread = reference.linear_logp(
             hidden, weight, targets, bias=bias, softcap=softcap, logit_scale=logit_scale

@@ -294,6 +294,11 @@ def test_an_implementation_asked_for_by_name_runs_or_says_why():
         linear_logp(H.to("meta"), W.to("meta"), T.to("meta"), impl="native")
 
 
+def test_triton_has_no_double_precision():
+    with pytest.raises(Unavailable, match="float64"):
+        linear_logp(H.double(), W.double(), T, impl="triton")
+
+
 def test_second_derivatives_are_refused():
     hidden = H.clone().requires_grad_()
     (grad,) = torch.autograd.grad(linear_logp(hidden, W, T).logp.sum(), hidden, create_graph=True)
