@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,7 +24,7 @@ from pyfastlm.lm.scores import PairScore, TextScore, TokenScores
 from pyfastlm.lm.windows import Window
 
 if TYPE_CHECKING:
-    from pyfastlm.lm.files import FilesReport
+    from pyfastlm.lm.files import FilesReport, Progress
 
 POLICY = "lm-evaluation-harness/1"  # changes with everything here that changes a score
 TOKENS_PER_BATCH = 2048
@@ -139,12 +139,15 @@ class Scorer:
         self,
         inputs: "str | os.PathLike[str] | Sequence[str | os.PathLike[str]]",
         output: "str | os.PathLike[str]",
-        **options: Any,
+        *,
+        text_key: str = "text",
+        resume: bool = True,
+        progress: "bool | Callable[[Progress], None]" = False,
     ) -> "FilesReport":
         """Score files into one Parquet table, resumably; see :func:`pyfastlm.lm.files.score_files`."""
         from pyfastlm.lm.files import score_files
 
-        return score_files(self, inputs, output, **options)
+        return score_files(self, inputs, output, text_key=text_key, resume=resume, progress=progress)
 
     def _scored(self, texts: Iterable[str]) -> "Iterator[tuple[_Text, NDArray[np.float32]]]":
         """Each text with the log-probabilities of its tokens, in order."""
