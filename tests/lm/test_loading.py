@@ -139,7 +139,7 @@ def test_smollm2_survives_a_kill_and_two_processes_at_once(smollm2, tmp_path):
     assert [process.returncode for process in both] == [0, 0], outputs
     assert {out.strip() for out, _ in outputs} == {smollm2.fingerprint}
     assert [path.name for path in models.iterdir() if path.is_dir()] == [package.directory().name]
-    assert all(error == "" for _, error in outputs)
+    assert not any("Traceback" in error for _, error in outputs)
 
 
 @pytest.mark.slow
