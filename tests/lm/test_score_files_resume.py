@@ -452,7 +452,7 @@ def kill_and_finish(
         assert process.returncode == -signal.SIGKILL
         assert not output.exists()
     process = jobs.start(*arguments, "--json", threads=threads)
-    out, err = process.communicate(timeout=600)
+    out, err = process.communicate(timeout=1200)
     assert process.returncode == 0, err
     return int(json.loads(out)["resumed_documents"])
 
@@ -479,6 +479,7 @@ def test_killed_three_times_at_random_moments(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_2000_real_documents_killed_three_times(tmp_path: Path, output: Path) -> None:
     pytest.importorskip("gguf")
     if (reason := corpus.missing()) is not None:
