@@ -487,13 +487,12 @@ def test_2000_real_documents_killed_three_times(tmp_path: Path, output: Path) ->
     source = tmp_path / "in.jsonl"
     source.write_bytes(jobs.jsonl(corpus.documents(2000, median_bytes=20.0)))
     undisturbed = tmp_path / "undisturbed.parquet"
-    budget = 256
-    arguments = ("--model", "smollm2", "--tokens-per-batch", str(budget))
+    arguments = ("--model", "smollm2", "--tokens-per-batch", "256")
 
     process = jobs.start(source, "-o", undisturbed, *arguments, "--json", threads=2)
     out, err = process.communicate(timeout=1200)
     assert process.returncode == 0, err
-    parts = json.loads(out)["bytes"] // (planning.PART_BYTES_PER_TOKEN * budget)
+    parts = json.loads(out)["bytes"] // (planning.PART_BYTES_PER_TOKEN * 256)
     kept = kill_and_finish((source, "-o", output, *arguments), output, parts, pause=2.0, threads=2)
 
     assert 0 < kept < 2000
