@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pyfastlm.lm.files import FilesReport, Progress
 
 POLICY = "lm-evaluation-harness/1"  # changes with everything here that changes a score
-CPU_BATCH, GPU_BATCH = 1024, 8192  # tokens
+TOKENS_PER_BATCH = 2048
 DEFAULT_LENGTH = 2048  # where neither model nor tokenizer names one; as in the harness
 HUGE = int(1e18)  # tokenizers without a limit name a number above
 LOGITS_PER_BATCH = 512  # tokens, where the model's own logits have to be held
@@ -42,9 +42,8 @@ class Scorer:
     Args:
         lm: an :class:`LM`, or anything :func:`load` takes.
         max_length: tokens that the model reads at once; the model's own context by default.
-        tokens_per_batch: how many tokens go through the model together; by default 1,024 on the CPU, where
-            more leave the caches, else 8,192. Changes memory and speed, not results beyond rounding (1e-6
-            relative).
+        tokens_per_batch: how many tokens go through the model together. Bounds memory and changes speed, not
+            results beyond rounding (1e-6 relative).
 
     Texts are packed without padding, so a result does not depend on what else is scored with it. Logits are
     not held where the model's last projection is a plain one. A scorer is not thread-safe: it borrows the
@@ -59,14 +58,12 @@ class Scorer:
     """
 
     def __init__(
-        self, lm: LMLike, *, max_length: int | None = None, tokens_per_batch: int | None = None
+        self, lm: LMLike, *, max_length: int | None = None, tokens_per_batch: int = TOKENS_PER_BATCH
     ) -> None:
         self.lm = as_lm(lm)
-        model = self.lm.model
-        self.max_length = _max_length(model.config, self.lm.tokenizer, max_length)
-        if tokens_per_batch is None:
-            tokens_per_batch = CPU_BATCH if model.device.type == "cpu" else GPU_BATCH
+        self.max_length = _max_length(self.lm.model.config, self.lm.tokenizer, max_length)
         self.tokens_per_batch = _positive("tokens_per_batch", tokens_per_batch)
+        model = self.lm.model
         self._encoder = Encoder(self.lm.tokenizer, model.get_input_embeddings().weight.shape[0])
         self._body, self._head, self.notes = engine.build(model, self.max_length)
         linear = isinstance(self._head, LinearHead)
