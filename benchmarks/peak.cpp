@@ -6,7 +6,10 @@ extern "C" double pyfastlm_peak() {
     constexpr long steps = 10'000'000;
     Vec sum[chains];
 #pragma GCC unroll 12
-    for (int i = 0; i < chains; ++i) sum[i] = Vec{} + 0.1f * static_cast<float>(i);
+    for (int i = 0; i < chains; ++i) {
+        sum[i] = Vec{} + 0.1f * static_cast<float>(i);
+        asm volatile("" : "+x"(sum[i]));  // hides the number: a chain that stays at 1.0 would be left out
+    }
     const Vec factor = Vec{} + 0.999f, term = Vec{} + 1e-3f;
     for (long step = 0; step < steps; ++step) {
 #pragma GCC unroll 12
