@@ -52,7 +52,7 @@ def run(arguments: list[str]) -> int:
     except (MemoryError, RuntimeError) as error:
         if not _out_of_memory(error):
             raise
-        return _fail("out of memory; a lower --tokens-per-batch needs less")
+        return _fail("out of memory; smaller batches or a smaller model need less")
     # Recent typer turns Ctrl-C into this exit code, earlier ones into Abort.
     return _fail("interrupted; rerun to resume", INTERRUPTED) if code == INTERRUPTED else int(code or 0)
 
