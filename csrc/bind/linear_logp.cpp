@@ -1,5 +1,3 @@
-// linear_logp takes addresses: pyfastlm/ops/linear_logp.py has checked shapes, dtypes and contiguity, and
-// keeps the tensors alive during the call. An address of 0 stands for an absent tensor.
 #include "core/linear_logp.hpp"
 
 #include <pybind11/pybind11.h>
@@ -7,25 +5,16 @@
 #include <cstdint>
 #include <string>
 
+#include "bind/address.hpp"
+#include "bind/storage.hpp"
+
 namespace py = pybind11;
 namespace logp = pyfastlm::linear_logp;
 
 namespace {
 
-using Address = std::uintptr_t;
-
-template <class T>
-T* at(Address address) {
-    return reinterpret_cast<T*>(address);
-}
-
-logp::Storage storage(const std::string& name) {
-    if (name == "float32") return logp::Storage::f32;
-    if (name == "float64") return logp::Storage::f64;
-    if (name == "bfloat16") return logp::Storage::bf16;
-    if (name == "float16") return logp::Storage::f16;
-    throw py::value_error("weight_dtype: expected float32, float64, bfloat16 or float16, got " + name);
-}
+using pyfastlm::Address;
+using pyfastlm::at;
 
 // The inputs that every pass shares.
 class Inputs {
@@ -33,10 +22,10 @@ class Inputs {
     Inputs(std::size_t rows, std::size_t dim, std::size_t vocab, Address hidden, Address weight,
            const std::string& weight_dtype, Address bias, Address targets, double softcap, double logit_scale)
         : rows_(rows), dim_(dim), vocab_(vocab), hidden_(hidden), weight_(weight),
-          storage_(storage(weight_dtype)), bias_(bias), targets_(targets), softcap_(softcap),
+          storage_(pyfastlm::storage_of(weight_dtype)), bias_(bias), targets_(targets), softcap_(softcap),
           scale_(logit_scale) {}
 
-    [[nodiscard]] bool is_double() const { return storage_ == logp::Storage::f64; }
+    [[nodiscard]] bool is_double() const { return storage_ == pyfastlm::Storage::f64; }
 
     template <class T>
     [[nodiscard]] logp::Problem<T> problem() const {
@@ -55,7 +44,7 @@ class Inputs {
   private:
     std::size_t rows_, dim_, vocab_;
     Address hidden_, weight_;
-    logp::Storage storage_;
+    pyfastlm::Storage storage_;
     Address bias_, targets_;
     double softcap_, scale_;
 };

@@ -4,63 +4,20 @@
 #include <cmath>
 #include <limits>
 #include <memory>
-#include <new>
 #include <vector>
 
+#include "core/aligned.hpp"
 #include "core/linear_logp_kernel.hpp"
 #include "core/parallel.hpp"
 #include "core/simd.hpp"
 
-#define PYFASTLM_DECLARE(isa)                      \
-    namespace pyfastlm::isa {                      \
-    template <class T>                             \
-    linear_logp::Kernels<T> linear_logp_kernels(); \
-    }
-PYFASTLM_DECLARE(portable)
-#ifdef PYFASTLM_HAS_neon
-PYFASTLM_DECLARE(neon)
-#endif
-#ifdef PYFASTLM_HAS_avx2
-PYFASTLM_DECLARE(avx2)
-#endif
-#ifdef PYFASTLM_HAS_avx512
-PYFASTLM_DECLARE(avx512)
-#endif
+PYFASTLM_KERNELS(linear_logp::Kernels<T>, linear_logp_kernels)
 
 namespace pyfastlm::linear_logp {
 namespace {
 
 constexpr std::size_t rows_at_once = 2048;  // bounds the partial results held for all parts of the vocabulary
 constexpr std::size_t rows_per_task = 192;  // at least: fewer would spend too much time packing weights
-
-template <class T>
-Kernels<T> kernels() {
-    switch (isa()) {
-#ifdef PYFASTLM_HAS_neon
-        case Isa::neon: return neon::linear_logp_kernels<T>();
-#endif
-#ifdef PYFASTLM_HAS_avx2
-        case Isa::avx2: return avx2::linear_logp_kernels<T>();
-#endif
-#ifdef PYFASTLM_HAS_avx512
-        case Isa::avx512: return avx512::linear_logp_kernels<T>();
-#endif
-        default: return portable::linear_logp_kernels<T>();
-    }
-}
-
-class Scratch {
-  public:
-    explicit Scratch(std::size_t bytes) : memory_(::operator new(bytes, alignment)) {}
-    ~Scratch() { ::operator delete(memory_, alignment); }
-    Scratch(const Scratch&) = delete;
-    Scratch& operator=(const Scratch&) = delete;
-    [[nodiscard]] void* get() const { return memory_; }
-
-  private:
-    static constexpr std::align_val_t alignment{64};
-    void* memory_;
-};
 
 std::size_t ceil_div(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
 
@@ -114,7 +71,7 @@ std::size_t share(std::size_t rows, int threads) {
 
 template <class T>
 void forward(const Problem<T>& problem, const Result<T>& result, int threads) {
-    const Kernels<T> kernel = kernels<T>();
+    const Kernels<T> kernel = linear_logp_kernels<T>();
     const std::size_t scratch_bytes = kernel.scratch_bytes(problem);
     const std::size_t vocab_step = vocabulary_step(problem.vocab);
     const std::size_t parts = ceil_div(problem.vocab, vocab_step);
@@ -129,7 +86,7 @@ void forward(const Problem<T>& problem, const Result<T>& result, int threads) {
         part.hidden += first * problem.dim;
         part.targets += first;
         parallel_for(parts * row_tasks, threads, [&](std::size_t task) {
-            const Scratch scratch(scratch_bytes);
+            const Aligned scratch(scratch_bytes);
             const std::size_t at = task % parts;
             kernel.statistics(part, piece(task / parts, row_step, rows), piece(at, vocab_step, problem.vocab),
                               result.argmax != nullptr, result.entropy != nullptr, &partials[at * rows],
@@ -145,11 +102,11 @@ void forward(const Problem<T>& problem, const Result<T>& result, int threads) {
 
 template <class T>
 void forward_slope(const Problem<T>& problem, const Result<T>& result, T* slope, int threads) {
-    const Kernels<T> kernel = kernels<T>();
+    const Kernels<T> kernel = linear_logp_kernels<T>();
     const std::size_t scratch_bytes = kernel.scratch_bytes(problem), step = share(problem.rows, threads);
     std::vector<Partial<T>> partials(problem.rows);
     parallel_for(ceil_div(problem.rows, step), threads, [&](std::size_t task) {
-        const Scratch scratch(scratch_bytes);
+        const Aligned scratch(scratch_bytes);
         kernel.slope(problem, piece(task, step, problem.rows), partials.data(), slope, scratch.get());
     });
     for (std::size_t row = 0; row < problem.rows; ++row) write(problem, result, row, partials[row]);
@@ -157,10 +114,10 @@ void forward_slope(const Problem<T>& problem, const Result<T>& result, T* slope,
 
 template <class T>
 void grad_hidden(const Problem<T>& problem, const Upstream<T>& upstream, T* grad, int threads) {
-    const Kernels<T> kernel = kernels<T>();
+    const Kernels<T> kernel = linear_logp_kernels<T>();
     const std::size_t scratch_bytes = kernel.scratch_bytes(problem), step = share(problem.rows, threads);
     parallel_for(ceil_div(problem.rows, step), threads, [&](std::size_t task) {
-        const Scratch scratch(scratch_bytes);
+        const Aligned scratch(scratch_bytes);
         kernel.grad_hidden(problem, upstream, piece(task, step, problem.rows), grad, scratch.get());
     });
 }
@@ -168,10 +125,10 @@ void grad_hidden(const Problem<T>& problem, const Upstream<T>& upstream, T* grad
 template <class T>
 void grad_weight(const Problem<T>& problem, const Upstream<T>& upstream, void* grad, T* grad_bias,
                  int threads) {
-    const Kernels<T> kernel = kernels<T>();
+    const Kernels<T> kernel = linear_logp_kernels<T>();
     const std::size_t scratch_bytes = kernel.scratch_bytes(problem), step = kernel.block_columns(problem);
     parallel_for(ceil_div(problem.vocab, step), threads, [&](std::size_t task) {
-        const Scratch scratch(scratch_bytes);
+        const Aligned scratch(scratch_bytes);
         kernel.grad_weight(problem, upstream, piece(task, step, problem.vocab), grad, grad_bias,
                            scratch.get());
     });

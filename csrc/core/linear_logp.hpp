@@ -5,12 +5,12 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "core/storage.hpp"
+
 namespace pyfastlm::linear_logp {
 
-// How weights are stored; they are widened to the compute type while panels are packed.
-enum class Storage { f32, f64, bf16, f16 };
-
-// T is the compute type: float, or double with Storage::f64.
+// T is the compute type: float, or double with Storage::f64. Weights are widened to it while panels are
+// packed.
 template <class T>
 struct Problem {
     std::size_t rows, dim, vocab;

@@ -5,6 +5,8 @@
 // cache.
 #include "core/linear_logp_kernel.hpp"
 
+#include "core/pack.hpp"
+#include "core/scratch.hpp"
 #include "core/tile.hpp"
 
 namespace pyfastlm::PYFASTLM_ISA {
@@ -13,7 +15,6 @@ namespace {
 using linear_logp::Partial;
 using linear_logp::Problem;
 using linear_logp::Range;
-using linear_logp::Storage;
 using linear_logp::Upstream;
 
 constexpr std::size_t cache_bytes = 288 * 1024;  // of packed weights in a block
@@ -36,38 +37,10 @@ std::size_t padded_dim(const Problem<T>& p) {
     return ceil_div(p.dim, tile_columns<T>) * tile_columns<T>;
 }
 
-// Hands out pieces of a task's scratch, each aligned to a cache line.
-class Scratch {
-  public:
-    explicit Scratch(void* at) : at_(static_cast<char*>(at)) {}
-
-    template <class T>
-    T* take(std::size_t count) {
-        T* const piece = reinterpret_cast<T*>(at_ + used_);
-        used_ += ceil_div(count * sizeof(T), 64) * 64;
-        return piece;
-    }
-
-    [[nodiscard]] std::size_t used() const { return used_; }
-
-  private:
-    char* at_;
-    std::size_t used_ = 0;
-};
-
 // Calls fn with the weights from entry `first` on, as they are stored.
 template <class T, class Fn>
 PYFASTLM_INLINE void with_weights(const Problem<T>& p, std::size_t first, Fn fn) {
-    const std::size_t offset = first * p.dim;
-    if constexpr (sizeof(T) == sizeof(double)) {
-        fn(static_cast<const double*>(p.weight) + offset);
-    } else {
-        switch (p.storage) {
-            case Storage::bf16: return fn(static_cast<const Bf16*>(p.weight) + offset);
-            case Storage::f16: return fn(static_cast<const F16*>(p.weight) + offset);
-            default: return fn(static_cast<const float*>(p.weight) + offset);
-        }
-    }
+    with_stored<T>(p.storage, p.weight, first * p.dim, fn);
 }
 
 // Logits of a group of up to tile_rows rows against one block of the vocabulary.
@@ -86,10 +59,10 @@ class Block {
         count_ = smaller(capacity_, end - first);
         with_weights(p_, first, [this](const auto* weights) {
             for (std::size_t j = 0; j < count_; j += tile_columns<T>) {
-                pack_columns(weights + j * p_.dim, smaller(tile_columns<T>, count_ - j), p_.dim,
+                pack_columns(weights + j * p_.dim, smaller(tile_columns<T>, count_ - j), p_.dim, p_.dim,
                              panels_ + j * p_.dim);
             }
-            if (transposed_ != nullptr) pack_rows(weights, count_, p_.dim, transposed_);
+            if (transposed_ != nullptr) pack_rows(weights, count_, p_.dim, p_.dim, transposed_);
         });
         for (std::size_t j = 0; j < capacity_; ++j)
             bias_[j] = p_.bias != nullptr && j < count_ ? p_.bias[first + j] : T(0);
@@ -172,35 +145,13 @@ class Block {
     std::size_t count_ = 0;
 };
 
-// Pointers to up to tile_rows rows from `first` on; those past the end repeat the last one.
-template <class T>
-Rows<T> rows_of(T* from, std::size_t first, std::size_t end, std::size_t width) {
-    Rows<T> rows;
-    for (std::size_t i = 0; i < tile_rows; ++i) rows.at[i] = from + smaller(first + i, end - 1) * width;
-    return rows;
-}
-
-// The same for output: rows past the end go to `spare`.
+// Pointers to up to tile_rows rows of output; those past the end go to `spare`.
 template <class T>
 Rows<T> rows_to(T* to, std::size_t first, std::size_t end, std::size_t width, T* spare) {
     Rows<T> rows;
     for (std::size_t i = 0; i < tile_rows; ++i)
         rows.at[i] = first + i < end ? to + (first + i) * width : spare;
     return rows;
-}
-
-template <class T>
-Rows<const T> read_only(const Rows<T>& rows) {
-    Rows<const T> same;
-    for (std::size_t i = 0; i < tile_rows; ++i) same.at[i] = rows.at[i];
-    return same;
-}
-
-template <class T>
-T largest(const T* z, std::size_t width) {
-    Vec<T> best = load(z);
-    for (std::size_t j = lanes<T>; j < width; j += lanes<T>) best = max<T>(best, load(z + j));
-    return max_lanes<T>(best);
 }
 
 // Makes the largest logit of the block part of the row; returns e^(old max - new max).
@@ -283,11 +234,6 @@ void statistics(const Problem<T>& p, Range rows, Range vocab, bool argmax, bool 
             }
         }
     }
-}
-
-template <class T>
-void scale_row(T* row, std::size_t dim, T factor) {
-    for (std::size_t d = 0; d < dim; ++d) row[d] *= factor;
 }
 
 // slope[n] = scale * (derivative at the target * weight[target] - slope[n] / sum); zero where it is ignored.
@@ -428,7 +374,7 @@ void grad_weight(const Problem<T>& p, const Upstream<T>& up, Range vocab, void* 
                 }
             }
             if (grad == nullptr) continue;
-            pack_rows(p.hidden + n * p.dim, end - n, p.dim, panels);
+            pack_rows(p.hidden + n * p.dim, end - n, p.dim, p.dim, panels);
             for (std::size_t d = 0; d < dim; d += columns) {
                 for (std::size_t j = 0; j < block.count(); j += tile_rows) {
                     Rows<const T> from;

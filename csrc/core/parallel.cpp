@@ -1,5 +1,6 @@
 #include "core/parallel.hpp"
 
+#include <dlfcn.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -45,11 +46,31 @@ class Job {
     std::exception_ptr error_;
 };
 
+// How an OpenMP runtime starts its threads, where the process has one: GNU's, or LLVM's under the same name.
+using OpenMp = void (*)(void (*work)(void*), void* data, unsigned threads, unsigned flags);
+
+OpenMp find_openmp() { return reinterpret_cast<OpenMp>(dlsym(RTLD_DEFAULT, "GOMP_parallel")); }
+
 class Pool {
   public:
-    // False where the pool is taken, by another thread or by a task around this one.
-    bool try_run(Job& job, std::size_t helpers) {
+    // False where the threads are taken, by another thread or by a task around this one.
+    bool try_run(Job& job, std::size_t helpers, int threads) {
         if (busy_.exchange(true)) return false;
+        if (const OpenMp openmp = find_openmp(); openmp != nullptr) {
+            // Always as many as allowed: the runtime ends threads that a smaller team leaves out.
+            openmp([](void* data) { static_cast<Job*>(data)->work(); }, &job, static_cast<unsigned>(threads),
+                   0);
+        } else {
+            run_on_own_threads(job, helpers);
+        }
+        busy_ = false;
+        return true;
+    }
+
+    [[nodiscard]] bool forked() const { return getpid() != owner_; }
+
+  private:
+    void run_on_own_threads(Job& job, std::size_t helpers) {
         {
             const std::lock_guard lock(mutex_);
             for (; started_ < helpers; ++started_) std::thread([this] { serve(); }).detach();
@@ -66,13 +87,8 @@ class Pool {
             done_.wait(lock, [this] { return active_ == 0; });
             job_ = nullptr;
         }
-        busy_ = false;
-        return true;
     }
 
-    [[nodiscard]] bool forked() const { return getpid() != owner_; }
-
-  private:
     void serve() {
         for (;;) {
             Job* job;
@@ -106,7 +122,7 @@ void parallel_for(std::size_t count, int threads, const std::function<void(std::
     if (used <= 1) return run_serially(count, task);
     static Pool& pool = *new Pool;  // never destroyed: its threads end with the process
     Job job(count, task);
-    if (pool.forked() || !pool.try_run(job, used - 1)) return run_serially(count, task);
+    if (pool.forked() || !pool.try_run(job, used - 1, threads)) return run_serially(count, task);
     job.rethrow();
 }
 

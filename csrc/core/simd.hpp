@@ -22,7 +22,49 @@ Isa isa();
 
 }  // namespace pyfastlm
 
+// Declares what each kernel source of a topic defines, `template <class T> result name()` in the namespace of
+// its instruction set, and defines `pyfastlm::name<T>()`, which calls the one for this processor.
+#ifdef PYFASTLM_HAS_avx512
+#define PYFASTLM_IF_avx512(text) text
+#else
+#define PYFASTLM_IF_avx512(text)
+#endif
+#ifdef PYFASTLM_HAS_avx2
+#define PYFASTLM_IF_avx2(text) text
+#else
+#define PYFASTLM_IF_avx2(text)
+#endif
+#ifdef PYFASTLM_HAS_neon
+#define PYFASTLM_IF_neon(text) text
+#else
+#define PYFASTLM_IF_neon(text)
+#endif
+#define PYFASTLM_DECLARE(isa, result, name) \
+    namespace isa {                         \
+    template <class T>                      \
+    result name();                          \
+    }
+#define PYFASTLM_KERNELS(result, name)                                                       \
+    namespace pyfastlm {                                                                     \
+    PYFASTLM_DECLARE(portable, result, name)                                                 \
+    PYFASTLM_IF_neon(PYFASTLM_DECLARE(neon, result, name))                                   \
+        PYFASTLM_IF_avx2(PYFASTLM_DECLARE(avx2, result, name))                               \
+            PYFASTLM_IF_avx512(PYFASTLM_DECLARE(avx512, result, name)) template <class T>    \
+            result name() {                                                                  \
+        switch (isa()) {                                                                     \
+            PYFASTLM_IF_neon(case Isa::neon : return neon::name<T>();)                       \
+                PYFASTLM_IF_avx2(case Isa::avx2 : return avx2::name<T>();)                   \
+                    PYFASTLM_IF_avx512(case Isa::avx512 : return avx512::name<T>();) default \
+                : return portable::name<T>();                                                \
+        }                                                                                    \
+    }                                                                                        \
+    }
+
 #ifdef PYFASTLM_ISA
+
+#ifdef __SSE2__
+#include <immintrin.h>
+#endif
 
 namespace pyfastlm::PYFASTLM_ISA {
 
@@ -59,6 +101,26 @@ PYFASTLM_INLINE void store(T* to, Vec<T> v) {
     __builtin_memcpy(to, &v, sizeof v);
 }
 
+// Writes to an address that is a multiple of vector_bytes, without taking its line into the caches. Other
+// threads see it after finish_stores_past_caches().
+PYFASTLM_INLINE void store_past_caches(char* to, Vec<char> v) {
+#if defined(__AVX512F__)
+    _mm512_stream_ps(reinterpret_cast<float*>(to), (__m512)v);
+#elif defined(__AVX2__)
+    _mm256_stream_ps(reinterpret_cast<float*>(to), (__m256)v);
+#elif defined(__SSE2__)
+    _mm_stream_ps(reinterpret_cast<float*>(to), (__m128)v);
+#else
+    store(to, v);
+#endif
+}
+
+PYFASTLM_INLINE void finish_stores_past_caches() {
+#if defined(__SSE2__)
+    _mm_sfence();
+#endif
+}
+
 template <class T>
 PYFASTLM_INLINE Vec<T> broadcast(T x) {
     return x - Vec<T>{};  // not 0 + x, which would have to turn -0 into 0
@@ -93,8 +155,9 @@ PYFASTLM_INLINE T max_lanes(Vec<T> v) {
             max<T>(v, rotate<distance, T>(v, std::make_index_sequence<lanes<T>>{})));
 }
 
-// e^x for x <= 0, relative error below 2e-7; 0 below -87; NaN stays NaN.
-// x = n ln 2 + r with |r| <= ln 2 / 2; a polynomial for e^r (minimax, 3e-9), times 2^n.
+// e^x for x <= 0, relative error below 3e-7; 0 below -87; NaN stays NaN.
+// x = n ln 2 + r with |r| <= ln 2 / 2; a polynomial for e^r (minimax, 1.1e-7) in pairs, which shortens the
+// chain of multiply-adds that the next vector waits for; times 2^n.
 PYFASTLM_INLINE Vec<float> exp(Vec<float> x) {
     using Int = typename vector_of<std::int32_t>::type;
     // Adding 1.5 * 2^23 rounds to a whole number, which then lies in the low bits; 127 is the exponent's
@@ -102,13 +165,16 @@ PYFASTLM_INLINE Vec<float> exp(Vec<float> x) {
     const Vec<float> shifter = broadcast(12582912.0f + 127.0f);
     const Vec<float> shifted = x * 1.44269504088896341f + shifter;
     const Vec<float> n = shifted - shifter;
-    const Vec<float> r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
-    Vec<float> p = broadcast(1.381460892e-3f);
-    p = p * r + 8.368710281e-3f;
-    p = p * r + 4.166838745e-2f;
-    p = p * r + 1.666652068e-1f;
-    p = p * r + 4.999999345e-1f;
-    p = p * (r * r) + (r + 1.0f);
+#if defined(__FMA__) || defined(PYFASTLM_NEON)
+    const Vec<float> r = x - n * 0.693147180559945309f;
+#else
+    const Vec<float> r =
+        (x - n * 0.693359375f) + n * 2.12194440e-4f;  // no fused multiply-add: ln 2 in two parts
+#endif
+    const Vec<float> square = r * r;
+    const Vec<float> low = r * 1.666713322e-1f + 4.999920176e-1f,
+                     high = r * 8.312049445e-3f + 4.189449937e-2f;
+    const Vec<float> p = square * (square * high + low) + (r + 1.0f);
     const Vec<float> e = p * (Vec<float>)((Int)shifted << 23);
     return x < -87.0f ? Vec<float>{} : e;
 }

@@ -1,5 +1,4 @@
-// The register tile under every fused matrix product, and the packing that feeds it. For kernel sources only
-// (see simd.hpp).
+// The register tile under every fused matrix product. For kernel sources only (see simd.hpp).
 //
 // A tile holds tile_rows x tile_columns sums in registers: 6 x 16 floats with AVX2 (12 of 16 registers), 6 x
 // 64 with AVX-512 and 6 x 16 with NEON (24 of 32). The right operand comes as a panel [depth][tile_columns].
@@ -8,8 +7,6 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
-#include <utility>
 
 #include "core/simd.hpp"
 
@@ -30,16 +27,20 @@ struct Rows {
     T* at[tile_rows];
 };
 
-PYFASTLM_INLINE std::size_t ceil_div(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
-PYFASTLM_INLINE std::size_t smaller(std::size_t a, std::size_t b) { return a < b ? a : b; }
+PYFASTLM_INLINE constexpr std::size_t ceil_div(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
+PYFASTLM_INLINE constexpr std::size_t smaller(std::size_t a, std::size_t b) { return a < b ? a : b; }
 
-enum class Into { set, add };
-
-// out[i][j] (+)= sum over k of a[i][k * step] * panel[k][j].
-template <Into mode, class T>
-PYFASTLM_INLINE void tile_product(std::size_t depth, const Rows<const T>& a, std::size_t step, const T* panel,
-                                  const Rows<T>& out) {
-    Vec<T> sum[tile_rows][tile_vectors] = {};
+// out[i][j] = start(i, v) + sum over k of a[i][k * step] * panel[k][j], with v the vector that holds column
+// j. `finish` takes the sums of row i and vector v where they are to go.
+template <class T, class Start, class Finish>
+PYFASTLM_INLINE void tile_sums(std::size_t depth, const Rows<const T>& a, std::size_t step, const T* panel,
+                               Start start, Finish finish) {
+    Vec<T> sum[tile_rows][tile_vectors];
+#pragma GCC unroll 8
+    for (std::size_t i = 0; i < tile_rows; ++i) {
+#pragma GCC unroll 8
+        for (std::size_t v = 0; v < tile_vectors; ++v) sum[i][v] = start(i, v);
+    }
     for (std::size_t k = 0, at = 0; k < depth; ++k, at += step, panel += tile_columns<T>) {
         Vec<T> b[tile_vectors];
 #pragma GCC unroll 8
@@ -54,159 +55,49 @@ PYFASTLM_INLINE void tile_product(std::size_t depth, const Rows<const T>& a, std
 #pragma GCC unroll 8
     for (std::size_t i = 0; i < tile_rows; ++i) {
 #pragma GCC unroll 8
-        for (std::size_t v = 0; v < tile_vectors; ++v) {
+        for (std::size_t v = 0; v < tile_vectors; ++v) finish(i, v, sum[i][v]);
+    }
+}
+
+enum class Into { set, add };
+
+// out[i][j] (+)= sum over k of a[i][k * step] * panel[k][j].
+template <Into mode, class T>
+PYFASTLM_INLINE void tile_product(std::size_t depth, const Rows<const T>& a, std::size_t step, const T* panel,
+                                  const Rows<T>& out) {
+    tile_sums(
+        depth, a, step, panel, [](std::size_t, std::size_t) { return Vec<T>{}; },
+        [&](std::size_t i, std::size_t v, Vec<T> sum) {
             T* const to = out.at[i] + v * lanes<T>;
-            if constexpr (mode == Into::add) sum[i][v] += load<T>(to);
-            store(to, sum[i][v]);
-        }
-    }
+            store(to, mode == Into::add ? sum + load<T>(to) : sum);
+        });
 }
 
-// Stored numbers, named by their format because half precisions arrive as plain 16-bit words.
-struct Bf16 {
-    std::uint16_t bits;
-};
-struct F16 {
-    std::uint16_t bits;
-};
-
+// Pointers to up to tile_rows rows from `first` on; those past the end repeat the last one.
 template <class T>
-PYFASTLM_INLINE T widen(T x) {
-    return x;
-}
-PYFASTLM_INLINE float widen(Bf16 x) {
-    return __builtin_bit_cast(float, static_cast<std::uint32_t>(x.bits) << 16);
-}
-// Moves the exponent by a multiplication, which also makes subnormals right; infinity and NaN keep theirs.
-PYFASTLM_INLINE float widen(F16 x) {
-    const std::uint32_t magnitude = x.bits & 0x7fffu;
-    const std::uint32_t finite =
-        __builtin_bit_cast(std::uint32_t, __builtin_bit_cast(float, magnitude << 13) * 0x1p112f);
-    const std::uint32_t special = 0x7f800000u | (magnitude << 13);
-    return __builtin_bit_cast(float, (magnitude >= 0x7c00u ? special : finite) |
-                                         (static_cast<std::uint32_t>(x.bits & 0x8000u) << 16));
-}
-
-// Rounds to nearest, ties to even; NaN stays NaN.
-PYFASTLM_INLINE void narrow(float x, Bf16& to) {
-    const std::uint32_t bits = __builtin_bit_cast(std::uint32_t, x);
-    to.bits = static_cast<std::uint16_t>(x != x ? 0x7fc0u : (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
-}
-
-PYFASTLM_INLINE void narrow(float x, F16& to) {
-    const std::uint32_t bits = __builtin_bit_cast(std::uint32_t, x);
-    const std::uint32_t sign = (bits >> 16) & 0x8000u;
-    const float size = __builtin_bit_cast(float, bits & 0x7fffffffu);
-    std::uint32_t half;
-    if (size != size) {
-        half = 0x7e00u;
-    } else if (size >= 65520.0f) {
-        half = 0x7c00u;
-    } else if (size < 0x1p-14f) {
-        half = __builtin_bit_cast(std::uint32_t, size + 0.5f) - 0x3f000000u;  // the addition rounds to 2^-24
-    } else {
-        const std::uint32_t rebased = (bits & 0x7fffffffu) - (112u << 23);
-        half = (rebased + 0xfffu + ((rebased >> 13) & 1u)) >> 13;
-    }
-    to.bits = static_cast<std::uint16_t>(sign | half);
+Rows<T> rows_of(T* from, std::size_t first, std::size_t end, std::size_t stride) {
+    Rows<T> rows;
+    for (std::size_t i = 0; i < tile_rows; ++i) rows.at[i] = from + smaller(first + i, end - 1) * stride;
+    return rows;
 }
 
 template <class T>
-PYFASTLM_INLINE void narrow(T x, T& to) {
-    to = x;
+Rows<const T> read_only(const Rows<T>& rows) {
+    Rows<const T> same;
+    for (std::size_t i = 0; i < tile_rows; ++i) same.at[i] = rows.at[i];
+    return same;
 }
 
-// 16 bytes of numbers: the unit within which shuffles are cheap on every instruction set.
 template <class T>
-inline constexpr std::size_t quad = 16 / sizeof(T);
-
-// The vectors made of lanes 0, 1, ... of a and b in turn, within each quad: from its lower or its upper half.
-template <std::size_t half, class T, std::size_t... lane>
-PYFASTLM_INLINE Vec<T> interleave(Vec<T> a, Vec<T> b, std::index_sequence<lane...>) {
-    constexpr std::size_t n = sizeof...(lane), q = quad<T>;
-    return __builtin_shufflevector(a, b, (lane / q * q + half * q / 2 + lane % q / 2 + lane % 2 * n)...);
+T largest(const T* z, std::size_t width) {
+    Vec<T> best = load(z);
+    for (std::size_t j = lanes<T>; j < width; j += lanes<T>) best = max<T>(best, load(z + j));
+    return max_lanes<T>(best);
 }
 
-template <class T, class Stored>
-PYFASTLM_INLINE void widen_some(const Stored* from, std::size_t count, T* to) {
-    for (std::size_t i = 0; i < count; ++i) to[i] = static_cast<T>(widen(from[i]));
-}
-
-// A vector of quads, the g-th from `from + g * stride`.
-template <class T, class Stored, std::size_t count = lanes<T> / quad<T>>
-PYFASTLM_INLINE auto gather_quads(const Stored* from, std::size_t stride) {
-    typedef T Result __attribute__((vector_size(16 * count)));
-    if constexpr (count == 1) {
-        T wide[quad<T>];
-        widen_some(from, quad<T>, wide);
-        Result v;
-        __builtin_memcpy(&v, wide, sizeof v);
-        return v;
-    } else {
-        const auto a = gather_quads<T, Stored, count / 2>(from, stride);
-        const auto b = gather_quads<T, Stored, count / 2>(from + count / 2 * stride, stride);
-        return [&]<std::size_t... lane>(std::index_sequence<lane...>) __attribute__((always_inline)) {
-            return __builtin_shufflevector(a, b, lane...);
-        }(std::make_index_sequence<count * quad<T>>{});
-    }
-}
-
-// Transposes the square within each quad of q vectors: interleaving the halves log2(q) times brings row i to
-// column i.
 template <class T>
-PYFASTLM_INLINE void transpose_quads(Vec<T> (&square)[quad<T>]) {
-    constexpr std::size_t q = quad<T>;
-    constexpr auto all = std::make_index_sequence<lanes<T>>{};
-    for (std::size_t step = 1; step < q; step *= 2) {
-        Vec<T> next[q];
-        for (std::size_t i = 0; i < q / 2; ++i) {
-            next[2 * i] = interleave<0, T>(square[i], square[i + q / 2], all);
-            next[2 * i + 1] = interleave<1, T>(square[i], square[i + q / 2], all);
-        }
-        for (std::size_t i = 0; i < q; ++i) square[i] = next[i];
-    }
-}
-
-// panel[k][j] = from[j][k] for j < count <= tile_columns and k < depth; zero for the other j.
-// `from` holds rows of `depth` numbers.
-template <class T, class Stored>
-void pack_columns(const Stored* from, std::size_t count, std::size_t depth, T* panel) {
-    constexpr std::size_t n = lanes<T>, q = quad<T>, columns = tile_columns<T>;
-    for (std::size_t j = 0; j < columns; j += n) {
-        std::size_t k = 0;
-        if (j + n <= count) {
-            for (; k + q <= depth; k += q) {
-                Vec<T> square[q];
-                for (std::size_t i = 0; i < q; ++i)
-                    square[i] = gather_quads<T>(from + (j + i) * depth + k, q * depth);
-                transpose_quads<T>(square);
-                for (std::size_t i = 0; i < q; ++i) store(panel + (k + i) * columns + j, square[i]);
-            }
-        }
-        for (; k < depth; ++k) {
-            for (std::size_t i = 0; i < n; ++i) {
-                panel[k * columns + j + i] = j + i < count ? T(widen(from[(j + i) * depth + k])) : T(0);
-            }
-        }
-    }
-}
-
-// panels[p][k][j] = from[k][p * tile_columns + j] for k < count; zero past the end of a row.
-// `from` holds rows of `width` numbers.
-template <class T, class Stored>
-void pack_rows(const Stored* from, std::size_t count, std::size_t width, T* panels) {
-    constexpr std::size_t columns = tile_columns<T>;
-    for (std::size_t start = 0; start < width; start += columns) {
-        const std::size_t used = smaller(columns, width - start);
-        for (std::size_t k = 0; k < count; ++k, panels += columns) {
-            const Stored* const row = from + k * width + start;
-            if (used == columns) {
-                widen_some(row, columns, panels);
-            } else {
-                for (std::size_t j = 0; j < columns; ++j) panels[j] = j < used ? T(widen(row[j])) : T(0);
-            }
-        }
-    }
+void scale_row(T* row, std::size_t size, T factor) {
+    for (std::size_t d = 0; d < size; ++d) row[d] *= factor;
 }
 
 }  // namespace pyfastlm::PYFASTLM_ISA

@@ -6,11 +6,14 @@ from contextvars import ContextVar
 from typing import Any, Protocol
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from pyfastlm._require import require
 from pyfastlm.lm.attention import Layout
 from pyfastlm.lm.packing import Batch, Piece
+from pyfastlm.ops import linear
 
 
 class Body(Protocol):
@@ -35,7 +38,7 @@ class PackedBody:
     def hidden(self, batch: Batch, later: Sequence[Piece]) -> Tensor:
         """See :class:`Body`."""
         layout = Layout(batch, later, self._module.device, self._module.dtype)
-        with _attending(self._module.config, layout):
+        with _attending(self._module.config, layout), _Products():
             return _output(
                 self._module,
                 input_ids=layout.tokens[None],
@@ -55,7 +58,8 @@ class SingleBody:
     def hidden(self, batch: Batch, later: Sequence[Piece]) -> Tensor:
         """See :class:`Body`."""
         rows = [torch.from_numpy(piece.tokens).long().to(self._module.device)[None] for piece in batch]
-        return torch.cat([_output(self._module, input_ids=row, use_cache=False) for row in rows])
+        with _Products():
+            return torch.cat([_output(self._module, input_ids=row, use_cache=False) for row in rows])
 
 
 def _output(module: Any, **inputs: Any) -> Tensor:
@@ -63,6 +67,17 @@ def _output(module: Any, **inputs: Any) -> Tensor:
     out = module(**inputs)
     result: Tensor = out.logits if hasattr(out, "logits") else out.last_hidden_state
     return result[0]
+
+
+class _Products(TorchFunctionMode):
+    """Linear layers by :func:`pyfastlm.ops.linear` while it is entered."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func is F.linear and not types:  # tensors of other kinds know their own product
+            return linear(*args, **(kwargs or {}))
+        return func(*args, **(kwargs or {}))
 
 
 _ATTENTION = "pyfastlm_packed"

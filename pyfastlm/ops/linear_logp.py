@@ -9,10 +9,9 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from pyfastlm.errors import InputError, InputTypeError
+from pyfastlm.ops import _check
 from pyfastlm.ops._dispatch import Impl, choose
 from pyfastlm.ops.reference import linear_logp as reference
-
-FLOATS = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 
 
 class LinearLogp(NamedTuple):
@@ -63,7 +62,7 @@ def linear_logp(
     Source: the online log-sum-exp of Milakov and Gimelshein (2018); fusing it with the projection follows
     Cut Cross-Entropy (Wijmans et al., 2024).
     """
-    softcap_value = _check(hidden, weight, targets, bias, softcap, logit_scale)
+    softcap_value = _check_inputs(hidden, weight, targets, bias, softcap, logit_scale)
     chosen = choose(impl, hidden.device, hidden.dtype)
     if chosen == "reference":
         logp, best, spread = reference.linear_logp(
@@ -83,7 +82,7 @@ def linear_logp(
     return LinearLogp(logp, best if argmax else None, spread if entropy else None)
 
 
-def _check(
+def _check_inputs(
     hidden: Tensor,
     weight: Tensor,
     targets: Tensor,
@@ -92,24 +91,11 @@ def _check(
     logit_scale: float,
 ) -> float:
     """Refuse what the kernels could not survive; return the soft cap as they take it, 0 for none."""
-    tensors = {"hidden": hidden, "weight": weight, "targets": targets, "bias": bias}
-    for name, tensor in tensors.items():
-        if tensor is None and name == "bias":
-            continue
-        if not isinstance(tensor, Tensor):
-            raise InputTypeError(f"{name}: expected a torch tensor, got {type(tensor).__name__}")
-        if tensor.device != hidden.device:
-            raise InputError(f"{name}: expected the device of hidden, {hidden.device}, got {tensor.device}")
-        if tensor.layout != torch.strided:
-            raise InputTypeError(f"{name}: expected a dense tensor, got layout {tensor.layout}")
-        if name != "targets" and tensor.dtype not in FLOATS:
-            raise InputTypeError(
-                f"{name}: expected float32, bfloat16, float16 or float64, got {tensor.dtype}"
-            )
-        if name != "targets" and (tensor.dtype == torch.float64) != (hidden.dtype == torch.float64):
-            raise InputTypeError(
-                f"{name}: expected float64 exactly when hidden is, got {tensor.dtype} beside {hidden.dtype}"
-            )
+    _check.floating("hidden", hidden, hidden, "hidden")
+    _check.floating("weight", weight, hidden, "hidden")
+    _check.dense("targets", targets, hidden, "hidden")
+    if bias is not None:
+        _check.floating("bias", bias, hidden, "hidden")
     if targets.dtype != torch.int64:
         raise InputTypeError(f"targets: expected int64, got {targets.dtype}")
     if hidden.ndim != 2:

@@ -53,7 +53,7 @@ struct Case {
                 shape.vocab,
                 hidden.data(),
                 weight.data(),
-                sizeof(T) == 8 ? logp::Storage::f64 : logp::Storage::f32,
+                sizeof(T) == 8 ? pyfastlm::Storage::f64 : pyfastlm::Storage::f32,
                 shape.bias ? bias.data() : nullptr,
                 targets.data(),
                 static_cast<T>(shape.softcap),

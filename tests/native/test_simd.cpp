@@ -1,5 +1,5 @@
 // The vector code itself, compiled once per instruction set: exp, folds, widening and packing.
-#include "core/tile.hpp"
+#include "core/pack.hpp"
 
 #include <cmath>
 #include <limits>
@@ -83,27 +83,28 @@ void packing_moves_every_number() {
     constexpr std::size_t columns = tile_columns<T>;
     for (const std::size_t count : {std::size_t{1}, columns - 1, columns}) {
         for (const std::size_t depth : {1u, 2u, 5u, 16u, 37u}) {
-            std::vector<T> from(columns * depth);
+            const std::size_t stride = depth + 2;
+            std::vector<T> from((count - 1) * stride + depth);
             for (std::size_t i = 0; i < from.size(); ++i) from[i] = static_cast<T>(i + 1);
             std::vector<T> panel(columns * depth, T(-1));
-            pack_columns(from.data(), count, depth, panel.data());
+            pack_columns(from.data(), count, depth, stride, panel.data());
             for (std::size_t k = 0; k < depth; ++k) {
                 for (std::size_t j = 0; j < columns; ++j) {
-                    CHECK(panel[k * columns + j] == (j < count ? from[j * depth + k] : T(0)));
+                    CHECK(panel[k * columns + j] == (j < count ? from[j * stride + k] : T(0)));
                 }
             }
         }
     }
     for (const std::size_t width : {std::size_t{1}, columns, 2 * columns + 3}) {
-        const std::size_t rows = 3, panels = (width + columns - 1) / columns;
-        std::vector<T> from(rows * width);
+        const std::size_t rows = 3, panels = (width + columns - 1) / columns, stride = width + 1;
+        std::vector<T> from((rows - 1) * stride + width);
         for (std::size_t i = 0; i < from.size(); ++i) from[i] = static_cast<T>(i + 1);
         std::vector<T> packed(panels * rows * columns, T(-1));
-        pack_rows(from.data(), rows, width, packed.data());
+        pack_rows(from.data(), rows, width, stride, packed.data());
         for (std::size_t d = 0; d < panels * columns; ++d) {
             for (std::size_t k = 0; k < rows; ++k) {
                 const T got = packed[(d / columns * rows + k) * columns + d % columns];
-                CHECK(got == (d < width ? from[k * width + d] : T(0)));
+                CHECK(got == (d < width ? from[k * stride + d] : T(0)));
             }
         }
     }

@@ -11,11 +11,13 @@ import os
 import subprocess
 import sys
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from guards import poisoned_buffers
 
 REPORTS = "PYFASTLM_TEST_REPORTS"  # the file into which the child writes its reports
 IN_PLACE = os.environ.get("TRITON_INTERPRET") == "1" or torch.cuda.is_available()
@@ -93,3 +95,9 @@ def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
         item.ihook.pytest_runtest_logreport(report=report)
     item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
     return True
+
+
+@pytest.fixture
+def poisoned(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[torch.Tensor, int]]]:
+    """Every torch.empty of a kernel is full of NaN and guarded; the buffers and their sizes."""
+    yield from poisoned_buffers(monkeypatch)

@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from judge import assert_no_worse
 from torch import Tensor
 
 from pyfastlm.errors import InputError, InputTypeError, Unavailable
@@ -59,15 +60,6 @@ class Problem:
             loss = loss + (out.entropy * self.upstream[1].to(out.logp.dtype)).sum()
         leaves = [t for t in (hidden, weight, bias) if t is not None and t.requires_grad]
         return [out.logp, *([] if frozen else [out.entropy]), *torch.autograd.grad(loss, leaves)]
-
-
-def assert_no_worse(got: list[Tensor], naive: list[Tensor], truth: list[Tensor]) -> None:
-    """Each error against float64 is at most that of the same-dtype torch version, plus eight roundings."""
-    for ours, theirs, exact in zip(got, naive, truth, strict=True):
-        assert (ours.shape, ours.dtype) == (exact.shape, theirs.dtype)
-        error, allowed = ((t.double() - exact).abs().max().item() for t in (ours, theirs))
-        rounding = torch.finfo(ours.dtype).eps * max(1.0, exact.abs().max().item())  # inputs are of size 1
-        assert error <= allowed + 8 * rounding, (error, allowed)
 
 
 @pytest.mark.parametrize("frozen", [False, True], ids=["trained", "frozen"])

@@ -4,13 +4,11 @@ bfloat16 is not here: the interpreter gets it silently wrong. It is left to the 
 GPU where there is one.
 """
 
-import ctypes
-import mmap
 from itertools import pairwise
 
 import pytest
 import torch
-from torch import Tensor
+from guards import DEVICE, DTYPES, GPU, guarded
 
 from pyfastlm.ops import linear_logp
 from pyfastlm.ops.reference import linear_logp as reference
@@ -20,9 +18,6 @@ pytest.importorskip("triton")
 # Both sides of a `where` are computed, so the interpreter's numpy warns about values that nobody uses.
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning:triton.runtime.interpreter")
 
-GPU = torch.cuda.is_available()
-DEVICE = "cuda" if GPU else "cpu"
-DTYPES = [torch.float32, torch.float16, *([torch.bfloat16] if GPU else [])]
 SHAPES = [(1, 1, 1), (37, 123, 507), (130, 64, 257), (5, 48, 1100)]
 VARIANTS = [
     {},
@@ -30,7 +25,6 @@ VARIANTS = [
     {"softcap": 30.0, "bias": True, "logit_scale": -1.3},
 ]
 IGNORE = reference.IGNORE
-PROT_NONE = 0  # of mprotect; the mmap module does not name it
 
 
 @pytest.fixture
@@ -38,49 +32,6 @@ def kernels(poisoned):
     from pyfastlm.kernels import linear_logp as module
 
     return module
-
-
-@pytest.fixture
-def poisoned(monkeypatch):
-    """Every torch.empty is full of NaN (or an absurd integer) and lies between two strips of it; the strips
-    must survive, and what the kernels do not write shows in the results."""
-    buffers = []
-
-    def empty(*size, dtype=torch.float32, device="cpu"):
-        size = size[0] if len(size) == 1 and isinstance(size[0], tuple) else size
-        count = torch.Size(size).numel()
-        poison = float("nan") if dtype.is_floating_point else -(2**31)
-        buffer = torch.full((count + 256,), poison, dtype=dtype, device=device)
-        buffers.append((buffer, count))
-        return buffer[128 : 128 + count].view(size)
-
-    monkeypatch.setattr(torch, "empty", empty)
-    yield buffers
-    for buffer, count in buffers:
-        strips = torch.cat([buffer[:128], buffer[128 + count :]])
-        poison = strips.isnan() if buffer.is_floating_point() else strips == -(2**31)
-        assert poison.all(), "a kernel wrote outside its output"
-
-
-def guarded(x: Tensor | None, gap: int = 3) -> Tensor | None:
-    """``x`` between NaN: a strip before it, ``gap`` elements after every row, and behind its last element a
-    page that cannot be read, so that a load without its mask poisons the result or ends the process."""
-    if x is None or GPU or x.numel() == 0:
-        return None if x is None else x.to(DEVICE)
-    rows, width = x.shape if x.ndim == 2 else (1, x.numel())
-    stride = width + gap
-    count = (rows - 1) * stride + width
-    page = mmap.PAGESIZE
-    room = -(-(count + 64) * x.itemsize // page) * page
-    memory = mmap.mmap(-1, room + page)
-    flat = torch.frombuffer(memory, dtype=x.dtype, count=room // x.itemsize)
-    flat.fill_(float("nan") if x.is_floating_point() else 2**40)
-    view = flat.as_strided((rows, width), (stride, 1), flat.numel() - count)
-    view.copy_(x.reshape(rows, width))
-    libc = ctypes.CDLL(None, use_errno=True)
-    start = ctypes.addressof(ctypes.c_char.from_buffer(memory)) + room
-    assert libc.mprotect(ctypes.c_void_p(start), ctypes.c_size_t(page), PROT_NONE) == 0
-    return view if x.ndim == 2 else view[0]
 
 
 class Problem:

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from pyfastlm import _native
 from pyfastlm._threads import num_threads
+from pyfastlm.ops.native._address import address
 from pyfastlm.ops.reference.linear_logp import compute_dtype
 
 
@@ -29,11 +30,11 @@ class _Inputs:
             rows=hidden.shape[0],
             dim=hidden.shape[1],
             vocab=weight.shape[0],
-            hidden=_address(self.hidden),
-            weight=_address(self.weight),
+            hidden=address(self.hidden),
+            weight=address(self.weight),
             weight_dtype=str(weight.dtype).removeprefix("torch."),
-            bias=_address(self.bias),
-            targets=_address(self.targets),
+            bias=address(self.bias),
+            targets=address(self.targets),
             softcap=softcap,
             logit_scale=logit_scale,
         )
@@ -56,11 +57,11 @@ def forward(
     inputs = _Inputs(hidden, weight, targets, bias, softcap, logit_scale)
     _native.linear_logp_forward(
         inputs.native,
-        logp=_address(logp),
-        lse=_address(lse),
-        argmax=_address(argmax),
-        entropy=_address(entropy),
-        slope=_address(slope),
+        logp=address(logp),
+        lse=address(lse),
+        argmax=address(argmax),
+        entropy=address(entropy),
+        slope=address(slope),
         threads=num_threads(),
     )
 
@@ -89,13 +90,13 @@ def backward(
     up_entropy = None if grad_entropy is None else grad_entropy.to(lse.dtype).contiguous()
     _native.linear_logp_backward(
         inputs.native,
-        lse=_address(lse),
-        entropy=_address(entropy),
-        grad_logp=_address(up_logp),
-        grad_entropy=_address(up_entropy),
-        grad_hidden=_address(to_hidden),
-        grad_weight=_address(to_weight),
-        grad_bias=_address(to_bias),
+        lse=address(lse),
+        entropy=address(entropy),
+        grad_logp=address(up_logp),
+        grad_entropy=address(up_entropy),
+        grad_hidden=address(to_hidden),
+        grad_weight=address(to_weight),
+        grad_bias=address(to_bias),
         threads=num_threads(),
     )
     if to_hidden is not None:
@@ -103,8 +104,3 @@ def backward(
     if to_bias is not None and bias is not None:
         to_bias = to_bias.to(bias.dtype)
     return to_hidden, to_weight, to_bias
-
-
-def _address(tensor: Tensor | None) -> int:
-    """Address of the first number; 0 for an absent or empty tensor."""
-    return 0 if tensor is None or tensor.numel() == 0 else tensor.data_ptr()

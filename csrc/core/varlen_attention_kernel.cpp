@@ -1,0 +1,508 @@
+// One task of varlen_attention, compiled once per instruction set.
+//
+// Keys are packed in blocks that stay in the second-level cache and serve all queries of the task. Scores of
+// tile_rows queries against one block are made in the first-level cache; the bias is where the sums of a tile
+// start, so that it costs a load each. The softmax is online: a block that raises the maximum of a row scales
+// what the row has collected.
+#include "core/varlen_attention_kernel.hpp"
+
+#include "core/pack.hpp"
+#include "core/scratch.hpp"
+#include "core/tile.hpp"
+
+namespace pyfastlm::PYFASTLM_ISA {
+namespace {
+
+using attention::Gradients;
+using attention::Problem;
+using attention::Shared;
+using attention::Task;
+
+constexpr std::size_t forward_keys = 256;     // in a block: 128 KiB of keys and values with 64 numbers each
+constexpr std::size_t backward_keys = 128;    // four packed copies and two products of scores
+constexpr std::size_t backward_queries = 96;  // whole tiles; rows of the products that serve keys and values
+template <class T>
+constexpr T infinity = static_cast<T>(__builtin_inf());
+
+template <class T>
+std::size_t whole_tiles(std::size_t size) {
+    return ceil_div(size, tile_columns<T>) * tile_columns<T>;
+}
+
+template <class T>
+std::size_t block_keys(std::size_t most, const Task& t) {
+    return smaller(most, whole_tiles<T>(t.keys()));
+}
+
+// Positions of the queries of a tile; those past the end repeat the last one.
+struct Group {
+    std::int64_t at[tile_rows], low, high;
+};
+
+// Scores of a group of queries against one block of keys.
+template <class T>
+class Scores {
+  public:
+    Scores(const Problem<T>& p, const Task& t, std::size_t keys, Scratch& scratch)
+        : p_(p), t_(t), capacity_(keys), panels_(scratch.take<T>(keys * p.dim)), bias_(scratch.take<T>(keys)),
+          positions_(scratch.take<std::int64_t>(keys)), tiles_(scratch.take<Tile>(keys / tile_columns<T>)),
+          slots_(scratch.take<std::ptrdiff_t>(tile_rows * keys / tile_columns<T>)),
+          table_(scratch.take<T>(table_size(p))), mixed_(scratch.take<T>(tile_rows * tile_columns<T>)) {
+        for (std::size_t i = 0; i < table_size(p); ++i) {
+            const std::size_t last = 2 * p.radius, r = i < margin ? 0 : smaller(i - margin, last);
+            table_[i] = p.rel_bias == nullptr ? T(0) : p.rel_bias[r * p.heads + t.head];
+        }
+    }
+
+    // What the constructor takes of the scratch, without rounding.
+    static std::size_t bytes(const Problem<T>& p, std::size_t keys) {
+        const std::size_t tiles = keys / tile_columns<T>;
+        return (keys * (p.dim + 1) + table_size(p) + tile_rows * tile_columns<T>)*sizeof(T) +
+               keys * sizeof(std::int64_t) + tiles * (sizeof(Tile) + tile_rows * sizeof(std::ptrdiff_t));
+    }
+
+    // The bias by distance, with a tile's width of its ends repeated on both sides: a tile of neighbouring
+    // keys takes a slice of it wherever it lies.
+    static std::size_t table_size(const Problem<T>& p) { return 2 * (p.radius + margin) + 1; }
+
+    // Takes the block of keys that starts with row `first` of k.
+    void pack(std::size_t first) {
+        constexpr std::size_t columns = tile_columns<T>;
+        first_ = first;
+        count_ = smaller(capacity_, t_.key_end - first);
+        for (std::size_t j = 0; j < capacity_; ++j) {
+            const std::size_t key = first + j;
+            positions_[j] = p_.positions_k == nullptr ? static_cast<std::int64_t>(key - t_.key)
+                                                      : p_.positions_k[smaller(key, t_.key_end - 1)];
+            bias_[j] = j >= count_ ? -infinity<T> : p_.key_bias == nullptr ? T(0) : p_.key_bias[key];
+        }
+        for (std::size_t j = 0; j < count_; j += columns) {
+            const std::size_t used = smaller(columns, count_ - j);
+            T* const panel = panels_ + j * p_.dim;
+            pack_columns(p_.k.start(first + j, t_.head), used, p_.dim, p_.k.row, panel);
+            if (p_.scale != T(1)) scale_row(panel, p_.dim * columns, p_.scale);
+            tiles_[j / columns] = tile_of(positions_ + j, used, used < columns || p_.key_bias != nullptr);
+        }
+    }
+
+    [[nodiscard]] Group group(std::size_t query) const {
+        Group g;
+        for (std::size_t i = 0; i < tile_rows; ++i) {
+            const std::size_t n = smaller(query + i, t_.query_end - 1);
+            g.at[i] =
+                p_.positions_q == nullptr ? static_cast<std::int64_t>(n - t_.origin) : p_.positions_q[n];
+            g.low = i == 0 || g.at[i] < g.low ? g.at[i] : g.low;
+            g.high = i == 0 || g.at[i] > g.high ? g.at[i] : g.high;
+        }
+        return g;
+    }
+
+    // z[i][j] for the queries from row `query` on, -infinity for keys that they do not see. False where they
+    // see none of the block; z is not written then.
+    bool logits(std::size_t query, const Rows<T>& z) {
+        constexpr std::size_t columns = tile_columns<T>;
+        const Group g = group(query);
+        const Rows<const T> q = rows_of(p_.q.start(0, t_.head), query, t_.query_end, p_.q.row);
+        bool seen = false;
+        for (std::size_t j = 0; j < count_; j += columns) seen = seen || !hidden(tiles_[j / columns], g);
+        if (!seen) return false;
+        for (std::size_t j = 0; j < count_; j += columns) {
+            const Tile& tile = tiles_[j / columns];
+            std::ptrdiff_t* const slots = slots_ + j / columns * tile_rows;
+            if (hidden(tile, g)) {
+                for (std::size_t i = 0; i < tile_rows; ++i) {
+                    slots[i] = 0;
+                    for (std::size_t c = 0; c < columns; ++c) z.at[i][j + c] = -infinity<T>;
+                }
+                continue;
+            }
+            Rows<const T> start;
+            if (place(tile, g, slots)) {
+                for (std::size_t i = 0; i < tile_rows; ++i) start.at[i] = table_ + slots[i];
+            } else {
+                mix(positions_ + j, g);
+                for (std::size_t i = 0; i < tile_rows; ++i) start.at[i] = mixed_ + i * columns;
+            }
+            const T* const panel = panels_ + j * p_.dim;
+            const T* const bias = bias_ + j;
+            const auto by_distance = [&](std::size_t i, std::size_t v) {
+                return load(start.at[i] + v * lanes<T>);
+            };
+            const auto by_key_too = [&](std::size_t i, std::size_t v) {
+                return by_distance(i, v) + load(bias + v * lanes<T>);
+            };
+            const auto to_z = [&](std::size_t i, std::size_t v, Vec<T> sum) {
+                store(z.at[i] + j + v * lanes<T>, sum);
+            };
+            if (tile.biased) {
+                tile_sums(p_.dim, q, 1, panel, by_key_too, to_z);
+            } else {
+                tile_sums(p_.dim, q, 1, panel, by_distance, to_z);
+            }
+        }
+        return true;
+    }
+
+    // Adds the slopes of the scores that `logits` has last made to the gradient of the bias by distance:
+    // tile_rows tables of table_size(), so that neighbouring rows do not wait for each other's sums.
+    void collect(std::size_t query, const Rows<T>& slopes, T* tables) const {
+        constexpr std::size_t columns = tile_columns<T>;
+        const Group g = group(query);
+        const std::size_t rows = smaller(tile_rows, t_.query_end - query);
+        for (std::size_t j = 0; j < count_; j += columns) {
+            for (std::size_t i = 0; i < rows; ++i) {
+                const std::ptrdiff_t slot = slots_[j / columns * tile_rows + i];
+                T* const table = tables + i * table_size(p_);
+                const T* const from = slopes.at[i] + j;
+                if (slot >= 0) {
+                    for (std::size_t c = 0; c < columns; c += lanes<T>)
+                        store(table + slot + c, load<T>(table + slot + c) + load<T>(from + c));
+                } else {
+                    for (std::size_t c = 0; j + c < count_ && c < columns; ++c)
+                        table[entry(positions_[j + c] - g.at[i])] += from[c];
+                }
+            }
+        }
+    }
+
+    // Entry of the gradient of the bias for one distance, from what `collect` has gathered.
+    [[nodiscard]] T collected(std::size_t entry, const T* tables) const {
+        const std::size_t last = 2 * p_.radius;
+        T sum = 0;
+        for (std::size_t i = 0; i < tile_rows; ++i) {
+            const T* const table = tables + i * table_size(p_);
+            sum += table[entry + margin];
+            for (std::size_t m = 0; entry == 0 && m < margin; ++m) sum += table[m];
+            for (std::size_t m = 0; entry == last && m < margin; ++m) sum += table[last + margin + 1 + m];
+        }
+        return sum;
+    }
+
+    [[nodiscard]] std::size_t count() const { return count_; }
+    // Columns in use, rounded up to whole tiles.
+    [[nodiscard]] std::size_t width() const { return whole_tiles<T>(count_); }
+
+  private:
+    // Positions of the keys of a tile, and whether a bias by key or the end of the block comes on top.
+    struct Tile {
+        std::int64_t low, high;
+        bool neighbours, biased;
+    };
+    static constexpr std::size_t margin = tile_columns<T>;
+
+    static Tile tile_of(const std::int64_t* positions, std::size_t count, bool biased) {
+        Tile tile{positions[0], positions[0], true, biased};
+        for (std::size_t j = 1; j < count; ++j) {
+            tile.low = positions[j] < tile.low ? positions[j] : tile.low;
+            tile.high = positions[j] > tile.high ? positions[j] : tile.high;
+            tile.neighbours = tile.neighbours && positions[j] == positions[0] + static_cast<std::int64_t>(j);
+        }
+        return tile;
+    }
+
+    // Where the bias for a distance lies in the table.
+    [[nodiscard]] std::size_t entry(std::int64_t distance) const {
+        const auto radius = static_cast<std::int64_t>(p_.radius);
+        const std::int64_t d = distance < -radius ? -radius : distance > radius ? radius : distance;
+        return static_cast<std::size_t>(d + radius) + margin;
+    }
+
+    [[nodiscard]] bool hidden(const Tile& tile, const Group& g) const {
+        return p_.causal && tile.low > g.high;
+    }
+
+    // Finds the slice of the table that each row of the tile starts from; false where there is none.
+    bool place(const Tile& tile, const Group& g, std::ptrdiff_t* slots) const {
+        const auto radius = static_cast<std::int64_t>(p_.radius);
+        constexpr auto wide = static_cast<std::int64_t>(margin);
+        if (!(p_.causal && tile.high > g.low)) {
+            const bool before = p_.rel_bias == nullptr || tile.high - g.low <= -radius;
+            if (before || tile.low - g.high >= radius) {
+                for (std::size_t i = 0; i < tile_rows; ++i) slots[i] = before ? 0 : 2 * radius + wide;
+                return true;
+            }
+            if (tile.neighbours) {
+                for (std::size_t i = 0; i < tile_rows; ++i) {
+                    const std::int64_t d = tile.low - g.at[i] + radius + wide, most = 2 * radius + wide;
+                    slots[i] = d < 0 ? 0 : d > most ? most : d;
+                }
+                return true;
+            }
+        }
+        for (std::size_t i = 0; i < tile_rows; ++i) slots[i] = -1;
+        return false;
+    }
+
+    // The bias entry by entry, -infinity for what causality hides.
+    void mix(const std::int64_t* positions, const Group& g) {
+        for (std::size_t i = 0; i < tile_rows; ++i) {
+            for (std::size_t c = 0; c < tile_columns<T>; ++c) {
+                const std::int64_t d = positions[c] - g.at[i];
+                mixed_[i * tile_columns<T> + c] = p_.causal && d > 0 ? -infinity<T> : table_[entry(d)];
+            }
+        }
+    }
+
+    const Problem<T>& p_;
+    const Task& t_;
+    const std::size_t capacity_;
+    T* const panels_;  // [capacity / columns][dim][columns]
+    T* const bias_;
+    std::int64_t* const positions_;
+    Tile* const tiles_;
+    std::ptrdiff_t* const slots_;  // [tiles][tile_rows]: start of the slice in the table, or -1
+    T* const table_;
+    T* const mixed_;  // [tile_rows][columns]
+    std::size_t first_ = 0;
+    std::size_t count_ = 0;
+};
+
+// out[i] += sum over k of a[i][k * step] * panels[.][k][.], for the tile_rows rows of `out`.
+template <class T>
+void add_product(std::size_t depth, const Rows<const T>& a, std::size_t step, const T* panels,
+                 std::size_t width, const Rows<T>& out) {
+    for (std::size_t d = 0; d < width; d += tile_columns<T>, panels += depth * tile_columns<T>) {
+        Rows<T> to;
+        for (std::size_t i = 0; i < tile_rows; ++i) to.at[i] = out.at[i] + d;
+        tile_product<Into::add>(depth, a, step, panels, to);
+    }
+}
+
+// What a row of the softmax knows: the largest score m and the sum of e^(score - m).
+template <class T>
+struct Row {
+    T max;
+    double sum;
+};
+
+template <class T>
+std::size_t forward_scratch(const Problem<T>& p, std::size_t queries) {
+    const std::size_t width = whole_tiles<T>(p.dim), rows = queries + tile_rows;
+    const std::size_t lines = 16 * 64;  // rounding of each piece to a cache line
+    return Scores<T>::bytes(p, forward_keys) +
+           (width * forward_keys + tile_rows * forward_keys + rows * width) * sizeof(T) +
+           rows * sizeof(Row<T>) + lines;
+}
+
+template <class T>
+void forward(const Problem<T>& p, const Task& t, T* out, T* lse, void* memory) {
+    Scratch scratch(memory);
+    const std::size_t keys = block_keys<T>(forward_keys, t), width = whole_tiles<T>(p.dim),
+                      rows = t.queries() + tile_rows;
+    Scores<T> scores(p, t, keys, scratch);
+    T* const values = scratch.take<T>(width * keys);
+    T* const buffer = scratch.take<T>(tile_rows * keys);
+    T* const sums = scratch.take<T>(rows * width);
+    Row<T>* const row = scratch.take<Row<T>>(rows);
+    const Rows<T> z = rows_of(buffer, 0, tile_rows, keys);
+    __builtin_memset(sums, 0, rows * width * sizeof(T));
+    for (std::size_t n = 0; n < rows; ++n)
+        row[n] = p.softmax1 ? Row<T>{T(0), 1.0} : Row<T>{-infinity<T>, 0.0};
+    for (std::size_t key = t.key; key < t.key_end; key += keys) {
+        scores.pack(key);
+        pack_rows(p.v.start(key, t.head), scores.count(), p.dim, p.v.row, values);
+        for (std::size_t n = 0; n < t.queries(); n += tile_rows) {
+            if (!scores.logits(t.query + n, z)) continue;
+            for (std::size_t i = 0; i < tile_rows; ++i) {
+                Row<T>& r = row[n + i];
+                T* const x = z.at[i];
+                if (const T best = largest(x, scores.width()); best > r.max) {
+                    const double factor =
+                        __builtin_exp(static_cast<double>(r.max) - static_cast<double>(best));
+                    r.sum *= factor;
+                    r.max = best;
+                    scale_row(sums + (n + i) * width, width, static_cast<T>(factor));
+                }
+                const Vec<T> m = broadcast(r.max == -infinity<T> ? T(0) : r.max);
+                Vec<T> sum{};
+                for (std::size_t j = 0; j < scores.width(); j += lanes<T>) {
+                    const Vec<T> e = exp(load(x + j) - m);
+                    sum += e;
+                    store(x + j, e);
+                }
+                r.sum += static_cast<double>(sum_lanes<T>(sum));
+            }
+            add_product(scores.count(), read_only(z), 1, values, width, rows_of(sums, n, rows, width));
+        }
+    }
+    for (std::size_t n = 0; n < t.queries(); ++n) {
+        const Row<T>& r = row[n];
+        const T inverse = r.sum == 0.0 ? T(0) : static_cast<T>(1.0 / r.sum);
+        T* const to = out + ((t.query + n) * p.heads + t.head) * p.dim;
+        for (std::size_t d = 0; d < p.dim; ++d) to[d] = sums[n * width + d] * inverse;
+        lse[n] = static_cast<T>(static_cast<double>(r.max) + __builtin_log(r.sum));
+    }
+}
+
+// The part of a backward pass that belongs to one sequence and one head.
+template <class T>
+class Backward {
+  public:
+    Backward(const Problem<T>& p, const Task& t, const T* out, const T* lse, const T* grad_out,
+             const Shared<T>& shared, Scratch& scratch)
+        : p_(p), t_(t), lse_(lse), shared_(shared), keys_(block_keys<T>(backward_keys, t)),
+          width_(whole_tiles<T>(p.dim)), stride_(keys_ + tile_columns<T>), scores_(p, t, keys_, scratch),
+          upstream_{grad_out + (t.query * p.heads + t.head) * p.dim, p.heads * p.dim, 0},
+          value_panels_(scratch.take<T>(keys_ * p.dim)), key_rows_(scratch.take<T>(keys_ * width_)),
+          query_rows_(scratch.take<T>(backward_queries * width_)),
+          upstream_rows_(scratch.take<T>(backward_queries * width_)),
+          probabilities_(scratch.take<T>(backward_queries * stride_)),
+          slopes_(scratch.take<T>(backward_queries * stride_)),
+          sums_q_(scratch.take<T>((t.queries() + tile_rows) * width_)),
+          sums_k_(scratch.take<T>((keys_ + tile_rows) * width_)),
+          sums_v_(scratch.take<T>((keys_ + tile_rows) * width_)), delta_(scratch.take<T>(t.queries())),
+          tables_(scratch.take<T>(tile_rows * Scores<T>::table_size(p))) {
+        __builtin_memset(sums_q_, 0, (t.queries() + tile_rows) * width_ * sizeof(T));
+        for (std::size_t n = 0; n < t.queries(); ++n) {
+            const T* const o = out + ((t.query + n) * p.heads + t.head) * p.dim;
+            const T* const g = upstream_.start(n, 0);
+            delta_[n] = 0;
+            for (std::size_t d = 0; d < p.dim; ++d) delta_[n] += o[d] * g[d];
+        }
+    }
+
+    static std::size_t bytes(const Problem<T>& p, std::size_t queries) {
+        const std::size_t width = whole_tiles<T>(p.dim), lines = 24 * 64;
+        const std::size_t numbers =
+            backward_keys * (p.dim + width) + 2 * backward_queries * width +
+            2 * backward_queries * (backward_keys + tile_columns<T>)+(queries + tile_rows) * width +
+            2 * (backward_keys + tile_rows) * width + queries + tile_rows * Scores<T>::table_size(p);
+        return Scores<T>::bytes(p, backward_keys) + numbers * sizeof(T) + lines;
+    }
+
+    void run(const Gradients<T>& grads) {
+        for (std::size_t key = t_.key; key < t_.key_end; key += keys_) {
+            pack(key);
+            for (std::size_t n = 0; n < t_.queries(); n += backward_queries) block(key, n);
+            write(sums_k_, scores_.count(), p_.scale, grads.k, key);
+            write(sums_v_, scores_.count(), T(1), grads.v, key);
+            for (std::size_t r = 0; shared_.rel_bias != nullptr && r < 2 * p_.radius + 1; ++r)
+                shared_.rel_bias[r] += static_cast<double>(scores_.collected(r, tables_));
+        }
+        write(sums_q_, t_.queries(), p_.scale, grads.q, t_.query);
+    }
+
+  private:
+    void pack(std::size_t key) {
+        constexpr std::size_t columns = tile_columns<T>;
+        scores_.pack(key);
+        const std::size_t count = scores_.count();
+        for (std::size_t j = 0; j < count; j += columns)
+            pack_columns(p_.v.start(key + j, t_.head), smaller(columns, count - j), p_.dim, p_.v.row,
+                         value_panels_ + j * p_.dim);
+        pack_rows(p_.k.start(key, t_.head), count, p_.dim, p_.k.row, key_rows_);
+        __builtin_memset(sums_k_, 0, (keys_ + tile_rows) * width_ * sizeof(T));
+        __builtin_memset(sums_v_, 0, (keys_ + tile_rows) * width_ * sizeof(T));
+        __builtin_memset(tables_, 0, tile_rows * Scores<T>::table_size(p_) * sizeof(T));
+    }
+
+    // The queries from the n-th of the task on against the packed keys.
+    void block(std::size_t key, std::size_t n) {
+        const std::size_t rows = smaller(backward_queries, t_.queries() - n);
+        bool seen = false;
+        for (std::size_t i = 0; i < rows; i += tile_rows) {
+            const Rows<T> e = rows_of(probabilities_, i, backward_queries, stride_);
+            const Rows<T> s = rows_of(slopes_, i, backward_queries, stride_);
+            if (group(key, n + i, e, s)) {
+                seen = true;
+                continue;
+            }
+            for (std::size_t k = 0; k < tile_rows; ++k) {
+                __builtin_memset(e.at[k], 0, scores_.width() * sizeof(T));
+                __builtin_memset(s.at[k], 0, scores_.width() * sizeof(T));
+            }
+        }
+        if (!seen) return;
+        pack_rows(p_.q.start(t_.query + n, t_.head), rows, p_.dim, p_.q.row, query_rows_);
+        pack_rows(upstream_.start(n, 0), rows, p_.dim, upstream_.row, upstream_rows_);
+        for (std::size_t j = 0; j < scores_.count(); j += tile_rows) {
+            add_product(rows, columns_of(probabilities_, j), stride_, upstream_rows_, width_,
+                        rows_of(sums_v_, j, keys_ + tile_rows, width_));
+            add_product(rows, columns_of(slopes_, j), stride_, query_rows_, width_,
+                        rows_of(sums_k_, j, keys_ + tile_rows, width_));
+        }
+    }
+
+    // Probabilities and slopes of the scores of one group, and what they give to the queries and the biases.
+    bool group(std::size_t key, std::size_t n, const Rows<T>& e, const Rows<T>& s) {
+        if (!scores_.logits(t_.query + n, e)) return false;
+        const Rows<const T> upstream = rows_of(upstream_.at, n, t_.queries(), upstream_.row);
+        for (std::size_t j = 0; j < scores_.width(); j += tile_columns<T>) {
+            Rows<T> to;
+            for (std::size_t i = 0; i < tile_rows; ++i) to.at[i] = s.at[i] + j;
+            tile_product<Into::set>(p_.dim, upstream, 1, value_panels_ + j * p_.dim, to);
+        }
+        for (std::size_t i = 0; i < tile_rows; ++i) {
+            const std::size_t row = smaller(n + i, t_.queries() - 1);
+            const Vec<T> m = broadcast(lse_[row] == -infinity<T> ? T(0) : lse_[row]),
+                         delta = broadcast(delta_[row]);
+            for (std::size_t j = 0; j < scores_.width(); j += lanes<T>) {
+                const Vec<T> p = exp(load<T>(e.at[i] + j) - m);
+                store(e.at[i] + j, p);
+                store(s.at[i] + j, p * (load<T>(s.at[i] + j) - delta));
+            }
+        }
+        add_product(scores_.count(), read_only(s), 1, key_rows_, width_,
+                    rows_of(sums_q_, n, t_.queries() + tile_rows, width_));
+        if (shared_.rel_bias != nullptr) scores_.collect(t_.query + n, s, tables_);
+        for (std::size_t i = 0; shared_.key_bias != nullptr && i < tile_rows && n + i < t_.queries(); ++i) {
+            for (std::size_t j = 0; j < scores_.count(); ++j)
+                shared_.key_bias[key - t_.key + j] += s.at[i][j];
+        }
+        return true;
+    }
+
+    // Columns j to j + tile_rows of a product of scores, as the rows of a tile.
+    [[nodiscard]] Rows<const T> columns_of(const T* scores, std::size_t j) const {
+        Rows<const T> columns;
+        for (std::size_t i = 0; i < tile_rows; ++i) columns.at[i] = scores + smaller(j + i, keys_ - 1);
+        return columns;
+    }
+
+    void write(const T* sums, std::size_t count, T scale, T* grad, std::size_t first) const {
+        for (std::size_t n = 0; n < count; ++n) {
+            T* const to = grad + ((first + n) * p_.heads + t_.head) * p_.dim;
+            for (std::size_t d = 0; d < p_.dim; ++d) to[d] = sums[n * width_ + d] * scale;
+        }
+    }
+
+    const Problem<T>& p_;
+    const Task& t_;
+    const T* const lse_;  // of the first query of the task on
+    const Shared<T> shared_;
+    const std::size_t keys_, width_;
+    const std::size_t stride_;  // of the products of scores: not a power of two, for the caches' sake
+    Scores<T> scores_;
+    const attention::Matrix<const T> upstream_;
+    T* const value_panels_;                       // [keys / columns][dim][columns]
+    T* const key_rows_;                           // [width / columns][count][columns]
+    T *const query_rows_, *const upstream_rows_;  // [width / columns][rows][columns]
+    T *const probabilities_, *const slopes_;      // [backward_queries][stride]
+    T *const sums_q_, *const sums_k_, *const sums_v_;
+    T* const delta_;   // sum of out * grad_out by query
+    T* const tables_;  // [tile_rows][table_size]
+};
+
+template <class T>
+std::size_t backward_scratch(const Problem<T>& p, std::size_t queries) {
+    return Backward<T>::bytes(p, queries);
+}
+
+template <class T>
+void backward(const Problem<T>& p, const Task& t, const T* out, const T* lse, const T* grad_out,
+              const Gradients<T>& grads, const Shared<T>& shared, void* memory) {
+    Scratch scratch(memory);
+    Backward<T>(p, t, out, lse, grad_out, shared, scratch).run(grads);
+}
+
+}  // namespace
+
+template <class T>
+attention::Kernels<T> varlen_attention_kernels() {
+    return {forward_scratch<T>, backward_scratch<T>, forward<T>, backward<T>};
+}
+
+template attention::Kernels<float> varlen_attention_kernels<float>();
+template attention::Kernels<double> varlen_attention_kernels<double>();
+
+}  // namespace pyfastlm::PYFASTLM_ISA
