@@ -20,6 +20,7 @@ std::size_t ceil_div(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
 }  // namespace
 
 void forward(const Problem& problem, int threads) {
+    if (problem.rows == 0 || problem.columns == 0) return;
     const Kernels kernel = linear_kernels<void>();
     const std::size_t wide = ceil_div(problem.columns, kernel.block_columns);
     const std::size_t wanted = ceil_div(4 * static_cast<std::size_t>(std::max(threads, 1)), wide);
