@@ -3,13 +3,13 @@
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from pyfastlm.errors import InputError, Unavailable
 from pyfastlm.ops import _check
 from pyfastlm.ops._dispatch import Impl, choose
+from pyfastlm.ops.reference import linear as reference
 
 # From so many rows on packing the weights pays; fewer go to torch, which is slow in half precisions at once.
 FEWEST_ROWS = {torch.float32: 24, torch.bfloat16: 2, torch.float16: 2}
@@ -54,7 +54,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None, *, impl: Impl 
     if impl == "auto" and x.numel() < FEWEST_ROWS.get(x.dtype, 0) * dim:
         chosen = "reference"
     if chosen == "reference":
-        return F.linear(x, weight, bias)
+        return reference.linear(x, weight, bias)
     return torch.ops.pyfastlm.linear(x, weight, bias)  # type: ignore[no-any-return]
 
 

@@ -77,10 +77,8 @@ def test_every_op_has_its_rooms() -> None:
         "csrc/core/{}.cpp", "csrc/core/{}.hpp", "csrc/bind/{}.cpp", "kernels/{}.py",
         "pyfastlm/ops/reference/{}.py", "tests/ops/test_{}.py", "benchmarks/bench_{}.py",
     )  # fmt: skip
-    missing = [
-        room.format(op) for op in sorted(ops) for room in rooms if not (ROOT / room.format(op)).is_file()
-    ]
-    assert missing == []
+    missing = {room.format(op) for op in ops for room in rooms if not (ROOT / room.format(op)).is_file()}
+    assert missing == {"kernels/linear.py"}  # on a GPU the vendor's product is hard to beat
 
 
 @pytest.mark.parametrize("need", requirements(), ids=lambda need: need.name)
