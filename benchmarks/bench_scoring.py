@@ -171,7 +171,7 @@ def test_conditional(benchmark, peer: str) -> None:
     assert all(math.isclose(a, b, abs_tol=2e-3, rel_tol=0) for a, b in zip(expected, logps, strict=True))
 
 
-MATRIX = ("aten::mm", "aten::addmm", "aten::bmm", "pyfastlm::linear_logp")
+MATRIX = ("aten::mm", "aten::addmm", "aten::bmm", "pyfastlm::linear", "pyfastlm::linear_logp")
 ATTENTION = ("aten::_scaled_dot_product_flash_attention_for_cpu", "aten::_flash_attention_forward")
 
 
