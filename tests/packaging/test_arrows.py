@@ -31,7 +31,7 @@ ALLOWED: dict[str, set[str]] = {
     "lm": {"base", "ops", "lm"},
     "index": {"base", "native", "ops", "index"},
     **{system: {"base", "ops", "lm", "index", system} for system in SYSTEMS},
-    "demo": {"base", "ops", "lm", "index", "demo"},
+    "demo": SHARED - {"native", "kernels"} | SYSTEMS | {"demo"},
     "cli": SHARED - {"native", "kernels"} | SYSTEMS | {"demo", "cli"},
 }
 # Third-party packages, where a room is held to a list; the standard library is always allowed.

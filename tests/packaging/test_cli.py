@@ -48,7 +48,9 @@ def test_version(tmp_path: Path) -> None:
 
 
 @NEEDS_TYPER
-@pytest.mark.parametrize("arguments", [[], ["--help"], ["score", "--help"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments", [[], ["--help"], ["score", "--help"], ["mrt5", "train", "--help"]], ids=" ".join
+)
 def test_help_is_fast_and_light(arguments: list[str], tmp_path: Path) -> None:
     seconds = []
     for _ in range(3):
@@ -63,7 +65,10 @@ def test_help_is_fast_and_light(arguments: list[str], tmp_path: Path) -> None:
 
 
 @NEEDS_TYPER
-@pytest.mark.parametrize("arguments", [["scoree"], ["--colour"], ["score"], ["score", "no.jsonl", "-o", "o"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["scoree"], ["--colour"], ["score"], ["score", "no.jsonl", "-o", "o"], ["mrt5"], ["mrt5", "trane"]],
+)
 def test_mistakes_end_with_one_line(arguments: list[str], tmp_path: Path) -> None:
     done = python(MAIN, *arguments, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")

