@@ -25,7 +25,7 @@ def _entry(
         divisible=frozenset(pointers) | (frozenset(names) - {"n_sequences"} if divisible else frozenset()),
         warps=compact.WARPS,
         stages=compact.STAGES,
-        shared=1 << 10,
+        shared=8 << 10,  # 1,024 addresses change their layout
     )
 
 
