@@ -1,9 +1,13 @@
 """Fixtures that several rooms share: the real texts, and a tiny causal LM made on the spot."""
 
+import os
 import sys
 from pathlib import Path
 
 import pytest
+
+# Tensors of tests are small, and threads would only wait for each other; pytest -n has processes instead.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 sys.path.insert(0, str(Path(__file__).parent))  # `import corpus`, `import tiny` from any test
 

@@ -121,11 +121,11 @@ def command(*arguments: str | Path) -> list[str]:
     return [sys.executable, "-c", MAIN, "score", *map(str, arguments)]
 
 
-def start(*arguments: str | Path, threads: int = 1) -> "subprocess.Popen[str]":
+def start(*arguments: str | Path) -> "subprocess.Popen[str]":
     """Start ``pyfastlm score`` with both outputs piped."""
-    environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
-        [*command(*arguments), "--threads", str(threads)],
+        [*command(*arguments), "--threads", "1"],
         env=environment,
         text=True,
         stdout=subprocess.PIPE,

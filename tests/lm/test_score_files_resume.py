@@ -435,13 +435,11 @@ def test_what_is_renamed_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.Monk
     assert done == ["contents", "rename", "directory"]
 
 
-def kill_and_finish(
-    arguments: tuple[Any, ...], output: Path, parts: int, *, pause: float, threads: int = 1
-) -> int:
+def kill_and_finish(arguments: tuple[Any, ...], output: Path, parts: int, *, pause: float) -> int:
     """Kill the command three times at random moments of its work, then let it end; count what it kept."""
     rng = random.Random(0)
     for kill in range(3):
-        process = jobs.start(*arguments, threads=threads)
+        process = jobs.start(*arguments)
         # A share of what is still to do, then a moment more: anywhere inside a part.
         share = parts * (kill + rng.random()) / 4
         while process.poll() is None and len(list(parts_of(output).glob("*.part"))) < share:
@@ -451,7 +449,7 @@ def kill_and_finish(
         process.communicate(timeout=60)
         assert process.returncode == -signal.SIGKILL
         assert not output.exists()
-    process = jobs.start(*arguments, "--json", threads=threads)
+    process = jobs.start(*arguments, "--json")
     out, err = process.communicate(timeout=1200)
     assert process.returncode == 0, err
     return int(json.loads(out)["resumed_documents"])
@@ -485,15 +483,15 @@ def test_2000_real_documents_killed_three_times(tmp_path: Path, output: Path) ->
     if (reason := corpus.missing()) is not None:
         pytest.skip(reason)
     source = tmp_path / "in.jsonl"
-    source.write_bytes(jobs.jsonl(corpus.documents(2000, median_bytes=20.0)))
+    source.write_bytes(jobs.jsonl(corpus.documents(2000, median_bytes=20.0, sigma=0.5)))
     undisturbed = tmp_path / "undisturbed.parquet"
     arguments = ("--model", "smollm2", "--tokens-per-batch", "256")
 
-    process = jobs.start(source, "-o", undisturbed, *arguments, "--json", threads=2)
+    process = jobs.start(source, "-o", undisturbed, *arguments, "--json")
     out, err = process.communicate(timeout=1200)
     assert process.returncode == 0, err
     parts = json.loads(out)["bytes"] // (planning.PART_BYTES_PER_TOKEN * 256)
-    kept = kill_and_finish((source, "-o", output, *arguments), output, parts, pause=2.0, threads=2)
+    kept = kill_and_finish((source, "-o", output, *arguments), output, parts, pause=2.0)
 
     assert 0 < kept < 2000
     assert jobs.rows(output) == jobs.rows(undisturbed)
