@@ -26,7 +26,10 @@ def command(
     task: Annotated[str, typer.Option(help="spans (span corruption), or a task: xnli, qa, pairs.")] = "spans",
     modes: Annotated[
         str,
-        typer.Option(help=f"Of spans: any of full,{MODES}; by default all that the model can do."),
+        typer.Option(
+            help=f"Of spans: any of full,{MODES}; of a model that pools full, boundary, convolution. By "
+            "default all that the model can do."
+        ),
     ] = "",
     control: Annotated[str | None, typer.Option(help="Of spans: a model without a gate beside it.")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Examples run at once.")] = 8,
@@ -36,7 +39,7 @@ def command(
     seed: Annotated[int, typer.Option(min=0, help="Of the spans and of random deletion.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
-    """Evaluate: soft and hard deletion beside random and fixed deletion of as much.
+    """Evaluate: soft and hard deletion beside random and fixed deletion of as much, or what pools.
 
     \b
     Examples:
@@ -47,6 +50,7 @@ def command(
     from pyfastlm.mrt5 import answers, report
     from pyfastlm.mrt5.corruption import SpanCorruption
     from pyfastlm.mrt5.evaluation import evaluate
+    from pyfastlm.mrt5.kinds import POOLING
     from pyfastlm.mrt5.loading import load_model
     from pyfastlm.mrt5.readers import READERS
     from pyfastlm.mrt5.texts import read_texts
@@ -67,7 +71,8 @@ def command(
     corruption = SpanCorruption(input_length=input_length, mean_span_length=mean_span, seed=seed)
     texts = read_texts(files, text_key=text_key)  # mistakes in paths show before a model is loaded
     loaded = load_model(model)
-    usual = MODES if loaded.config.deletion_type is not None else "full"
+    kind = loaded.config.deletion_type
+    usual = kind if kind in POOLING else "full" if kind is None else MODES
     wanted = [mode.strip() for mode in (modes or usual).split(",")]
     beside = None if control is None else load_model(control)
     result = evaluate(

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pyfastlm.errors import InputError
+
 if TYPE_CHECKING:
     from pyfastlm.mrt5.training import TrainResult
 
@@ -31,9 +33,20 @@ def command(
         str, typer.Option(help="Without --model, from scratch: tiny, diagnostic, small (ByT5's).")
     ] = "small",
     gate: Annotated[bool, typer.Option(help="A delete gate; without one, the control.")] = True,
+    pooling: Annotated[
+        str | None,
+        typer.Option(help="In place of a gate, a baseline that merges bytes: boundary or convolution."),
+    ] = None,
+    prior: Annotated[
+        float | None, typer.Option(help="Of boundary: fraction of the length that should be left; 0.2.")
+    ] = None,
+    rate: Annotated[
+        int | None, typer.Option(help="Of convolution: how many bytes become one row; 4.")
+    ] = None,
     target: Annotated[
-        float | None, typer.Option(help="Fraction of the bytes to delete, steered by the controller.")
-    ] = 0.5,
+        float | None,
+        typer.Option(help="Fraction of the bytes that a gate shall delete, steered by the controller; 0.5."),
+    ] = None,
     alpha: Annotated[float, typer.Option(help="Weight of the regulariser to begin with.")] = 0.0,
     kp: Annotated[float, typer.Option(help="Proportional gain of the controller.")] = 0.5,
     ki: Annotated[float, typer.Option(help="Integral gain; runs of hundreds of steps want 1e-3.")] = 1e-5,
@@ -54,7 +67,7 @@ def command(
     ] = True,
     json: Annotated[bool, typer.Option("--json", help="Print the log as JSON.")] = False,
 ) -> None:
-    """Train on texts with T5's span corruption, with a delete gate or without.
+    """Train on texts with T5's span corruption, with a delete gate, a pooling or neither.
 
     Writes checkpoints and log.jsonl into a directory. Killed at any moment, the same command goes on where
     it was.
@@ -69,17 +82,22 @@ def command(
     from pyfastlm.mrt5.texts import read_texts
     from pyfastlm.mrt5.training import train
 
-    controller = DeletionController(target, alpha=alpha, kp=kp, ki=ki, regularizer_delay=delay)
+    controller = DeletionController(
+        0.5 if target is None else target, alpha=alpha, kp=kp, ki=ki, regularizer_delay=delay
+    )
+    _check(pooling, gate=gate, target=target, prior=prior, rate=rate)
+    given = {"boundary_prior": prior, "convolution_rate": rate}
+    changes = {name: value for name, value in given.items() if value is not None}
     corruption = SpanCorruption(input_length=input_length, mean_span_length=mean_span, seed=seed)
     found = read_texts(texts, text_key=text_key)  # mistakes in paths show before a model is loaded
     result = train(
-        start_model(model, size, gate=gate, seed=seed),
+        start_model(model, size, gate=gate, pooling=pooling, seed=seed, **changes),
         corruption.data(found),
         steps=steps,
         batch_size=batch_size,
         accumulate=accumulate,
         lr=lr,
-        controller=controller if gate else None,
+        controller=controller if gate and pooling is None else None,
         hard_delete_probability=hard,
         out=out,
         resume=resume,
@@ -89,6 +107,21 @@ def command(
         progress=True,
     )
     _as_json(result) if json else _as_table(result)
+
+
+def _check(
+    pooling: str | None, *, gate: bool, target: float | None, prior: float | None, rate: int | None
+) -> None:
+    """Refuse options that the model would not heed."""
+    what = f"--pooling {pooling}" if pooling else "no --pooling"
+    for name, is_given, fits, why in (
+        ("gate", not gate, pooling is None, "it has no gate"),
+        ("target", target is not None, pooling is None, "it has no gate that a controller could steer"),
+        ("prior", prior is not None, pooling == "boundary", "it is of boundary"),
+        ("rate", rate is not None, pooling == "convolution", "it is of convolution"),
+    ):
+        if is_given and not fits:
+            raise InputError(f"{name}: expected none with {what}: {why}")
 
 
 def _as_json(result: "TrainResult") -> None:

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pyfastlm import ops
@@ -79,6 +80,13 @@ class Attention(nn.Module):
 
     def _split(self, x: Tensor) -> Tensor:
         return x.view(-1, self.heads, self.dim)
+
+
+def thinned(rows: Rows, kept: Tensor, index: Tensor) -> Rows:
+    """Of rows those of ``kept`` [N] bool, which are at ``index`` [M]; they keep the positions they had."""
+    assert rows.positions is not None
+    before = F.pad(kept.cumsum(0, dtype=torch.int32), (1, 0))  # rows kept before each
+    return Rows(before[rows.cu_seqlens], rows.positions[index])
 
 
 def unbroken(cu_seqlens: Tensor, rows: int) -> Tensor:

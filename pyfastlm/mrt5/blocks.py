@@ -78,7 +78,7 @@ class FeedForwardLayer(nn.Module):
 class EncoderBlock(nn.Module):
     """Self-attention and feed-forward; ``delete_gate`` is the gate at its entry, which the encoder runs."""
 
-    def __init__(self, config: MrT5Config, relative: bool, gate: nn.Module | None) -> None:
+    def __init__(self, config: MrT5Config, relative: bool, gate: nn.Module | None = None) -> None:
         super().__init__()
         self.layer = nn.ModuleList([SelfAttentionLayer(config, relative), FeedForwardLayer(config)])
         self.delete_gate = gate

@@ -1,12 +1,11 @@
 """The configuration of MrT5: T5's names and the original's keys, none of them guessed."""
 
 import math
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from pyfastlm.errors import InputError
 from pyfastlm.mrt5._transformers import PretrainedConfig
-
-DeletionType = Literal["scaled_sigmoid", "log_sigmoid", "random", "fixed"]
+from pyfastlm.mrt5.kinds import DeletionType
 
 # What decides the numbers of a model; a config.json that lacks one of these is refused.
 T5_KEYS = (
@@ -31,7 +30,14 @@ MRT5_KEYS = (
     "use_gumbel_noise",
     "has_absolute_position_embeddings",
 )
-OUR_KEYS = ("keep_gate_bias", "random_deletion_probability", "fixed_deletion_amount")
+OUR_KEYS = (
+    "keep_gate_bias",
+    "random_deletion_probability",
+    "fixed_deletion_amount",
+    "boundary_prior",
+    "boundary_temperature",
+    "convolution_rate",
+)
 
 
 class MrT5Config(PretrainedConfig):  # type: ignore[misc]
@@ -45,10 +51,11 @@ class MrT5Config(PretrainedConfig):  # type: ignore[misc]
         feed_forward_proj: only ``gated-gelu``, as ByT5 has it.
         pad_token_id, eos_token_id, decoder_start_token_id: ids.
         deletion_type: the gate. ``scaled_sigmoid``: G = k sigmoid(-z). ``log_sigmoid``: G = log sigmoid(z).
-            ``random`` and ``fixed``: baselines without weights. None: no gate, plain ByT5.
+            ``random`` and ``fixed``: baselines without weights. ``boundary`` and ``convolution``: baselines
+            without a gate, which merge neighbours (BPT5, CanineT5). None: plain ByT5.
         sigmoid_mask_scale: k, below 0; also the G of whatever is deleted for sure.
         deletion_threshold: a token is kept if G is *above* it.
-        delete_gate_layer: g, the index of the encoder block at whose entry the gate sits.
+        delete_gate_layer: g, the index of the encoder block at whose entry the gate sits, or the pooling.
         gate_layer_norm: whether the gate normalises what it reads, with a norm of its own.
         use_softmax1: attention that may attend to nothing, in all of the model.
         use_gumbel_noise: add -log(-log U) to z in training.
@@ -56,6 +63,9 @@ class MrT5Config(PretrainedConfig):  # type: ignore[misc]
         keep_gate_bias: hard deletion leaves G on the keys that survive. The original sets it to 0.
         random_deletion_probability: of ``random``, from 0 to 1.
         fixed_deletion_amount: of ``fixed``, the fraction of each segment, from 0 to 1.
+        boundary_prior: of ``boundary``, the fraction of rows that should be left, between 0 and 1.
+        boundary_temperature: of ``boundary``, of the relaxed draws in training, above 0.
+        convolution_rate: of ``convolution``, how many neighbours make one row.
         tie_word_embeddings: only False: ByT5's last projection has weights of its own.
 
     Raises:
@@ -63,7 +73,7 @@ class MrT5Config(PretrainedConfig):  # type: ignore[misc]
             the numbers is missing.
 
     ``from_pretrained`` of a ByT5 checkpoint (``model_type`` t5) gives a model without a gate, or with a fresh
-    one where the caller passes ``deletion_type``.
+    one (or a fresh pooling) where the caller passes ``deletion_type``.
 
     Source: ``models/configuration_mrt5.py``; defaults of ``train.py`` where the two differ (k, g).
     """
@@ -107,6 +117,9 @@ class MrT5Config(PretrainedConfig):  # type: ignore[misc]
         keep_gate_bias: bool = False,
         random_deletion_probability: float | None = None,
         fixed_deletion_amount: float | None = None,
+        boundary_prior: float = 0.2,
+        boundary_temperature: float = 0.5,
+        convolution_rate: int = 4,
         tie_word_embeddings: bool = False,
         is_encoder_decoder: bool = True,
         **rest: Any,
@@ -233,6 +246,12 @@ def _check_deletion(config: Any) -> None:
         value = getattr(config, name)
         right = _is_number(value, 0, 1) or (value is None and config.deletion_type != kind)
         _expect(config, name, right, f"from 0 to 1 where deletion_type is {kind!r}")
+    prior = config.boundary_prior
+    between = _is_number(prior, 0, open_below=True) and prior < 1
+    _expect(config, "boundary_prior", between, "a number between 0 and 1")
+    warm = _is_number(config.boundary_temperature, 0, open_below=True)
+    _expect(config, "boundary_temperature", warm, "a number above 0")
+    _expect(config, "convolution_rate", _is_integer(config.convolution_rate, 1), "an integer of at least 1")
 
 
 def _expect(config: Any, name: str, right: bool, expected: str) -> None:

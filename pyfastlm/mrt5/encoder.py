@@ -1,18 +1,19 @@
-"""The encoder: full length up to the gate, and behind it what the gate leaves."""
+"""The encoder: full length up to the gate or the pooling, and behind it what they leave."""
 
 import math
 from typing import Any, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pyfastlm.errors import InputError
-from pyfastlm.mrt5.attention import Rows, unbroken
+from pyfastlm.mrt5.attention import Rows, thinned, unbroken
 from pyfastlm.mrt5.blocks import EncoderBlock
 from pyfastlm.mrt5.config import MrT5Config
 from pyfastlm.mrt5.gate import Gates, gate
+from pyfastlm.mrt5.kinds import POOLING
 from pyfastlm.mrt5.output import MrT5EncoderOutput
+from pyfastlm.mrt5.pooling import BLOCKS, Pooled, PoolingBlock
 from pyfastlm.mrt5.stack import Stack
 from pyfastlm.ops import Packed, compact, uncompact
 
@@ -26,18 +27,17 @@ class Memory(NamedTuple):
 
 
 class Encoder(Stack):
-    """T5's encoder with a delete gate at the entry of block g; usable alone.
+    """T5's encoder with a delete gate, or a pooling, at the entry of block g; usable alone.
 
     Attributes:
-        deletion_generator: of the ``random`` gate and of gate noise; None for torch's global one.
+        deletion_generator: of the ``random`` gate, of gate noise and of boundaries; None for torch's global
+            one.
     """
 
     main_input_name = "input_ids"  # asked for by ``generate``
 
     def __init__(self, config: MrT5Config, embed_tokens: nn.Embedding) -> None:
-        gates = {config.delete_gate_layer: gate(config)}
-        blocks = [EncoderBlock(config, i == 0, gates.get(i)) for i in range(config.num_layers)]
-        super().__init__(config, embed_tokens, [*blocks])
+        super().__init__(config, embed_tokens, [_block(config, i) for i in range(config.num_layers)])
         self.deletion_generator: torch.Generator | None = None
 
     def forward(
@@ -56,7 +56,7 @@ class Encoder(Stack):
             input_ids: [B, L] integers.
             attention_mask: [B, L], 0 where there is no token; None for where ``input_ids`` is a pad.
             hard_delete: remove what the gate deletes; else its gates weigh on attention. None: in evaluation
-                mode only.
+                mode only. Pooling always merges.
             deletion_threshold: a token is kept if its G is above; None for the configuration's.
             return_dict: False for a tuple.
             output_attentions, output_hidden_states: only false: attention weights never exist.
@@ -94,9 +94,12 @@ class Encoder(Stack):
         rows = Rows(ids.cu_seqlens, ids.positions)
         x = self.dropout(self.embed_tokens(ids.values))
         table = self.table(bidirectional=True)
-        key_bias = gates = None
+        key_bias = gates = pooled = None
         for block in self.block:
-            if isinstance(block.delete_gate, nn.Module):
+            if isinstance(block, PoolingBlock):
+                pooled = block.pool(x, rows, self.deletion_generator)
+                x, rows = pooled.values, pooled.rows
+            elif isinstance(block.delete_gate, nn.Module):
                 gates = self._gates(block.delete_gate, x, ids)
                 key_bias = gates.values
                 if hard:
@@ -105,9 +108,14 @@ class Encoder(Stack):
                     key_bias = key_bias if self.config.keep_gate_bias else None
             x = self.run(block, x, rows, table, key_bias)
         x = self.dropout(self.final_layer_norm(x))
-        deleted = hard and gates is not None
-        output = _padded(x, _moved_together(rows) if deleted else ids, key_bias)
-        self._tell(output, gates, input_ids, ids, there, threshold)
+        shorter = pooled is not None or (hard and gates is not None)
+        output = _padded(x, _moved_together(rows) if shorter else ids, key_bias)
+        output.keep = there
+        if gates is not None:
+            self._tell(output, gates, input_ids, ids, there, threshold)
+        elif pooled is not None:
+            _tell_pooled(output, pooled, ids.length)
+        output.n_kept = output.keep.sum(dim=1)
         return output, Memory(x, Rows(rows.cu_seqlens), key_bias)
 
     def _gates(self, delete_gate: nn.Module, x: Tensor, ids: Packed) -> Gates:
@@ -120,20 +128,27 @@ class Encoder(Stack):
     def _tell(
         self,
         output: MrT5EncoderOutput,
-        gates: Gates | None,
+        gates: Gates,
         input_ids: Tensor,
         ids: Packed,
         there: Tensor,
         threshold: float,
     ) -> None:
         """Say in ``output`` what the gate did, place by place."""
-        output.keep = there
-        if gates is not None:
-            closed = self.config.sigmoid_mask_scale
-            output.gate_values = _unpacked(gates.values, ids, closed)
-            output.gate_logits = None if gates.logits is None else _unpacked(gates.logits, ids, 0.0)
-            output.keep = (output.gate_values > threshold) & there & (input_ids != self.config.pad_token_id)
-        output.n_kept = output.keep.sum(dim=1)
+        closed = self.config.sigmoid_mask_scale
+        output.gate_values = _unpacked(gates.values, ids, closed)
+        output.gate_logits = None if gates.logits is None else _unpacked(gates.logits, ids, 0.0)
+        output.keep = (output.gate_values > threshold) & there & (input_ids != self.config.pad_token_id)
+
+
+def _block(config: MrT5Config, index: int) -> nn.Module:
+    """Block ``index``, with what changes the rows at its entry."""
+    relative = index == 0
+    if index != config.delete_gate_layer:
+        return EncoderBlock(config, relative)
+    if config.deletion_type in POOLING:
+        return BLOCKS[config.deletion_type](config, relative)
+    return EncoderBlock(config, relative, gate(config))
 
 
 def memory_of(output: MrT5EncoderOutput) -> Memory:
@@ -147,12 +162,9 @@ def memory_of(output: MrT5EncoderOutput) -> Memory:
 
 def _delete(x: Tensor, rows: Rows, values: Tensor, kept: Tensor) -> tuple[Tensor, Rows, Tensor]:
     """Rows [N, D] and gate values [N] where ``kept`` [N]; they keep the positions they had."""
-    assert rows.positions is not None
     chosen = compact(x[None], kept[None])
     index = chosen.positions
-    before = F.pad(kept.cumsum(0, dtype=torch.int32), (1, 0))  # rows kept before each
-    left = Rows(before[rows.cu_seqlens], rows.positions[index])
-    return chosen.values, left, values[index]
+    return chosen.values, thinned(rows, kept, index), values[index]
 
 
 def _moved_together(rows: Rows) -> Packed:
@@ -171,6 +183,14 @@ def _padded(x: Tensor, places: Packed, key_bias: Tensor | None) -> MrT5EncoderOu
         attention_mask=_unpacked(ones, places, 0.0).bool(),
         key_bias=None if key_bias is None else _unpacked(key_bias, places, 0.0),
     )
+
+
+def _tell_pooled(output: MrT5EncoderOutput, pooled: Pooled, length: int) -> None:
+    """Say in ``output`` where the groups start in a batch of ``length``, and how likely their number is."""
+    rows, ones = pooled.rows, torch.ones(len(pooled.values), dtype=torch.uint8, device=pooled.values.device)
+    assert rows.positions is not None
+    output.keep = _unpacked(ones, Packed(ones, rows.positions, rows.cu_seqlens, length), 0.0).bool()
+    output.boundary_loss = pooled.loss
 
 
 def _unpacked(values: Tensor, places: Packed, fill: float) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 from pyfastlm.errors import InputError
 from pyfastlm.lm.progress import watched
 from pyfastlm.mrt5.examples import IGNORED, Data, Example, collate
-from pyfastlm.mrt5.options import LEARNED
+from pyfastlm.mrt5.kinds import LEARNED, POOLING
 from pyfastlm.mrt5.report import Mode, Report, Tally
 from pyfastlm.mrt5.variants import Segments, evaluating, variant
 
@@ -26,7 +26,7 @@ def evaluate(
     model: "MrT5ForConditionalGeneration",
     data: Data,
     *,
-    modes: Sequence[str] = MODES,
+    modes: Sequence[str] | None = None,
     control: "MrT5ForConditionalGeneration | None" = None,
     batch_size: int = 8,
     seed: int = 0,
@@ -35,29 +35,36 @@ def evaluate(
     """Run ``model`` over all of ``data`` in each of ``modes``; neither it nor a controller changes.
 
     - ``soft``: gates as a bias, nothing removed. ``hard``: rows removed, kept gates become 0, as the original
-      does it. ``hard+bias``: rows removed, kept gates stay. ``full``: the same weights without their gate.
+      does it. ``hard+bias``: rows removed, kept gates stay. ``full``: the same weights without their gate or
+      pooling.
     - ``random`` and ``fixed``: the same weights, hard deletion of random ids, or of the tail of each segment,
       at the rate that ``hard`` had on this data (``fixed`` as near as its steps allow). What they delete is
       counted and shown.
+    - ``boundary`` and ``convolution``: a model of that ``deletion_type``, as it is: pooling has no soft form.
     - ``control``, a model of its own, is run without deletion: the same training without a gate, say.
 
     The modes take turns batch by batch, and each runs once before its clock starts.
 
     Args:
-        model: with a gate; without one only ``full`` makes sense.
+        model: with a gate, or one that pools; without either only ``full`` makes sense.
         data: examples of epoch 0, in their order; batches are padded to their longest.
-        modes: any of ``full``, ``soft``, ``hard``, ``hard+bias``, ``random``, ``fixed``.
+        modes: any of ``full``, ``soft``, ``hard``, ``hard+bias``, ``random``, ``fixed``; where the model
+            pools, ``full`` and its ``deletion_type``. None for ``soft``, ``hard``, ``hard+bias``, or for its
+            ``deletion_type``.
         control: another model to hold against it; adds rows of mode ``control``.
         batch_size: examples run at once. Padding makes speed depend on it.
         seed: of ``random``.
         progress: a bar on standard error.
 
     Raises:
-        InputError: a mode is unknown, or the model has no gate that could do it; a number is out of range.
+        InputError: a mode is unknown, or the model cannot do it; a number is out of range.
 
     Source: Kallini et al. (2024), section 4; the definitions are in :class:`~pyfastlm.mrt5.report.Row`.
     """
-    _check(model, data, modes, batch_size, seed)
+    kind = model.config.deletion_type
+    if modes is None:
+        modes = (kind,) if kind in POOLING else MODES
+    _check(kind, data, modes, batch_size, seed)
     order = cast("list[Mode]", list(dict.fromkeys(modes)))
     subjects: dict[Mode, tuple[MrT5ForConditionalGeneration, bool]] = {}
     for mode in order:
@@ -65,6 +72,8 @@ def evaluate(
             subjects[mode] = (_plain(model), mode == "hard")
         elif mode == "hard+bias":
             subjects[mode] = (variant(model, keep_gate_bias=True), True)
+        elif mode in POOLING:
+            subjects[mode] = (model, True)
         elif mode == "full":
             subjects[mode] = (variant(model, deletion_type=None), False)
     if control is not None:
@@ -172,15 +181,14 @@ def _wait(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def _check(
-    model: "MrT5ForConditionalGeneration", data: Data, modes: Sequence[str], batch_size: int, seed: int
-) -> None:
+def _check(kind: str | None, data: Data, modes: Sequence[str], batch_size: int, seed: int) -> None:
     known = [mode for mode in get_args(Mode) if mode != "control"]
     for mode in modes:
         if mode not in known:
             raise InputError(f"modes: expected some of {', '.join(known)}, got {mode!r}")
-        if mode != "full" and model.config.deletion_type not in LEARNED:
-            kind = model.config.deletion_type
+        if mode in POOLING and mode != kind:
+            raise InputError(f"modes: {mode!r} needs a model that pools so, and deletion_type is {kind!r}")
+        if mode not in ("full", *POOLING) and kind not in LEARNED:
             raise InputError(f"modes: {mode!r} needs a gate that learned, and deletion_type is {kind!r}")
         if mode in EQUAL and "hard" not in modes:
             raise InputError(f"modes: {mode!r} deletes as much as 'hard' did; add 'hard'")

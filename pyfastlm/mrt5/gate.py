@@ -1,6 +1,5 @@
 """Gates: how far each byte is from being deleted."""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -9,6 +8,7 @@ from torch import Tensor, nn
 
 from pyfastlm.mrt5.attention import Rows, unbroken
 from pyfastlm.mrt5.config import MrT5Config
+from pyfastlm.mrt5.draw import draw
 from pyfastlm.mrt5.layers import HALF, Linear, RMSNorm
 
 # Ids that start a segment for the ``fixed`` gate: EOS, white space, punctuation.
@@ -34,7 +34,7 @@ class DeleteGate(nn.Module):
         self.is_scaled: bool = config.deletion_type == "scaled_sigmoid"
         self.noisy: bool = config.use_gumbel_noise
         self.layer_norm = RMSNorm(config) if config.gate_layer_norm else nn.Identity()
-        self.feed_forward = Linear(config.d_model, 1, bias=True)
+        self.feed_forward = Linear(config.d_model, 1, bias=1.0)  # keeps, to begin with
 
     def forward(self, x: Tensor, ids: Tensor, rows: Rows, generator: torch.Generator | None) -> Gates:
         """The gates of rows [N, D], whose ids are ``ids`` [N]."""
@@ -43,9 +43,8 @@ class DeleteGate(nn.Module):
         z = z.float() if z.dtype in HALF else z
         if self.noisy and self.training:
             # -log(U) of a uniform U is exponential; the noise is Gumbel's on one side, as in the original.
-            z = z - _draw(z, lambda drawn: drawn.exponential_(generator=generator), generator).log().to(
-                z.dtype
-            )
+            noise = draw(z, lambda drawn: drawn.exponential_(generator=generator), generator).log()
+            z = z - noise.to(z.dtype)
         return Gates(self.scale * torch.sigmoid(-z) if self.is_scaled else F.logsigmoid(z), z)
 
 
@@ -66,9 +65,9 @@ class RandomGate(nn.Module):
         """As :meth:`DeleteGate.forward`; ``generator`` decides which."""
         lengths = rows.cu_seqlens.diff()
         row = torch.arange(len(lengths), device=x.device).repeat_interleave(lengths, output_size=len(x))
-        normal = _draw(x.new_empty(len(lengths)), lambda drawn: drawn.normal_(generator=generator), generator)
+        normal = draw(x.new_empty(len(lengths)), lambda drawn: drawn.normal_(generator=generator), generator)
         count = ((self.probability + 0.05 * normal) * lengths).long()
-        shuffle = _draw(x.new_empty(len(x)), lambda drawn: drawn.uniform_(generator=generator), generator)
+        shuffle = draw(x.new_empty(len(x)), lambda drawn: drawn.uniform_(generator=generator), generator)
         order = torch.argsort(row + shuffle)  # by row, at random within it
         closed = torch.empty_like(row, dtype=torch.bool)
         closed[order] = unbroken(rows.cu_seqlens, len(x)) < count[row]
@@ -110,9 +109,3 @@ def gate(config: MrT5Config) -> nn.Module | None:
 def _hard(closed: Tensor, scale: float, x: Tensor) -> Gates:
     """k where a gate is closed, 0 where it is open."""
     return Gates(closed.to(torch.promote_types(x.dtype, torch.float32)) * scale, None)
-
-
-def _draw(like: Tensor, fill: Callable[[Tensor], Tensor], generator: torch.Generator | None) -> Tensor:
-    """Random float64 in the shape of ``like``, drawn where the generator is, by default on the CPU."""
-    device = torch.device("cpu") if generator is None else generator.device
-    return fill(torch.empty(like.shape, dtype=torch.float64, device=device)).to(like.device)

@@ -11,12 +11,16 @@ HALF = (torch.float16, torch.bfloat16)
 
 
 class Linear(nn.Linear):
-    """``x @ weight.T`` by :func:`pyfastlm.ops.linear`; ``std`` of its first weights is 1/sqrt(in) if None."""
+    """``x @ weight.T``, by :func:`pyfastlm.ops.linear`.
+
+    ``std`` of its first weights is 1/sqrt(in) if None. ``bias`` is what its bias begins with; None for none.
+    """
 
     def __init__(
-        self, in_features: int, out_features: int, bias: bool = False, std: float | None = None
+        self, in_features: int, out_features: int, bias: float | None = None, std: float | None = None
     ) -> None:
-        super().__init__(in_features, out_features, bias)
+        super().__init__(in_features, out_features, bias is not None)
+        self.first_bias = bias
         self.std = in_features**-0.5 if std is None else std
 
     def forward(self, x: Tensor) -> Tensor:

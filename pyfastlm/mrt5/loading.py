@@ -10,6 +10,7 @@ from pyfastlm._require import require
 from pyfastlm.errors import InputError
 from pyfastlm.lm.loading import quiet
 from pyfastlm.mrt5.checkpoints import newest_checkpoint
+from pyfastlm.mrt5.kinds import LEARNED, POOLING
 
 if TYPE_CHECKING:
     from pyfastlm.mrt5.model import MrT5ForConditionalGeneration
@@ -60,7 +61,13 @@ def new_model(size: str, *, seed: int = 0, **changes: Any) -> "MrT5ForConditiona
 
 
 def start_model(
-    name_or_path: "str | os.PathLike[str] | None", size: str, *, gate: bool, seed: int = 0
+    name_or_path: "str | os.PathLike[str] | None",
+    size: str,
+    *,
+    gate: bool,
+    pooling: str | None = None,
+    seed: int = 0,
+    **changes: Any,
 ) -> "MrT5ForConditionalGeneration":
     """A model to train: that of ``name_or_path``, or where it is None a new one of ``size``.
 
@@ -69,20 +76,28 @@ def start_model(
         size: see :func:`new_model`.
         gate: whether to delete. A model that has a gate keeps it, one that has none gets a fresh one; without
             ``gate`` a gate is left out.
+        pooling: in place of a gate, ``boundary`` or ``convolution``: kept where the model has it, else fresh.
         seed: of fresh weights.
+        changes: keys of :class:`~pyfastlm.mrt5.config.MrT5Config` to change.
 
     Raises:
-        InputError: as the two.
+        InputError: as the two; an unknown pooling; the model has a gate and shall pool, or the other way
+            round.
     """
-    kind = "scaled_sigmoid" if gate else None
+    if pooling not in (None, *POOLING):
+        raise InputError(f"pooling: expected one of {', '.join(POOLING)}, got {pooling!r}")
+    kind = pooling or ("scaled_sigmoid" if gate else None)
     if name_or_path is None:
-        return new_model(size, seed=seed, deletion_type=kind)
-    model = load_model(name_or_path)
-    if (model.config.deletion_type is not None) != gate:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            model = load_model(name_or_path, deletion_type=kind)
-    return model
+        return new_model(size, seed=seed, deletion_type=kind, **changes)
+    model = load_model(name_or_path, **changes)
+    found = model.config.deletion_type
+    if found == kind or (kind == "scaled_sigmoid" and found in LEARNED):
+        return model
+    if found is not None and kind is not None:
+        raise InputError(f"model: its deletion_type is {found!r}, which cannot become {kind!r}")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return load_model(name_or_path, deletion_type=kind, **changes)
 
 
 def load_model(name_or_path: "str | os.PathLike[str]", **changes: Any) -> "MrT5ForConditionalGeneration":
@@ -92,7 +107,7 @@ def load_model(name_or_path: "str | os.PathLike[str]", **changes: Any) -> "MrT5F
         name_or_path: a directory with a model, that of a training run (its newest checkpoint is taken), or a
             model id on the hub; a ByT5 too.
         changes: keys of :class:`~pyfastlm.mrt5.config.MrT5Config` to change; ``deletion_type`` gives a ByT5
-            a fresh gate.
+            a fresh gate or pooling.
 
     Raises:
         InputError: there is no such model, or it is neither MrT5 nor ByT5.

@@ -15,9 +15,10 @@ class Logged:
     """Means over the steps since the entry before; ``step`` counts from 1.
 
     ``loss`` is the cross entropy alone, in nats for each target byte, ``bits_per_byte`` the same in bits;
-    ``regularizer`` is its value before alpha weighs it (0 without), ``alpha`` its weight, ``deleted`` the
-    fraction of the non-pad input that the gates deleted or would delete, ``lr`` the learning rate of the last
-    step, ``seconds`` the wall time of training so far, all runs together.
+    ``regularizer`` is its value before alpha weighs it (0 without; of a model that pools by boundaries, their
+    loss), ``alpha`` its weight, ``deleted`` the fraction of the non-pad input that the gates deleted or would
+    delete, or by which pooling made it shorter, ``lr`` the learning rate of the last step, ``seconds`` the
+    wall time of training so far, all runs together.
     """
 
     step: int

@@ -1,6 +1,7 @@
 """MrT5 with its language-modelling head."""
 
 import os
+import re
 from typing import Any
 
 import torch
@@ -20,6 +21,8 @@ from pyfastlm.mrt5.output import MrT5EncoderOutput, MrT5Output
 from pyfastlm.ops import Packed, uncompact
 
 IGNORED = -100  # label that no loss counts
+# Weights that a ByT5 does not have.
+_SHORTENING = re.compile(r"\.(delete_gate|down_ln|boundary_predictor|downsampling_module)\.")
 
 
 class MrT5ForConditionalGeneration(PreTrainedModel, MrT5GenerationMixin):  # type: ignore[misc]
@@ -43,7 +46,7 @@ class MrT5ForConditionalGeneration(PreTrainedModel, MrT5GenerationMixin):  # typ
     main_input_name = "input_ids"
     supports_gradient_checkpointing = True
     accepts_loss_kwargs = False  # tells the Trainer that the loss is a mean over the micro-batch
-    _no_split_modules = ("EncoderBlock", "DecoderBlock")
+    _no_split_modules = ("EncoderBlock", "BoundaryBlock", "ConvolutionBlock", "DecoderBlock")
     _keep_in_fp32_modules = ("wo",)
     _tied_weights_keys = {  # noqa: RUF012 (transformers reads it from the class)
         "encoder.embed_tokens.weight": "shared.weight",
@@ -80,7 +83,7 @@ class MrT5ForConditionalGeneration(PreTrainedModel, MrT5GenerationMixin):  # typ
         Args:
             input_ids: [B, L] integers; not needed with ``encoder_outputs``.
             attention_mask: [B, L], 0 where there is no token; None for where ``input_ids`` is a pad. A pad
-                inside the mask is seen up to the gate, which always deletes it.
+                inside the mask is seen up to the gate, which always deletes it. Pooling takes it for a token.
             decoder_input_ids: [B, T]; None for ``labels``, one place later.
             labels: [B, T] int64; -100 does not count.
             decoder_attention_mask: [B, T], 0 where there is no token: no logits there, and no loss. None for
@@ -91,7 +94,7 @@ class MrT5ForConditionalGeneration(PreTrainedModel, MrT5GenerationMixin):  # typ
             use_cache: make a cache where there is none.
             hard_delete: remove the rows that the gate deletes; else gates weigh on attention. None: in
                 evaluation mode only. With hard deletion no gradient of the loss reaches the gate (unless
-                ``keep_gate_bias``).
+                ``keep_gate_bias``). Pooling always merges, and always learns.
             deletion_threshold: a token is kept if its G is above; None for the configuration's.
             return_dict: False for a tuple of what is not None.
 
@@ -131,6 +134,7 @@ class MrT5ForConditionalGeneration(PreTrainedModel, MrT5GenerationMixin):  # typ
             gate_logits=encoded.gate_logits,
             keep=encoded.keep,
             n_kept=encoded.n_kept,
+            boundary_loss=encoded.boundary_loss,
             encoder_last_hidden_state=encoded.last_hidden_state,
             encoder_attention_mask=encoded.attention_mask,
             cache=cache,
@@ -147,7 +151,7 @@ class MrT5ForConditionalGeneration(PreTrainedModel, MrT5GenerationMixin):  # typ
 
     @property
     def deletion_generator(self) -> torch.Generator | None:
-        """Where the ``random`` gate and gate noise draw from; None for torch's global generator."""
+        """Where ``random`` gates, gate noise and boundaries draw from; None for torch's global generator."""
         return self.encoder.deletion_generator
 
     @deletion_generator.setter
@@ -171,16 +175,16 @@ class MrT5ForConditionalGeneration(PreTrainedModel, MrT5GenerationMixin):  # typ
         Keys of :class:`MrT5Config` among the keywords override those of config.json.
 
         Raises:
-            InputError: see :class:`MrT5Config`; or weights are missing. Only a gate may be, and only where
-                the checkpoint has none at all: then it is a fresh one.
+            InputError: see :class:`MrT5Config`; or weights are missing. Only a gate or a pooling may be, and
+                only where the checkpoint has neither: then it is a fresh one.
         """
         wanted = kwargs.pop("output_loading_info", False)
         model, info = super().from_pretrained(
             pretrained_model_name_or_path, *args, output_loading_info=True, **kwargs
         )
         missing, unexpected = sorted(info["missing_keys"]), info["unexpected_keys"]
-        has_gate = any("delete_gate" in name for name in unexpected)
-        if lacking := [name for name in missing if has_gate or "delete_gate" not in name]:
+        shortens = any(_SHORTENING.search(name) for name in unexpected)
+        if lacking := [name for name in missing if shortens or not _SHORTENING.search(name)]:
             raise InputError(f"checkpoint: expected weights {lacking[0]!r}, and there are none")
         return (model, info) if wanted else model
 

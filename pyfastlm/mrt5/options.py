@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, get_args
 from pyfastlm.errors import InputError
 from pyfastlm.mrt5.controller import DeletionController
 from pyfastlm.mrt5.examples import Data
+from pyfastlm.mrt5.kinds import LEARNED
 from pyfastlm.mrt5.regularizers import Kind
 
 if TYPE_CHECKING:
     from pyfastlm.mrt5.model import MrT5ForConditionalGeneration
 
-LEARNED = ("scaled_sigmoid", "log_sigmoid")  # gates that a regulariser can move
 # Where a model came from and what wrote it, and what no training step looks at.
 _ORIGIN = ("_name_or_path", "architectures", "dtype", "torch_dtype", "transformers_version", "use_cache")
 # They change what is written and when, not what is learned.

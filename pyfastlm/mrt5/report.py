@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-Mode = Literal["full", "soft", "hard", "hard+bias", "random", "fixed", "control"]
+Mode = Literal["full", "soft", "hard", "hard+bias", "random", "fixed", "boundary", "convolution", "control"]
 COLUMNS = ("mode", "language", "examples", "bits/byte", "deleted", "length", "ms/example")
 
 
@@ -16,7 +16,8 @@ class Row:
       and EOS: ``nats / targets / ln 2``, sums in float64. It is not bits per byte of the whole text: only
       what was masked is predicted. (The original averages over batches; with labels of one length that is
       equal.)
-    - ``deleted``: fraction of the non-pad input ids at or below the threshold.
+    - ``deleted``: fraction of the non-pad input ids at or below the threshold; with pooling, 1 - length left
+      / length.
     - ``length``: mean number of ids that are left, EOS included. With soft deletion nothing gets shorter:
       then it is what would be left.
     - ``seconds_per_example``: wall time of the forward pass, encoder and decoder with the labels given. The

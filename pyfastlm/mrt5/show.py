@@ -15,7 +15,7 @@ from pyfastlm.errors import InputError
 from pyfastlm.lm.files.durable import replacing
 from pyfastlm.lm.progress import watched
 from pyfastlm.mrt5.examples import Example, collate
-from pyfastlm.mrt5.options import LEARNED
+from pyfastlm.mrt5.kinds import LEARNED
 from pyfastlm.mrt5.variants import evaluating
 from pyfastlm.mrt5.vocabulary import EOS, encode
 

@@ -26,6 +26,7 @@ from pyfastlm.mrt5.regularizers import Kind, regularizer
 
 if TYPE_CHECKING:
     from pyfastlm.mrt5.model import MrT5ForConditionalGeneration
+    from pyfastlm.mrt5.output import MrT5Output
 
 MAX_NORM = 1.0  # of the gradient; the default of the Hugging Face Trainer, on which the original is built
 
@@ -72,6 +73,8 @@ def train(
     ``hard_delete_probability`` draws, where the gate learns nothing from the cross entropy. The gradient of a
     step is the mean of those of its micro-batches, clipped to norm 1.
 
+    A model that pools has no controller: loss = cross entropy, and with ``boundary`` + ``boundary_loss``.
+
     With ``out``, a checkpoint is written there every ``save_every`` steps and at the end. Killed at any
     moment and called again with the same arguments, training goes on from the last one, and ends with the
     weights of an undisturbed run, to the last bit if the number of threads is the same: what is random is a
@@ -84,12 +87,14 @@ def train(
         batch_size: examples of a micro-batch.
         accumulate: micro-batches of a step.
         lr: learning rate of the first step; falls linearly and would reach 0 at step ``steps``.
-        controller: sets alpha; None for no regulariser. It is copied: see ``TrainResult.controller``.
+        controller: sets alpha, of a gate that learns; None for no regulariser. It is copied: see
+            ``TrainResult.controller``.
         regularizer: see :func:`pyfastlm.mrt5.regularizers.regularizer`.
         hard_delete_probability: fraction of the steps with hard deletion.
         out: directory for checkpoints and ``log.jsonl``; None keeps nothing on disk.
         resume: go on with what is in ``out``; False starts afresh and removes it.
-        seed: of the order of examples, dropout, gate noise and the choice of steps with hard deletion.
+        seed: of the order of examples, dropout, gate noise, boundaries and the choice of steps with hard
+            deletion.
         log_every: steps between two entries of the log.
         save_every: steps between two checkpoints.
         progress: a bar on standard error.
@@ -168,27 +173,29 @@ class _Training:
         batch = collate(self.order.take(number * options.batch_size, options.batch_size))
         batch = {name: tensor.to(self.model.device) for name, tensor in batch.items()}
         output = self.model(**batch, hard_delete=hard)
-        loss, value, alpha = output.loss, 0.0, 0.0
-        entropy = float(loss.detach())
+        entropy = float(output.loss.detach())
         if not math.isfinite(entropy):
             raise InputError(
                 f"lr: the loss is {entropy} at step {step + 1}; try a lower one than {options.lr}"
             )
         total = int(batch["attention_mask"].sum())
         deleted = 0 if output.keep is None else total - int(output.keep.sum())
-        if controller is not None:
-            alpha = controller.alpha
-            term = regularizer(
-                output,
-                batch["attention_mask"],
-                options.regularizer,
-                threshold=self.model.config.deletion_threshold,
-            )
-            loss, value = loss + alpha * term, float(term.detach())
+        term, alpha = self._term(output, batch["attention_mask"])
+        loss = output.loss if term is None else output.loss + alpha * term
         (loss / options.accumulate).backward()
         if controller is not None:
             controller.observe(deleted, total)
-        self.sums.add(entropy, value, alpha, deleted, total)
+        self.sums.add(entropy, 0.0 if term is None else float(term.detach()), alpha, deleted, total)
+
+    def _term(self, output: "MrT5Output", mask: torch.Tensor) -> tuple[torch.Tensor | None, float]:
+        """What is added to the cross entropy, and its weight."""
+        if output.boundary_loss is not None:
+            return output.boundary_loss.mean(), 1.0
+        if self.controller is None:
+            return None, 0.0
+        threshold = self.model.config.deletion_threshold
+        term = regularizer(output, mask, self.options.regularizer, threshold=threshold)
+        return term, self.controller.alpha
 
     def keep(self, run: Run, done: int) -> None:
         """Append to the log of ``run`` what is new after ``done`` steps, and save where it is time to."""
