@@ -23,7 +23,9 @@ def command(
         int, typer.Option(min=0, help="Of the choice of documents, the controls and the intervals.")
     ] = 0,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer documents, less training.")] = False,
-    full: Annotated[bool, typer.Option("--full", help="Longer training, three seeds: half an hour.")] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="Longer training, three seeds, more baselines: 45 minutes.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
 ) -> None:
     """Score real texts in many languages with a real model, and train a small one that deletes bytes.
@@ -109,7 +111,6 @@ def _deletion_json(deletion: "Deletion") -> dict[str, Any]:
 
 def _deletion_table(deletion: "Deletion") -> None:
     from pyfastlm.cli import show
-    from pyfastlm.demo.mrt5 import SHOWN
 
     show.table(
         f"Deleting bytes: {deletion.parameters / 1e6:.2f} M parameters, mean of {len(deletion.runs)} seed(s)",
@@ -122,7 +123,7 @@ def _deletion_table(deletion: "Deletion") -> None:
                 f"{deletion.mean('length', mode):.1f}",
                 f"{1000 * deletion.mean('seconds_per_example', mode):.2f}",
             ]
-            for mode in SHOWN
+            for mode in deletion.modes
         ],
     )
     rates = [f"{code} {deletion.mean('deleted', 'hard', name):.0%}" for name, code in deletion.languages]

@@ -3,15 +3,17 @@
 import copy
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
 from pyfastlm.demo.texts import Collection
 from pyfastlm.mrt5.controller import DeletionController
 from pyfastlm.mrt5.corruption import CorruptedText, SpanCorruption
 from pyfastlm.mrt5.evaluation import evaluate
+from pyfastlm.mrt5.kinds import POOLING, Pooling
 from pyfastlm.mrt5.loading import new_model
 from pyfastlm.mrt5.log import Logged
 from pyfastlm.mrt5.report import Mode, Report
@@ -22,13 +24,15 @@ if TYPE_CHECKING:
     from pyfastlm.mrt5.model import MrT5ForConditionalGeneration
 
 MODES: tuple[Mode, ...] = ("soft", "hard", "hard+bias", "random", "fixed")
-SHOWN: tuple[Mode, ...] = (*MODES, "control")
 HELD_OUT = 4 / 15  # of the documents of each language, 8 of 30: no training sees them
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How large the experiment is: ``plain`` steps of cross entropy alone, then ``gated`` ones."""
+    """How large the experiment is: ``plain`` steps of cross entropy alone, then ``gated`` ones.
+
+    ``pooling`` names baselines that are trained beside the gate.
+    """
 
     model: str
     input_length: int
@@ -38,11 +42,13 @@ class Size:
     gated: int
     seeds: int
     changes: tuple[tuple[str, Any], ...] = ()
+    pooling: tuple[Pooling, ...] = ()
 
 
 QUICK = Size("tiny", 96, 4.0, 8, plain=30, gated=30, seeds=1)
 SHORT = Size("tiny", 128, 5.0, 16, plain=450, gated=180, seeds=1)
-FULL = Size("tiny", 192, 6.0, 16, plain=1200, gated=600, seeds=3, changes=(("d_model", 192), ("d_ff", 384)))
+WIDER = (("d_model", 192), ("d_ff", 384))
+FULL = Size("tiny", 192, 6.0, 16, plain=1200, gated=600, seeds=3, changes=WIDER, pooling=POOLING)
 LR, GATED_LR = 2e-3, 1e-3
 # Hundreds of steps, not thousands: the integral must be quicker than the paper's 1e-5, and with its
 # proportional gain of 0.5 gates would be shut before the controller sees it; a shut gate hardly opens again.
@@ -54,13 +60,14 @@ FREE = 0.01  # bits per byte: less is no loss that this experiment could see
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One seed: its report, and the logs of the phases."""
+    """One seed: its report, and the logs of the phases; of ``pooled``, one for each of ``Size.pooling``."""
 
     seed: int
     report: Report
     plain: tuple[Logged, ...]
     gated: tuple[Logged, ...]
     control: tuple[Logged, ...]
+    pooled: tuple[tuple[Logged, ...], ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,6 +84,11 @@ class Deletion:
     runs: tuple[Run, ...]
     shown: tuple[Shown, ...]
     seconds: float
+
+    @property
+    def modes(self) -> tuple[Mode, ...]:
+        """What the reports have rows of, in the order of a table."""
+        return (*MODES, *self.size.pooling, "control")
 
     def mean(self, what: str, mode: Mode, language: str | None = None) -> float:
         """Mean over the seeds of one number of a report's rows."""
@@ -122,8 +134,9 @@ def learn(
 
     For each seed, a model without a gate is trained with cross entropy alone. Then two copies of it go on for
     the same steps on the same batches: one with a gate that a controller steers to delete ``TARGET`` of the
-    bytes, and as control one without. Documents that no training saw, the same ones in every language, are
-    masked and predicted.
+    bytes, and as control one without. So does one more for each of ``size.pooling``, which is to shorten as
+    much as the gate did. Documents that no training saw, the same ones in every language, are masked and
+    predicted.
     """
     started = time.perf_counter()
     keys = [document.key for document in texts.sources[0].documents]
@@ -176,20 +189,30 @@ def _run(
     options: dict[str, Any] = {"batch_size": size.batch_size, "seed": seed, "progress": progress}
     plain = train(base, training, steps=size.plain, lr=LR, **options, log_every=50)
     control = copy.deepcopy(base)
-    gated = with_gate(base, seed)
+    gated = shortening(base, seed, deletion_type="scaled_sigmoid")
     options |= {"steps": size.gated, "lr": GATED_LR, "log_every": 25}
     pi = DeletionController(TARGET, kp=KP, ki=KI, anti_windup=True)
     steered = train(gated, training, controller=pi, **options)
     beside = train(control, training, **options)
-    report = evaluate(
-        gated, testing, modes=MODES, control=control, batch_size=32, seed=seed, progress=progress
-    )
-    return Run(seed, report, plain.log, steered.log, beside.log), gated
+    judging: dict[str, Any] = {"batch_size": 32, "seed": seed, "progress": progress}
+    report = evaluate(gated, testing, modes=MODES, control=control, **judging)
+    left = min(max(1 - report.row("hard").deleted, 0.05), 0.95)
+    pooled = []
+    for kind in size.pooling:
+        as_much = {"boundary_prior": left, "convolution_rate": round(1 / left)}
+        merging = shortening(base, seed, deletion_type=kind, **as_much)
+        pooled.append(train(merging, training, **options).log)
+        report = replace(report, rows=report.rows + evaluate(merging, testing, **judging).rows)
+    return Run(seed, report, plain.log, steered.log, beside.log, tuple(pooled)), gated
 
 
-def with_gate(model: "MrT5ForConditionalGeneration", seed: int) -> "MrT5ForConditionalGeneration":
-    """A copy of a model without a gate that has a fresh one."""
-    shape = model.config.to_dict() | {"deletion_type": "scaled_sigmoid"}
-    gated = type(model)(type(model.config).from_dict(shape))
-    gated.load_state_dict(model.state_dict(), strict=False)
-    return gated
+def shortening(
+    model: "MrT5ForConditionalGeneration", seed: int, **changes: Any
+) -> "MrT5ForConditionalGeneration":
+    """A copy of a model without a gate that has a fresh one, or a fresh pooling, drawn by ``seed``."""
+    config = type(model.config).from_dict(model.config.to_dict() | changes)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        copied = type(model)(config)
+    copied.load_state_dict(model.state_dict(), strict=False)
+    return copied

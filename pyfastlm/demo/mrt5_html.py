@@ -3,7 +3,7 @@
 from html import escape
 
 from pyfastlm.demo import debian
-from pyfastlm.demo.mrt5 import SHOWN, Deletion
+from pyfastlm.demo.mrt5 import Deletion
 from pyfastlm.mrt5 import show_html
 from pyfastlm.mrt5.report import Mode
 from pyfastlm.mrt5.show import rates
@@ -14,6 +14,8 @@ MEANING: dict[Mode, str] = {
     "hard+bias": "the same, kept gates stay as a bias",
     "random": "as many bytes removed, at random",
     "fixed": "as many bytes removed, the ends of words",
+    "boundary": "segments merged, whose ends are learned",
+    "convolution": "equal groups merged by a learned convolution",
     "control": "no gate, the same steps of training",
 }
 
@@ -29,7 +31,7 @@ def _modes(deletion: Deletion) -> str:
         f"<td>{_number(deletion, 'bits_per_byte', mode, 3)}</td><td>{deletion.mean('deleted', mode):.1%}</td>"
         f"<td>{deletion.mean('length', mode):.1f}</td>"
         f"<td>{1000 * deletion.mean('seconds_per_example', mode):.2f}</td></tr>\n"
-        for mode in SHOWN
+        for mode in deletion.modes
     )
     return f"""<section>
 <h2>Bytes that a model can do without</h2>
@@ -93,8 +95,16 @@ def _method(deletion: Deletion) -> str:
 {size.plain:,} steps of {size.batch_size} windows with cross entropy alone, then {size.gated:,} with a
 delete gate that a PI controller steers (MrT5, Kallini et al., 2024). The control is a copy from before the
 gate that goes on without one, for the same steps on the same batches. Random and fixed deletion use the
-gated model's weights.
+gated model's weights.{_pooling(deletion)}
 Held out in every language: {escape(", ".join(deletion.held_out))}. {deletion.seconds:.0f} s in all,
 {len(deletion.runs)} {"seeds" if len(deletion.runs) > 1 else "seed"}.</p>
 </section>
 """
+
+
+def _pooling(deletion: Deletion) -> str:
+    if not deletion.size.pooling:
+        return ""
+    names = " and ".join(deletion.size.pooling)
+    return f"""
+Models that merge bytes ({names}) are more such copies, set to shorten as much as the gate did."""

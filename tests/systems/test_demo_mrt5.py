@@ -12,7 +12,7 @@ from pyfastlm.demo import mrt5, mrt5_html, texts, udhr
 from pyfastlm.demo.mrt5 import Deletion, Size, learn
 from pyfastlm.demo.texts import TextsMissing
 
-SMALL = Size("tiny", 64, 4.0, 4, plain=12, gated=8, seeds=2)
+SMALL = Size("tiny", 64, 4.0, 4, plain=12, gated=8, seeds=2, pooling=("boundary", "convolution"))
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def test_every_seed_has_all_modes_and_languages(deletion: Deletion) -> None:
     languages = [name for name, _ in deletion.languages]
     assert len(languages) == 7
     for run in deletion.runs:
-        for mode in mrt5.SHOWN:
+        for mode in deletion.modes:
             for language in (None, *languages):
                 assert run.report.row(mode, language).bits_per_byte > 0
         assert (run.plain[-1].step, run.gated[-1].step, run.control[-1].step) == (12, 8, 8)
@@ -43,6 +43,37 @@ def test_the_control_goes_on_from_the_same_weights_without_a_gate(deletion: Dele
         assert run.report.row("control").deleted == 0
         assert run.report.row("control").targets == run.report.row("hard").targets
         assert all(entry.alpha == 0 for entry in run.control)
+
+
+def test_pooling_is_trained_beside_the_gate_in_the_full_form_alone(deletion: Deletion) -> None:
+    assert mrt5.FULL.pooling == ("boundary", "convolution")
+    assert mrt5.SHORT.pooling == mrt5.QUICK.pooling == ()
+    assert deletion.modes[-4:] == ("fixed", "boundary", "convolution", "control")
+    short = dataclasses.replace(deletion, size=mrt5.SHORT)
+    assert short.modes == ("soft", "hard", "hard+bias", "random", "fixed", "control")
+    assert "merge bytes" in mrt5_html.sections(deletion)
+    assert "merge" not in mrt5_html.sections(short)
+    for run in deletion.runs:
+        assert [log[-1].step for log in run.pooled] == [8, 8]
+        hard = run.report.row("hard").deleted
+        left = min(max(1 - hard, 0.05), 0.95)
+        rate = round(1 / left)
+        assert run.report.row("convolution").deleted == pytest.approx(1 - 1 / rate, abs=0.02)
+        assert run.report.row("boundary").targets == run.report.row("hard").targets
+
+
+def test_a_copy_that_shortens_is_the_same_model_and_goes_by_the_seed() -> None:
+    from pyfastlm.mrt5.loading import new_model
+
+    base = new_model("tiny", deletion_type=None)
+    copies = [mrt5.shortening(base, seed, deletion_type="boundary") for seed in (1, 1, 2)]
+    one, same, other = (copied.state_dict() for copied in copies)
+    for name, weight in base.state_dict().items():
+        assert one[name].equal(weight)
+        assert one[name].data_ptr() != weight.data_ptr()
+    fresh = "encoder.block.2.boundary_predictor.boundary_predictor.0.weight"
+    assert one[fresh].equal(same[fresh])
+    assert not one[fresh].equal(other[fresh])
 
 
 def with_bits(deletion: Deletion, *costs: float) -> Deletion:
@@ -94,7 +125,7 @@ def test_the_section_shows_the_numbers(deletion: Deletion) -> None:
     hostile = dataclasses.replace(deletion.shown[0], text="<script>x</script>")
     html = mrt5_html.sections(dataclasses.replace(deletion, shown=(hostile, *deletion.shown[1:])))
     assert "script" not in Balanced(html).tags
-    for mode in mrt5.SHOWN:
+    for mode in deletion.modes:
         assert f"{deletion.mean('bits_per_byte', mode):.3f}" in html
     for language, _ in deletion.languages:
         assert f"{deletion.mean('deleted', 'hard', language):.1%}" in html
