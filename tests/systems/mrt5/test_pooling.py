@@ -16,6 +16,7 @@ from torch import Tensor
 from pyfastlm.errors import InputError
 from pyfastlm.mrt5 import MrT5Config, MrT5ForConditionalGeneration
 from pyfastlm.mrt5.loading import load_model
+from pyfastlm.mrt5.pooling import _means
 
 KINDS = ("boundary", "convolution")
 CASES: dict[str, dict[str, Any]] = {
@@ -212,6 +213,26 @@ def test_a_row_does_not_depend_on_its_batch(kind: str) -> None:
             torch.testing.assert_close(together.boundary_loss[b], alone.boundary_loss[0])
 
 
+def test_gradients_do_not_leak_into_other_rows() -> None:
+    """What is summed over a later row cancels, but in float32 only to the precision of that row."""
+    x = torch.randn(30, 5, generator=torch.Generator().manual_seed(0))
+    x[12:] *= 1e7
+    wanted = torch.ones(30, 5)
+
+    def gradient(rows: int) -> Tensor:
+        ends = (torch.arange(rows) % 4 == 3).float()  # the first row ends at 12
+        ends[-1] = 1
+        ends.requires_grad_()
+        starts = (ends.detach() > 0.5).roll(1)
+        pooled = _means(x[:rows], ends, starts, starts.nonzero().squeeze(1))
+        (pooled * wanted[: len(pooled)]).sum().backward()
+        return ends.grad[:12]
+
+    alone = gradient(12)
+    assert alone.abs().max() > 0.1
+    torch.testing.assert_close(gradient(30), alone)
+
+
 @pytest.mark.parametrize("training", [False, True], ids=["evaluation", "training"])
 @EVERY_KIND
 def test_rows_without_tokens(kind: str, training: bool) -> None:
@@ -349,6 +370,24 @@ def test_a_fresh_pooling(kind: str, tmp_path: Path) -> None:
     make().save_pretrained(gated)
     with pytest.raises(InputError, match=r"^checkpoint: expected weights 'encoder.block.2."):
         load_model(gated, deletion_type=kind)
+
+
+@EVERY_KIND
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
+def test_half_precision(kind: str, dtype: torch.dtype, tmp_path: Path) -> None:
+    model = pooling(deletion_type=kind, bias=-500.0)
+    model.save_pretrained(tmp_path)
+    half = MrT5ForConditionalGeneration.from_pretrained(tmp_path, dtype=dtype)
+    ids, _, labels = example()
+    exact, rounded = model(ids, labels=labels), half.train()(ids, labels=labels)
+    assert torch.equal(exact.n_kept, rounded.n_kept)
+    torch.testing.assert_close(rounded.loss, exact.loss, rtol=0.02, atol=0.02)
+    assert rounded.encoder_last_hidden_state.dtype == dtype
+    if kind == "boundary":
+        assert rounded.boundary_loss.dtype == torch.float32
+        torch.testing.assert_close(rounded.boundary_loss, exact.boundary_loss)
+    rounded.loss.backward()
+    assert half.shared.weight.grad.isfinite().all()
 
 
 def test_weights_that_lack_or_do_not_fit(tmp_path: Path) -> None:
