@@ -3,7 +3,7 @@
 import copy
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -135,8 +135,8 @@ def learn(
     For each seed, a model without a gate is trained with cross entropy alone. Then two copies of it go on for
     the same steps on the same batches: one with a gate that a controller steers to delete ``TARGET`` of the
     bytes, and as control one without. So does one more for each of ``size.pooling``, which is to shorten as
-    much as the gate did. Documents that no training saw, the same ones in every language, are masked and
-    predicted.
+    much as the gate did at the end of its training. Documents that no training saw, the same ones in every
+    language, are masked and predicted.
     """
     started = time.perf_counter()
     keys = [document.key for document in texts.sources[0].documents]
@@ -194,16 +194,21 @@ def _run(
     pi = DeletionController(TARGET, kp=KP, ki=KI, anti_windup=True)
     steered = train(gated, training, controller=pi, **options)
     beside = train(control, training, **options)
-    judging: dict[str, Any] = {"batch_size": 32, "seed": seed, "progress": progress}
-    report = evaluate(gated, testing, modes=MODES, control=control, **judging)
-    left = min(max(1 - report.row("hard").deleted, 0.05), 0.95)
-    pooled = []
-    for kind in size.pooling:
-        as_much = {"boundary_prior": left, "convolution_rate": round(1 / left)}
-        merging = shortening(base, seed, deletion_type=kind, **as_much)
-        pooled.append(train(merging, training, **options).log)
-        report = replace(report, rows=report.rows + evaluate(merging, testing, **judging).rows)
-    return Run(seed, report, plain.log, steered.log, beside.log, tuple(pooled)), gated
+    left = min(max(1 - steered.log[-1].deleted, 0.05), 0.95)
+    as_much = {"boundary_prior": left, "convolution_rate": round(1 / left)}
+    pooled = [shortening(base, seed, deletion_type=kind, **as_much) for kind in size.pooling]
+    merged = tuple(train(merging, training, **options).log for merging in pooled)
+    report = evaluate(
+        gated,
+        testing,
+        modes=MODES,
+        control=control,
+        pooled=pooled,
+        batch_size=32,
+        seed=seed,
+        progress=progress,
+    )
+    return Run(seed, report, plain.log, steered.log, beside.log, merged), gated
 
 
 def shortening(

@@ -28,6 +28,7 @@ def evaluate(
     *,
     modes: Sequence[str] | None = None,
     control: "MrT5ForConditionalGeneration | None" = None,
+    pooled: "Sequence[MrT5ForConditionalGeneration]" = (),
     batch_size: int = 8,
     seed: int = 0,
     progress: bool = False,
@@ -52,6 +53,7 @@ def evaluate(
             pools, ``full`` and its ``deletion_type``. None for ``soft``, ``hard``, ``hard+bias``, or for its
             ``deletion_type``.
         control: another model to hold against it; adds rows of mode ``control``.
+        pooled: models that pool, to hold against it likewise; adds rows of their ``deletion_type``.
         batch_size: examples run at once. Padding makes speed depend on it.
         seed: of ``random``.
         progress: a bar on standard error.
@@ -65,6 +67,7 @@ def evaluate(
     if modes is None:
         modes = (kind,) if kind in POOLING else MODES
     _check(kind, data, modes, batch_size, seed)
+    _check_pooled(modes, [one.config.deletion_type for one in pooled])
     order = cast("list[Mode]", list(dict.fromkeys(modes)))
     subjects: dict[Mode, tuple[MrT5ForConditionalGeneration, bool]] = {}
     for mode in order:
@@ -76,6 +79,9 @@ def evaluate(
             subjects[mode] = (model, True)
         elif mode == "full":
             subjects[mode] = (variant(model, deletion_type=None), False)
+    for one in pooled:
+        order.append(one.config.deletion_type)
+        subjects[one.config.deletion_type] = (one, True)
     if control is not None:
         subjects["control"] = (variant(control, deletion_type=None), False)
     work = _Work(data, batch_size, seed, progress)
@@ -200,3 +206,11 @@ def _check(kind: str | None, data: Data, modes: Sequence[str], batch_size: int, 
         raise InputError(f"seed: expected at least 0, got {seed}")
     if not len(data):
         raise InputError("data: expected at least one example, got none")
+
+
+def _check_pooled(modes: Sequence[str], kinds: list[str | None]) -> None:
+    for number, kind in enumerate(kinds):
+        if kind not in POOLING:
+            raise InputError(f"pooled: expected models that pool, got one whose deletion_type is {kind!r}")
+        if kind in (*modes, *kinds[:number]):
+            raise InputError(f"pooled: expected one model for each deletion_type, got two of {kind!r}")

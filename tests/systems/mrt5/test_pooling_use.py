@@ -158,6 +158,22 @@ def test_the_same_weights_without_pooling_and_a_control() -> None:
     assert evaluate(plain, data, modes=["full"]).row("full").nats == report.row("full").nats
 
 
+def test_beside_a_gate_on_the_same_batches() -> None:
+    gated, data = tiny_mrt5(), tiny_data()
+    both = [pooled(kind) for kind in KINDS]
+    report = evaluate(gated, data, modes=["hard"], pooled=both, control=tiny_mrt5(deletion_type=None))
+    assert [row.mode for row in report.rows if row.language is None] == ["hard", *KINDS, "control"]
+    for one in both:
+        mode: Any = one.config.deletion_type
+        assert report.row(mode, "zh").nats == evaluate(one, data).row(mode, "zh").nats
+    with pytest.raises(InputError, match=r"pooled: expected models that pool, got one whose .* 'scaled"):
+        evaluate(gated, data, pooled=[gated])
+    with pytest.raises(
+        InputError, match="pooled: expected one model for each deletion_type, got two of 'bou"
+    ):
+        evaluate(both[0], data, pooled=both)
+
+
 @pytest.mark.parametrize(
     ("kind", "modes", "message"),
     [
