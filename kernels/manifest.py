@@ -1,8 +1,13 @@
 """What the ahead-of-time gate compiles: every kernel as its launcher calls it, in the forms that occur."""
 
-from pyfastlm.kernels.forms import compact, linear_logp, varlen_attention
+from pyfastlm.kernels.forms import compact, gate_compact, linear_logp, varlen_attention
 from pyfastlm.kernels.forms.entry import Entry
 
-ENTRIES: tuple[Entry, ...] = (*linear_logp.ENTRIES, *varlen_attention.ENTRIES, *compact.ENTRIES)
+ENTRIES: tuple[Entry, ...] = (
+    *linear_logp.ENTRIES,
+    *varlen_attention.ENTRIES,
+    *compact.ENTRIES,
+    *gate_compact.ENTRIES,
+)
 
 __all__ = ["ENTRIES", "Entry"]

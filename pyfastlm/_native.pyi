@@ -4,7 +4,7 @@ Native kernels of pyfastlm. Private: call pyfastlm.ops and the rooms above it.
 from __future__ import annotations
 import collections.abc
 import typing
-__all__: list[str] = ['LinearLogpInputs', 'VarlenAttentionInputs', 'compact_count', 'compact_gather', 'compact_index', 'compact_scatter', 'isa', 'linear_forward', 'linear_logp_backward', 'linear_logp_forward', 'varlen_attention_backward', 'varlen_attention_forward']
+__all__: list[str] = ['LinearLogpInputs', 'VarlenAttentionInputs', 'compact_count', 'compact_gather', 'compact_index', 'compact_scatter', 'gate_compact', 'isa', 'linear_forward', 'linear_logp_backward', 'linear_logp_forward', 'varlen_attention_backward', 'varlen_attention_forward']
 class LinearLogpInputs:
     """
     Shapes and addresses that the passes of linear_logp share.
@@ -24,6 +24,8 @@ def compact_gather(sequences: typing.SupportsInt | typing.SupportsIndex, length:
 def compact_index(keep: typing.SupportsInt | typing.SupportsIndex, sequences: typing.SupportsInt | typing.SupportsIndex, length: typing.SupportsInt | typing.SupportsIndex, starts: typing.SupportsInt | typing.SupportsIndex, positions: typing.SupportsInt | typing.SupportsIndex) -> None:
     ...
 def compact_scatter(sequences: typing.SupportsInt | typing.SupportsIndex, length: typing.SupportsInt | typing.SupportsIndex, starts: typing.SupportsInt | typing.SupportsIndex, positions: typing.SupportsInt | typing.SupportsIndex, bytes: typing.SupportsInt | typing.SupportsIndex, packed: typing.SupportsInt | typing.SupportsIndex, fill: typing.SupportsInt | typing.SupportsIndex, batch: typing.SupportsInt | typing.SupportsIndex, threads: typing.SupportsInt | typing.SupportsIndex) -> None:
+    ...
+def gate_compact(is_double: bool, rows: typing.SupportsInt | typing.SupportsIndex, dim: typing.SupportsInt | typing.SupportsIndex, x: typing.SupportsInt | typing.SupportsIndex, weight: typing.SupportsInt | typing.SupportsIndex, bias: typing.SupportsFloat | typing.SupportsIndex, normed: bool, logarithmic: bool, scale: typing.SupportsFloat | typing.SupportsIndex, threshold: typing.SupportsFloat | typing.SupportsIndex, closed: typing.SupportsInt | typing.SupportsIndex, next: typing.SupportsInt | typing.SupportsIndex, eps: typing.SupportsFloat | typing.SupportsIndex, values: typing.SupportsInt | typing.SupportsIndex, logits: typing.SupportsInt | typing.SupportsIndex, index: typing.SupportsInt | typing.SupportsIndex, kept: typing.SupportsInt | typing.SupportsIndex, following: typing.SupportsInt | typing.SupportsIndex, threads: typing.SupportsInt | typing.SupportsIndex) -> int:
     ...
 def isa() -> str:
     """

@@ -6,6 +6,7 @@
 namespace py = pybind11;
 
 void register_compact(py::module_& m);
+void register_gate_compact(py::module_& m);
 void register_linear(py::module_& m);
 void register_linear_logp(py::module_& m);
 void register_varlen_attention(py::module_& m);
@@ -16,6 +17,7 @@ PYBIND11_MODULE(_native, m) {
         "isa", [] { return pyfastlm::isa_name(pyfastlm::isa()); },
         "The instruction set in use, or ValueError where PYFASTLM_ISA names one that is not there.");
     register_compact(m);
+    register_gate_compact(m);
     register_linear(m);
     register_linear_logp(m);
     register_varlen_attention(m);

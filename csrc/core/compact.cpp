@@ -4,35 +4,13 @@
 #include <stdexcept>
 #include <string>
 
-#include "core/compact_kernel.hpp"
+#include "core/mover.hpp"
 #include "core/parallel.hpp"
-
-PYFASTLM_KERNELS(compact::Kernels, compact_kernels)
 
 namespace pyfastlm::compact {
 namespace {
 
 constexpr std::size_t task_bytes = std::size_t{256} << 10;
-constexpr std::size_t cached_bytes = std::size_t{4}
-                                     << 20;  // results up to here are worth keeping in the caches
-
-// Moves bytes in the way that suits a result of `total` bytes.
-class Mover {
-  public:
-    explicit Mover(std::size_t total)
-        : kernels_(compact_kernels<void>()), streaming_(total > cached_bytes),
-          copy_(streaming_ ? kernels_.stream : kernels_.copy) {}
-
-    void copy(const char* from, char* to, std::size_t bytes) const { copy_(from, to, bytes); }
-    void done() const {
-        if (streaming_) kernels_.done();
-    }
-
-  private:
-    Kernels kernels_;
-    bool streaming_;
-    Copy copy_;
-};
 
 std::size_t start_of(const Layout& layout, std::size_t sequence) {
     return static_cast<std::size_t>(layout.starts[sequence]);

@@ -7,8 +7,9 @@
 namespace pyfastlm {
 
 // Runs task(0) ... task(count - 1), each exactly once, on at most `threads` threads (the caller is one).
-// Which thread runs which task is not fixed: tasks must not depend on each other, and results must not
-// depend on the schedule. The first exception stops the tasks not yet started and is rethrown here.
+// Which thread runs which task is not fixed, and results must not depend on it. Tasks are started in their
+// order; one may wait for an earlier one, if none throws. The first exception stops the tasks not yet started
+// and is rethrown here.
 //
 // The threads are those of the process's OpenMP runtime where there is one: torch's spin for milliseconds
 // after each of its loops, and would keep other threads from their cores. Else they are the pool's own.

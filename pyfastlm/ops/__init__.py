@@ -1,14 +1,17 @@
 """Tensor operations with native (C++), Triton and reference implementations behind one contract."""
 
 from pyfastlm.ops.compact import Packed, compact, uncompact
+from pyfastlm.ops.gate_compact import Gated, gate_compact
 from pyfastlm.ops.linear import linear
 from pyfastlm.ops.linear_logp import LinearLogp, linear_logp
 from pyfastlm.ops.varlen_attention import t5_bias_table, varlen_attention
 
 __all__ = [
+    "Gated",
     "LinearLogp",
     "Packed",
     "compact",
+    "gate_compact",
     "linear",
     "linear_logp",
     "t5_bias_table",

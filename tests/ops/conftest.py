@@ -1,8 +1,8 @@
-"""Tests of Triton kernels without a GPU: ``test_*_triton.py`` run under ``TRITON_INTERPRET=1`` in one child.
+"""Tests of Triton kernels without a GPU: a ``test_*_triton.py`` runs under ``TRITON_INTERPRET=1`` in a child.
 
 Triton reads the variable while it is imported, for good: a process that interprets cannot compile, and
 every other test (dispatch, torch.compile, the ahead-of-time gate) belongs in one that does not. So the parent
-hands the selected tests of these files to one child pytest and repeats its reports, test by test. Where the
+hands the selected tests of such a file to one child pytest and repeats its reports, test by test. Where the
 variable is set already, or a GPU is there, they run in place.
 """
 
@@ -47,16 +47,16 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=_delegated)  # last: they leave the fixtures of the test before them standing
     for item in filter(_delegated, items):
-        item.add_marker(pytest.mark.timeout(0))  # the first one waits for all; the child times each
+        item.add_marker(pytest.mark.timeout(0))  # the first one waits for its file; the child times each
 
 
 class _Child:
-    """The one run of all delegated tests of a session."""
+    """The one run of all delegated tests of a file."""
 
-    def __init__(self, session: pytest.Session) -> None:
+    def __init__(self, session: pytest.Session, path: Path) -> None:
         config = session.config
         file = Path(config._tmp_path_factory.mktemp("interpreter"), "reports.jsonl")
-        nodes = [item.nodeid for item in session.items if _delegated(item)]
+        nodes = [item.nodeid for item in session.items if item.path == path]
         command = [sys.executable, "-P", "-m", "pytest", "-p", "no:cacheprovider", "-m", "", *nodes]
         run = subprocess.run(
             command,
@@ -80,18 +80,18 @@ class _Child:
         return [pytest.TestReport(item.nodeid, item.location, {}, "failed", lost, "call")]
 
 
-_CHILD = pytest.StashKey[_Child]()
+_CHILDREN = pytest.StashKey[dict[Path, _Child]]()
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
     if not _delegated(item):
         return None
-    stash = item.session.stash
-    if _CHILD not in stash:
-        stash[_CHILD] = _Child(item.session)
+    children = item.session.stash.setdefault(_CHILDREN, {})
+    if item.path not in children:
+        children[item.path] = _Child(item.session, item.path)
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-    for report in stash[_CHILD].reports_of(item):
+    for report in children[item.path].reports_of(item):
         item.ihook.pytest_runtest_logreport(report=report)
     item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
     return True
