@@ -24,7 +24,7 @@ def command(
     ] = 0,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer documents, less training.")] = False,
     full: Annotated[
-        bool, typer.Option("--full", help="Longer training, three seeds, more baselines: 45 minutes.")
+        bool, typer.Option("--full", help="Longer training, three seeds, more baselines: 25 minutes.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
 ) -> None:

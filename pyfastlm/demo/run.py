@@ -61,7 +61,7 @@ def run(
         model: anything :func:`pyfastlm.lm.load` takes.
         seed: of the choice of documents, of the controls and of the intervals, and the first of training.
         quick: fewer documents, and a few steps of training.
-        full: training of a larger model with three seeds, and of the baselines that pool.
+        full: longer training with three seeds, on more text, and of the baselines that pool.
         progress: say on standard error what is going on.
 
     Raises:

@@ -25,9 +25,13 @@ class SelfAttentionLayer(nn.Module):
         key_bias: Tensor | None = None,
         causal: bool = False,
         cache: LayerCache | None = None,
+        normed: Tensor | None = None,
     ) -> Tensor:
-        """Rows [N, D] attend to each other, and with a cache to all before them: [N, D]."""
-        normed = self.layer_norm(x)
+        """Rows [N, D] attend to each other, and with a cache to all before them: [N, D].
+
+        ``normed``: ``layer_norm(x)`` where it is there already.
+        """
+        normed = self.layer_norm(x) if normed is None else normed
         keys = self.SelfAttention.keys(normed, rows, key_bias)
         if cache is not None:
             keys = cache.extend(keys)
@@ -83,9 +87,11 @@ class EncoderBlock(nn.Module):
         self.layer = nn.ModuleList([SelfAttentionLayer(config, relative), FeedForwardLayer(config)])
         self.delete_gate = gate
 
-    def forward(self, x: Tensor, rows: Rows, table: Tensor, key_bias: Tensor | None) -> Tensor:
-        """Rows [N, D] to [N, D]; ``table`` [2R+1, H], ``key_bias`` [N]."""
-        x = self.layer[0](x, rows, table, key_bias)
+    def forward(
+        self, x: Tensor, rows: Rows, table: Tensor, key_bias: Tensor | None, normed: Tensor | None = None
+    ) -> Tensor:
+        """Rows [N, D] to [N, D]; ``table`` [2R+1, H], ``key_bias`` [N]; ``normed`` as in the attention."""
+        x = self.layer[0](x, rows, table, key_bias, normed=normed)
         return self.layer[1](x)  # type: ignore[no-any-return]
 
 

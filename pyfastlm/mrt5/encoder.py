@@ -10,7 +10,7 @@ from pyfastlm.errors import InputError
 from pyfastlm.mrt5.attention import Rows, thinned, unbroken
 from pyfastlm.mrt5.blocks import EncoderBlock
 from pyfastlm.mrt5.config import MrT5Config
-from pyfastlm.mrt5.gate import Gates, gate
+from pyfastlm.mrt5.gate import DeleteGate, Gates, gate
 from pyfastlm.mrt5.kinds import POOLING
 from pyfastlm.mrt5.output import MrT5EncoderOutput
 from pyfastlm.mrt5.pooling import BLOCKS, Pooled, PoolingBlock
@@ -24,6 +24,16 @@ class Memory(NamedTuple):
     values: Tensor
     rows: Rows
     bias: Tensor | None
+
+
+class Left(NamedTuple):
+    """What a gate leaves: ``values`` [M, D], their rows, ``bias`` [M] on the scores; ``normed`` [M, D] are
+    the values after the first norm of the block, where they are there already."""
+
+    values: Tensor
+    rows: Rows
+    bias: Tensor | None
+    normed: Tensor | None = None
 
 
 class Encoder(Stack):
@@ -96,17 +106,14 @@ class Encoder(Stack):
         table = self.table(bidirectional=True)
         key_bias = gates = pooled = None
         for block in self.block:
+            normed = None
             if isinstance(block, PoolingBlock):
                 pooled = block.pool(x, rows, self.deletion_generator)
                 x, rows = pooled.values, pooled.rows
             elif isinstance(block.delete_gate, nn.Module):
-                gates = self._gates(block.delete_gate, x, ids)
-                key_bias = gates.values
-                if hard:
-                    kept = (gates.values > threshold) & (ids.values != self.config.pad_token_id)
-                    x, rows, key_bias = _delete(x, rows, key_bias, kept)
-                    key_bias = key_bias if self.config.keep_gate_bias else None
-            x = self.run(block, x, rows, table, key_bias)
+                gates, left = self._through_gate(block, x, ids, threshold if hard else None)
+                x, rows, key_bias, normed = left
+            x = self.run(block, x, rows, table, key_bias, normed)
         x = self.dropout(self.final_layer_norm(x))
         shorter = pooled is not None or (hard and gates is not None)
         output = _padded(x, _moved_together(rows) if shorter else ids, key_bias)
@@ -118,12 +125,27 @@ class Encoder(Stack):
         output.n_kept = output.keep.sum(dim=1)
         return output, Memory(x, Rows(rows.cu_seqlens), key_bias)
 
-    def _gates(self, delete_gate: nn.Module, x: Tensor, ids: Packed) -> Gates:
-        """The gates of rows [N, D]; that of a pad inside the mask is closed."""
+    def _through_gate(
+        self, block: Any, x: Tensor, ids: Packed, threshold: float | None
+    ) -> tuple[Gates, Left]:
+        """The gates of rows [N, D], and the rows above the threshold; without one all rows, biased."""
         rows = Rows(ids.cu_seqlens, ids.positions)
-        found: Gates = delete_gate(x, ids.values, rows, self.deletion_generator)
-        is_pad = ids.values == self.config.pad_token_id
-        return Gates(found.values.masked_fill(is_pad, self.config.sigmoid_mask_scale), found.logits)
+        closed = ids.values == self.config.pad_token_id  # a pad inside the mask
+        gate, norm = block.delete_gate, block.layer[0].layer_norm
+        if threshold is not None and isinstance(gate, DeleteGate) and gate.fits_one_pass(x, norm):
+            gated = gate.delete(x, closed, threshold, norm)
+            gates, kept, index = Gates(gated.values, gated.logits), gated.kept, gated.rows
+            normed: Tensor | None = gated.normed
+        else:
+            found: Gates = gate(x, ids.values, rows, self.deletion_generator)
+            gates = Gates(found.values.masked_fill(closed, self.config.sigmoid_mask_scale), found.logits)
+            if threshold is None:
+                return gates, Left(x, rows, gates.values)
+            packed = compact(x[None], ((gates.values > threshold) & ~closed)[None])
+            kept, index, normed = packed.values, packed.positions, None
+        key_bias = gates.values[index] if self.config.keep_gate_bias else None
+        left = thinned(rows, (gates.values > threshold) & ~closed, index)
+        return gates, Left(kept, left, key_bias, normed)
 
     def _tell(
         self,
@@ -158,13 +180,6 @@ def memory_of(output: MrT5EncoderOutput) -> Memory:
     packed = compact(output.last_hidden_state, output.attention_mask)
     bias = None if output.key_bias is None else output.key_bias[output.attention_mask]
     return Memory(packed.values, Rows(packed.cu_seqlens), bias)
-
-
-def _delete(x: Tensor, rows: Rows, values: Tensor, kept: Tensor) -> tuple[Tensor, Rows, Tensor]:
-    """Rows [N, D] and gate values [N] where ``kept`` [N]; they keep the positions they had."""
-    chosen = compact(x[None], kept[None])
-    index = chosen.positions
-    return chosen.values, thinned(rows, kept, index), values[index]
 
 
 def _moved_together(rows: Rows) -> Packed:

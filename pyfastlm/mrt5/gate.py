@@ -10,6 +10,7 @@ from pyfastlm.mrt5.attention import Rows, unbroken
 from pyfastlm.mrt5.config import MrT5Config
 from pyfastlm.mrt5.draw import draw
 from pyfastlm.mrt5.layers import HALF, Linear, RMSNorm
+from pyfastlm.ops import Gated, gate_compact
 
 # Ids that start a segment for the ``fixed`` gate: EOS, white space, punctuation.
 SEPARATORS = (1, 12, 13, *range(35, 51), *range(61, 68), *range(94, 100), *range(126, 130))
@@ -46,6 +47,31 @@ class DeleteGate(nn.Module):
             noise = draw(z, lambda drawn: drawn.exponential_(generator=generator), generator).log()
             z = z - noise.to(z.dtype)
         return Gates(self.scale * torch.sigmoid(-z) if self.is_scaled else F.logsigmoid(z), z)
+
+    def fits_one_pass(self, x: Tensor, norm: RMSNorm) -> bool:
+        """Whether :meth:`delete` can take rows [N, D] that ``norm`` reads next: without gradients, noise,
+        numbers of different types, or a compiler that would rather fuse the steps itself."""
+        half_on_cpu = x.dtype in HALF and x.device.type == "cpu"
+        same = all(weight.dtype == x.dtype for weight in (*self.parameters(), norm.weight))
+        free = not (torch.is_grad_enabled() or torch.is_autocast_enabled(x.device.type))
+        noisy = self.noisy and self.training
+        return same and free and not (noisy or half_on_cpu or torch.compiler.is_compiling())
+
+    def delete(self, x: Tensor, closed: Tensor, threshold: float, norm: RMSNorm) -> Gated:
+        """Gate, delete and norm for the block that follows in one pass; rows where ``closed`` [N] go too."""
+        own = self.layer_norm.weight if isinstance(self.layer_norm, RMSNorm) else None
+        return gate_compact(
+            x,
+            self.feed_forward.weight[0],
+            self.feed_forward.bias,
+            norm.weight,
+            norm=own,
+            kind="scaled_sigmoid" if self.is_scaled else "log_sigmoid",
+            scale=self.scale,
+            threshold=threshold,
+            eps=norm.eps,
+            closed=closed,
+        )
 
 
 class RandomGate(nn.Module):
