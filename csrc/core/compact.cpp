@@ -101,8 +101,13 @@ void scatter(const Layout& layout, std::size_t bytes, const void* packed, const 
         char* const to = static_cast<char*>(batch) + sequence * layout.length * bytes;
         for (std::size_t t = begin; t < end; ++t) {
             const bool kept = n < last && static_cast<std::size_t>(positions[n]) == t;
-            mover.copy(kept ? static_cast<const char*>(packed) + n++ * bytes : static_cast<const char*>(fill),
-                       to + t * bytes, bytes);
+            const char* const next = static_cast<const char*>(packed) + n * bytes;
+            if (kept) {
+                mover.copy(next, to + t * bytes, bytes);
+                ++n;
+            } else {
+                mover.fill(fill, to + t * bytes, bytes, next);
+            }
         }
         mover.done();
     });

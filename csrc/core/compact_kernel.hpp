@@ -7,8 +7,9 @@
 
 namespace pyfastlm::compact {
 
-// Moves `bytes` bytes between regions that do not overlap.
-using Copy = void (*)(const void* from, void* to, std::size_t bytes);
+// Moves `bytes` bytes between regions that do not overlap; as many from `soon` on are read next, and may be
+// fetched meanwhile.
+using Copy = void (*)(const void* from, void* to, std::size_t bytes, const void* soon);
 
 struct Kernels {
     Copy copy;

@@ -42,10 +42,10 @@ def cu_seqlens(name: str, tensor: object, rows: int, rows_name: str, like: Tenso
     if found.ndim != 1 or len(found) == 0:
         raise InputError(f"{name}: expected [B+1], got shape {list(found.shape)}")
     if found.device.type == "cpu" and not torch.compiler.is_compiling():
-        starts_right = int(found[0]) == 0 and int(found[-1]) == rows
-        if not starts_right or bool((found.diff() < 0).any()):
+        starts = found.tolist()
+        if starts[0] != 0 or starts[-1] != rows or sorted(starts) != starts:
             raise InputError(
                 f"{name}: expected to rise from 0 to the {rows} rows of {rows_name}, "
-                f"got {found[:8].tolist()}{' ...' if len(found) > 8 else ''}"
+                f"got {starts[:8]}{' ...' if len(starts) > 8 else ''}"
             )
     return found
