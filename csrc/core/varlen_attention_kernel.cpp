@@ -15,8 +15,8 @@ using attention::Gradients;
 using attention::Shared;
 
 constexpr std::size_t forward_keys = 256;     // in a block: 128 KiB of keys and values with 64 numbers each
-constexpr std::size_t backward_keys = 128;    // four packed copies and two products of scores
-constexpr std::size_t backward_queries = 96;  // whole tiles; rows of the products that serve keys and values
+constexpr std::size_t backward_keys = 256;    // four packed copies and two products of scores
+constexpr std::size_t backward_queries = 48;  // whole tiles; rows of the products that serve keys and values
 
 // out[i] += sum over k of a[i][k * step] * panels[.][k][.], for the tile_rows rows of `out`.
 template <class T>

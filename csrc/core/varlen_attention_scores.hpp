@@ -37,7 +37,7 @@ class Scores {
   public:
     Scores(const Problem<T>& p, const Task& t, std::size_t keys, Scratch& scratch)
         : p_(p), t_(t), capacity_(keys), panels_(scratch.take<T>(keys * p.dim)), bias_(scratch.take<T>(keys)),
-          positions_(scratch.take<std::int64_t>(keys)), tiles_(scratch.take<Tile>(keys / tile_columns<T>)),
+          positions_(scratch.take<std::int32_t>(keys)), tiles_(scratch.take<Tile>(keys / tile_columns<T>)),
           slots_(scratch.take<std::ptrdiff_t>(tile_rows * keys / tile_columns<T>)),
           table_(scratch.take<T>(table_size(p))), mixed_(scratch.take<T>(tile_rows * tile_columns<T>)) {
         for (std::size_t i = 0; i < table_size(p); ++i) {
@@ -50,7 +50,7 @@ class Scores {
     static std::size_t bytes(const Problem<T>& p, std::size_t keys) {
         const std::size_t tiles = keys / tile_columns<T>;
         return (keys * (p.dim + 1) + table_size(p) + tile_rows * tile_columns<T>)*sizeof(T) +
-               keys * sizeof(std::int64_t) + tiles * (sizeof(Tile) + tile_rows * sizeof(std::ptrdiff_t));
+               keys * sizeof(std::int32_t) + tiles * (sizeof(Tile) + tile_rows * sizeof(std::ptrdiff_t));
     }
 
     // The bias by distance, with a tile's width of its ends repeated on both sides: a tile of neighbouring
@@ -64,7 +64,7 @@ class Scores {
         count_ = smaller(capacity_, t_.key_end - first);
         for (std::size_t j = 0; j < capacity_; ++j) {
             const std::size_t key = first + j;
-            positions_[j] = p_.positions_k == nullptr ? static_cast<std::int64_t>(key - t_.key)
+            positions_[j] = p_.positions_k == nullptr ? static_cast<std::int32_t>(key - t_.key)
                                                       : p_.positions_k[smaller(key, t_.key_end - 1)];
             bias_[j] = j >= count_ ? -infinity<T> : p_.key_bias == nullptr ? T(0) : p_.key_bias[key];
         }
@@ -150,8 +150,9 @@ class Scores {
                     for (std::size_t c = 0; c < columns; c += lanes<T>)
                         store(table + slot + c, load<T>(table + slot + c) + load<T>(from + c));
                 } else {
-                    for (std::size_t c = 0; j + c < count_ && c < columns; ++c)
-                        table[entry(positions_[j + c] - g.at[i])] += from[c];
+                    std::int32_t entry[columns];
+                    entries(positions_ + j, g.at[i], entry);
+                    for (std::size_t c = 0; j + c < count_ && c < columns; ++c) table[entry[c]] += from[c];
                 }
             }
         }
@@ -182,21 +183,34 @@ class Scores {
     };
     static constexpr std::size_t margin = tile_columns<T>;
 
-    static Tile tile_of(const std::int64_t* positions, std::size_t count, bool biased) {
+    static Tile tile_of(const std::int32_t* positions, std::size_t count, bool biased) {
         Tile tile{positions[0], positions[0], true, biased};
         for (std::size_t j = 1; j < count; ++j) {
-            tile.low = positions[j] < tile.low ? positions[j] : tile.low;
-            tile.high = positions[j] > tile.high ? positions[j] : tile.high;
-            tile.neighbours = tile.neighbours && positions[j] == positions[0] + static_cast<std::int64_t>(j);
+            const std::int64_t at = positions[j];
+            tile.low = at < tile.low ? at : tile.low;
+            tile.high = at > tile.high ? at : tile.high;
+            tile.neighbours = tile.neighbours && at == positions[0] + static_cast<std::int64_t>(j);
         }
         return tile;
     }
 
-    // Where the bias for a distance lies in the table.
-    [[nodiscard]] std::size_t entry(std::int64_t distance) const {
+    // Where the bias of each key of a tile for a query lies in the table. Positions are brought within the
+    // radius first, so that no difference is too large.
+    void entries(const std::int32_t* positions, std::int64_t query, std::int32_t* to) const {
+        using Int = Vec<std::int32_t>;
+        using Unsigned = Vec<std::uint32_t>;
+        constexpr std::int64_t least = INT32_MIN, most = INT32_MAX;
+        static_assert(tile_columns<T> % lanes<std::int32_t> == 0);
         const auto radius = static_cast<std::int64_t>(p_.radius);
-        const std::int64_t d = distance < -radius ? -radius : distance > radius ? radius : distance;
-        return static_cast<std::size_t>(d + radius) + margin;
+        const std::int64_t below = query - radius, above = query + radius;
+        const Int low = broadcast(static_cast<std::int32_t>(below < least ? least : below));
+        const Int high = broadcast(static_cast<std::int32_t>(above > most ? most : above));
+        const Unsigned shift =
+            broadcast(static_cast<std::uint32_t>(radius + static_cast<std::int64_t>(margin) - query));
+        for (std::size_t c = 0; c < tile_columns<T>; c += lanes<std::int32_t>) {
+            const Int at = load(positions + c), raised = at < low ? low : at;
+            store(to + c, (Int)((Unsigned)(raised > high ? high : raised) + shift));
+        }
     }
 
     [[nodiscard]] bool hidden(const Tile& tile, const Group& g) const {
@@ -226,11 +240,14 @@ class Scores {
     }
 
     // The bias entry by entry, -infinity for what causality hides.
-    void mix(const std::int64_t* positions, const Group& g) {
+    void mix(const std::int32_t* positions, const Group& g) {
         for (std::size_t i = 0; i < tile_rows; ++i) {
-            for (std::size_t c = 0; c < tile_columns<T>; ++c) {
-                const std::int64_t d = positions[c] - g.at[i];
-                mixed_[i * tile_columns<T> + c] = p_.causal && d > 0 ? -infinity<T> : table_[entry(d)];
+            T* const to = mixed_ + i * tile_columns<T>;
+            std::int32_t entry[tile_columns<T>];
+            entries(positions, g.at[i], entry);
+            for (std::size_t c = 0; c < tile_columns<T>; ++c) to[c] = table_[entry[c]];
+            for (std::size_t c = 0; p_.causal && c < tile_columns<T>; ++c) {
+                if (positions[c] > g.at[i]) to[c] = -infinity<T>;
             }
         }
     }
@@ -240,7 +257,7 @@ class Scores {
     const std::size_t capacity_;
     T* const panels_;  // [capacity / columns][dim][columns]
     T* const bias_;
-    std::int64_t* const positions_;
+    std::int32_t* const positions_;
     Tile* const tiles_;
     std::ptrdiff_t* const slots_;  // [tiles][tile_rows]: start of the slice in the table, or -1
     T* const table_;
