@@ -483,7 +483,7 @@ def test_2000_real_documents_killed_three_times(tmp_path: Path, output: Path) ->
     if (reason := corpus.missing()) is not None:
         pytest.skip(reason)
     source = tmp_path / "in.jsonl"
-    source.write_bytes(jobs.jsonl(corpus.documents(2000, median_bytes=20.0, sigma=0.5)))
+    source.write_bytes(jobs.jsonl(corpus.documents(2000, median_bytes=8.0)))
     undisturbed = tmp_path / "undisturbed.parquet"
     arguments = ("--model", "smollm2", "--tokens-per-batch", "256")
 
