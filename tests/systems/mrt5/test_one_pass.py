@@ -5,6 +5,7 @@ import torch
 from mrt5_cases import example, make
 
 import pyfastlm.mrt5.gate as gate_module
+from pyfastlm.mrt5 import MrT5ForConditionalGeneration
 from pyfastlm.mrt5.gate import DeleteGate
 from pyfastlm.mrt5.output import MrT5EncoderOutput
 
@@ -32,9 +33,10 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return rows
 
 
-def encode(model: object, mask: torch.Tensor | None) -> MrT5EncoderOutput:
+def encode(model: MrT5ForConditionalGeneration, mask: torch.Tensor | None) -> MrT5EncoderOutput:
     ids, _, _ = example()
-    return model.encoder(ids, mask, hard_delete=True)  # type: ignore[attr-defined,no-any-return]
+    encoded, _ = model.encoder.encode(ids, mask, True, None)
+    return encoded
 
 
 @pytest.mark.parametrize("changes", CASES, ids=str)
