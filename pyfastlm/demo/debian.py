@@ -15,7 +15,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 from pyfastlm.demo.texts import TextsMissing
-from pyfastlm.lm.files.durable import replacing
+from pyfastlm._durable import replacing
 
 SECONDS = 180
 SUFFIXES = {"de": "de", "el": "el", "en": "en-us", "es": "es", "fr": "fr", "hi": "hi", "ru": "ru", "tr": "tr",

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from pyfastlm.demo.texts import TextsMissing
-from pyfastlm.lm.files.durable import replacing
+from pyfastlm._durable import replacing
 
 SECONDS = 90
 LIMIT = 64 << 20  # bytes of an archive; a larger one is not even read

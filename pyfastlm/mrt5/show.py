@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from pyfastlm.errors import InputError
-from pyfastlm.lm.files.durable import replacing
+from pyfastlm._durable import replacing
 from pyfastlm.lm.progress import watched
 from pyfastlm.mrt5.examples import Example, collate
 from pyfastlm.mrt5.kinds import LEARNED

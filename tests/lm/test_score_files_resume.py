@@ -414,7 +414,7 @@ def test_killed_at_every_change_of_the_file_system(tiny_lm_dir: Path, tmp_path: 
 
 def test_what_is_renamed_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Against a power cut: the contents before the name, then the directory that holds the name."""
-    from pyfastlm.lm.files import durable
+    from pyfastlm import _durable as durable
 
     done: list[str] = []
     fsync, replace = os.fsync, os.replace

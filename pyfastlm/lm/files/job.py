@@ -15,7 +15,7 @@ from typing import Any
 
 from pyfastlm.errors import InputError
 from pyfastlm.lm.files import parts
-from pyfastlm.lm.files.durable import fsync_directory, replacing
+from pyfastlm._durable import fsync_directory, replacing
 
 MANIFEST = "job.json"
 LOCK = "lock"

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pyfastlm._require import require
-from pyfastlm.lm.files.durable import replacing
+from pyfastlm._durable import replacing
 from pyfastlm.lm.files.plan import Part
 
 if TYPE_CHECKING:

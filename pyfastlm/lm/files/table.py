@@ -9,7 +9,7 @@ from typing import Any
 from pyfastlm._require import require
 from pyfastlm.errors import InputError
 from pyfastlm.lm.files import parts
-from pyfastlm.lm.files.durable import fsync_directory, replacing
+from pyfastlm._durable import fsync_directory, replacing
 from pyfastlm.lm.files.inputs import Source
 from pyfastlm.lm.files.job import TEMPORARY, Job
 

@@ -1,0 +1,339 @@
+#include "core/term_index/index.hpp"
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <array>
+#include <cerrno>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "core/term_index/sorter.hpp"
+
+namespace py = pybind11;
+namespace ti = pyfastlm::term_index;
+
+namespace {
+
+using MapPointer = std::shared_ptr<const ti::Map>;
+using Holder = std::shared_ptr<ti::Map>;  // pybind11 has no holder of what is constant
+
+// Classes of pyfastlm.errors; they live as long as the process.
+PyObject* input_error = nullptr;
+PyObject* input_type_error = nullptr;
+
+[[noreturn]] void refuse(PyObject* kind, const std::string& message) {
+    PyErr_SetString(kind, message.c_str());
+    throw py::error_already_set();
+}
+
+// The bytes of a Python string, which must outlive them. `name` is the argument that it came by.
+std::string_view utf8(PyObject* text, const char* name) {
+    if (!PyUnicode_Check(text))
+        refuse(input_type_error, std::string(name) + ": expected a string, got " + Py_TYPE(text)->tp_name);
+    Py_ssize_t size = 0;
+    const char* const bytes = PyUnicode_AsUTF8AndSize(text, &size);
+    if (bytes == nullptr) {
+        PyErr_Clear();
+        refuse(input_error, std::string(name) + ": expected Unicode, got a lone surrogate in it");
+    }
+    return {bytes, static_cast<std::size_t>(size)};
+}
+
+PyObject* decoded(const std::string& key) {
+    PyObject* const text = PyUnicode_DecodeUTF8(key.data(), static_cast<Py_ssize_t>(key.size()), nullptr);
+    if (text != nullptr) return text;
+    PyErr_Clear();
+    throw ti::Damaged("a key is not UTF-8");
+}
+
+py::object string_of(const ti::Map& map, std::uint32_t rank, std::string& key) {
+    map.key(map.lex(rank), key);
+    return py::reinterpret_steal<py::object>(decoded(key));
+}
+
+// (term, score) of ranks of one file. Popular terms answer many prefixes, so some thousands are kept; only
+// touched with the GIL held.
+class Pairs {
+  public:
+    PyObject* get(const MapPointer& map, std::uint32_t rank) {
+        if (map != map_) clear(map);
+        Slot& slot = slots_[rank % slots_.size()];
+        if (slot.pair == nullptr || slot.rank != rank) {
+            const py::object term = string_of(*map, rank, key_);
+            PyObject* const pair = PyTuple_Pack(2, term.ptr(), py::float_(map->score(rank)).ptr());
+            if (pair == nullptr) throw py::error_already_set();
+            Py_XSETREF(slot.pair, pair);
+            slot.rank = rank;
+        }
+        return Py_NewRef(slot.pair);
+    }
+    ~Pairs() { clear(nullptr); }
+    Pairs() = default;
+    Pairs(const Pairs&) = delete;
+    Pairs& operator=(const Pairs&) = delete;
+
+  private:
+    struct Slot {
+        std::uint32_t rank;
+        PyObject* pair;
+    };
+
+    void clear(const MapPointer& map) {
+        map_ = map;
+        for (Slot& slot : slots_) Py_CLEAR(slot.pair);
+        slots_.resize(std::size_t{1} << 15);
+    }
+
+    MapPointer map_;
+    std::vector<Slot> slots_;
+    std::string key_;
+};
+
+class TermIndex {
+  public:
+    TermIndex(const std::string& path, bool verify, bool in_memory)
+        : index(std::make_shared<ti::Map>(path, verify, in_memory)) {}
+
+    py::list complete(py::str prefix, std::size_t k, int edits, bool fix_first) {
+        std::vector<ti::Hit> hits;
+        const MapPointer map =
+            answer({utf8(prefix.ptr(), "prefix"), k, edits, fix_first, ti::Extent::beginning}, hits);
+        py::list found;
+        for (const ti::Hit& hit : hits) {
+            if (hit.rank != ti::no_rank)
+                found.append(py::reinterpret_steal<py::object>(pairs.get(map, hit.rank)));
+            else
+                found.append(py::make_tuple(py::reinterpret_steal<py::object>(decoded(hit.key)), hit.score));
+        }
+        return found;
+    }
+
+    py::list lookup(py::str term, std::size_t k, int edits, bool fix_first) {
+        std::vector<ti::Hit> hits;
+        const MapPointer map =
+            answer({utf8(term.ptr(), "term"), k, edits, fix_first, ti::Extent::whole}, hits);
+        py::list found;
+        std::string key;
+        for (const ti::Hit& hit : hits) {
+            const py::object text = hit.rank != ti::no_rank
+                                        ? string_of(*map, hit.rank, key)
+                                        : py::reinterpret_steal<py::object>(decoded(hit.key));
+            found.append(py::make_tuple(text, hit.edits, hit.score));
+        }
+        return found;
+    }
+
+    ti::Index index;
+    Pairs pairs;
+    std::vector<std::uint32_t> ranks;  // room for one answer
+
+  private:
+    MapPointer answer(const ti::Query& query, std::vector<ti::Hit>& hits) const {
+        const py::gil_scoped_release release;
+        return index.answer(query, hits);
+    }
+};
+
+// complete(prefix, k) without edits: the one call that is made for every key that someone types, so it goes
+// past pybind11.
+PyObject* exact(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
+    try {
+        auto* const bound = static_cast<TermIndex*>(PyCapsule_GetPointer(self, nullptr));
+        if (bound == nullptr) return nullptr;
+        if (count != 2) refuse(PyExc_TypeError, "expected prefix and k");
+        const std::string_view prefix = utf8(arguments[0], "prefix");
+        const std::size_t k = PyLong_AsSize_t(arguments[1]);
+        if (k == static_cast<std::size_t>(-1) && PyErr_Occurred() != nullptr) return nullptr;
+        const MapPointer map = bound->index.unchanged(prefix, k, bound->ranks);
+        if (map == nullptr)
+            return bound->complete(py::reinterpret_borrow<py::str>(arguments[0]), k, 0, true).release().ptr();
+        auto list =
+            py::reinterpret_steal<py::object>(PyList_New(static_cast<Py_ssize_t>(bound->ranks.size())));
+        if (!list) return nullptr;
+        for (std::size_t i = 0; i < bound->ranks.size(); ++i)
+            PyList_SET_ITEM(list.ptr(), static_cast<Py_ssize_t>(i), bound->pairs.get(map, bound->ranks[i]));
+        return list.release().ptr();
+    } catch (py::error_already_set& error) {
+        error.restore();
+    } catch (const ti::Damaged& error) {
+        PyErr_SetString(input_error, error.what());
+    } catch (const std::bad_alloc&) {
+        PyErr_NoMemory();
+    }
+    return nullptr;
+}
+
+PyMethodDef exact_method{"complete", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(exact)),
+                         METH_FASTCALL, nullptr};
+
+// Pairs (term, score) from any iterable.
+void push_all(ti::Sorter& sorter, const py::iterable& items) {
+    for (const py::handle item : items) {
+        const auto pair = py::reinterpret_steal<py::object>(PySequence_Fast(item.ptr(), ""));
+        if (!pair || PySequence_Fast_GET_SIZE(pair.ptr()) != 2) {
+            PyErr_Clear();
+            refuse(input_type_error, "items: expected pairs of a term and a score, got " +
+                                         std::string(py::repr(item)).substr(0, 100));
+        }
+        PyObject* const* const both = PySequence_Fast_ITEMS(pair.ptr());
+        const double score = PyFloat_AsDouble(both[1]);
+        if (score == -1.0 && PyErr_Occurred() != nullptr) {
+            PyErr_Clear();
+            refuse(input_type_error,
+                   "items: expected a number as score, got " + std::string(py::repr(both[1])).substr(0, 100));
+        }
+        if (!std::isfinite(score))
+            refuse(input_error, "items: expected a finite score, got " + std::to_string(score) + " for " +
+                                    std::string(py::repr(both[0])).substr(0, 100));
+        sorter.push(utf8(both[0], "items"), score);
+    }
+}
+
+ti::Duplicates duplicates_of(const std::string& name) {
+    if (name == "last") return ti::Duplicates::last;
+    if (name == "sum") return ti::Duplicates::sum;
+    if (name == "max") return ti::Duplicates::max;
+    if (name == "error") return ti::Duplicates::refuse;
+    refuse(input_error, "duplicates: expected 'last', 'sum', 'max' or 'error', got '" + name + "'");
+}
+
+void build(const py::iterable& items, const std::string& path, std::uint32_t normalizer,
+           const std::string& duplicates, std::size_t memory) {
+    ti::Sorter sorter(path + ".run-", memory, duplicates_of(duplicates));
+    try {
+        push_all(sorter, items);
+        const py::gil_scoped_release release;
+        ti::Writer writer(path, normalizer);
+        sorter.finish([&writer](std::string_view key, double score) { writer.push(key, score); });
+        writer.finish();
+    } catch (const std::invalid_argument& error) {
+        refuse(input_error, std::string("items: ") + error.what());
+    }
+}
+
+// ids [n, k], scores [n, k], the strings of ids that are none of the file's, and the file.
+py::tuple answers(TermIndex& self, const py::sequence& prefixes, std::size_t k, int edits, bool fix_first,
+                  int threads) {
+    const py::tuple held(prefixes);  // a list could change while others run
+    const std::size_t count = held.size();
+    std::vector<std::string_view> texts(count);
+    for (std::size_t i = 0; i < count; ++i) texts[i] = utf8(PyTuple_GET_ITEM(held.ptr(), i), "prefixes");
+    py::array_t<std::int32_t> ids({count, k});
+    py::array_t<float> scores({count, k});
+    ti::Table table{ids.mutable_data(), scores.mutable_data(), {}, nullptr};
+    {
+        const py::gil_scoped_release release;
+        self.index.answers(texts, {{}, k, edits, fix_first, ti::Extent::beginning}, threads, table);
+    }
+    return py::make_tuple(ids, scores, table.others, std::const_pointer_cast<ti::Map>(table.map));
+}
+
+// The strings of ids [n, k], without those that are -1.
+py::list strings(const Holder& map, const py::array_t<std::int32_t, py::array::c_style>& ids,
+                 const std::vector<std::string>& others) {
+    const auto view = ids.unchecked<2>();
+    py::list rows(static_cast<std::size_t>(view.shape(0)));
+    std::string key;
+    for (py::ssize_t i = 0; i < view.shape(0); ++i) {
+        py::list row;
+        for (py::ssize_t j = 0; j < view.shape(1) && view(i, j) >= 0; ++j) {
+            const auto id = static_cast<std::uint32_t>(view(i, j));
+            if (id < map->terms())
+                row.append(string_of(*map, id, key));
+            else
+                row.append(py::reinterpret_steal<py::object>(decoded(others.at(id - map->terms()))));
+        }
+        rows[static_cast<std::size_t>(i)] = std::move(row);
+    }
+    return rows;
+}
+
+}  // namespace
+
+void register_term_index(py::module_& m) {
+    const py::module_ errors = py::module_::import("pyfastlm.errors");
+    input_error = py::object(errors.attr("InputError")).release().ptr();
+    input_type_error = py::object(errors.attr("InputTypeError")).release().ptr();
+    py::register_local_exception_translator([](std::exception_ptr pointer) {
+        try {
+            if (pointer) std::rethrow_exception(pointer);
+        } catch (const ti::Damaged& error) {
+            PyErr_SetString(input_error, error.what());
+        } catch (const std::system_error& error) {
+            errno = error.code().value();
+            PyErr_SetFromErrno(PyExc_OSError);
+        }
+    });
+
+    py::class_<ti::Map, std::shared_ptr<ti::Map>>(m, "TermIndexFile")
+        .def_property_readonly("normalizer", [](const ti::Map& self) { return self.header().normalizer; })
+        .def_property_readonly("parts", [](const ti::Map& self) {
+            py::dict parts;
+            for (std::size_t i = 0; i < ti::section_count; ++i)
+                parts[ti::section_names[i]] = self.header().parts[i].bytes;
+            return parts;
+        });
+    py::class_<TermIndex>(m, "TermIndex")
+        .def(py::init<const std::string&, bool, bool>(), py::arg("path"), py::arg("verify"),
+             py::arg("in_memory"), py::call_guard<py::gil_scoped_release>())
+        .def("__len__", [](const TermIndex& self) { return self.index.size(); })
+        .def("complete", &TermIndex::complete, py::arg("prefix"), py::arg("k"), py::arg("edits"),
+             py::arg("fix_first"))
+        .def("lookup", &TermIndex::lookup, py::arg("term"), py::arg("k"), py::arg("edits"),
+             py::arg("fix_first"))
+        .def(
+            "exact",
+            [](TermIndex& self) {
+                const py::capsule pointer(&self, static_cast<void (*)(void*)>(nullptr));
+                return py::reinterpret_steal<py::object>(PyCFunction_New(&exact_method, pointer.ptr()));
+            },
+            py::keep_alive<0, 1>(), "The builtin complete(prefix, k), of this object.")
+        .def(
+            "__contains__",
+            [](const TermIndex& self, const py::str& term) {
+                return self.index.score(utf8(term.ptr(), "term")).has_value();
+            },
+            py::arg("term"))
+        .def(
+            "score",
+            [](const TermIndex& self, const py::str& term) {
+                return self.index.score(utf8(term.ptr(), "term"));
+            },
+            py::arg("term"))
+        .def(
+            "add",
+            [](TermIndex& self, const py::str& term, double score) {
+                self.index.add(utf8(term.ptr(), "term"), score);
+            },
+            py::arg("term"), py::arg("score"))
+        .def(
+            "remove",
+            [](TermIndex& self, const py::str& term) { return self.index.remove(utf8(term.ptr(), "term")); },
+            py::arg("term"))
+        .def(
+            "write",
+            [](const TermIndex& self, const std::string& path) {
+                ti::Writer writer(path, self.index.map()->header().normalizer);
+                self.index.write(writer);
+            },
+            py::arg("path"), py::call_guard<py::gil_scoped_release>())
+        .def(
+            "adopt",
+            [](TermIndex& self, const std::string& path) {
+                self.index.adopt(std::make_shared<ti::Map>(path, false, false));
+            },
+            py::arg("path"), py::call_guard<py::gil_scoped_release>())
+        .def("file", [](const TermIndex& self) { return std::const_pointer_cast<ti::Map>(self.index.map()); })
+        .def("answers", &answers, py::arg("prefixes"), py::arg("k"), py::arg("edits"), py::arg("fix_first"),
+             py::arg("threads"));
+    m.def("term_index_build", &build, py::arg("items"), py::arg("path"), py::arg("normalizer"),
+          py::arg("duplicates"), py::arg("memory"));
+    m.def("term_index_strings", &strings, py::arg("file"), py::arg("ids"), py::arg("others"));
+}

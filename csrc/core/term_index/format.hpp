@@ -1,0 +1,68 @@
+// The file of a term index: a header, then its sections, each on a multiple of 64 bytes and covered by a
+// checksum; nothing lies between them but zeros. Little endian.
+//
+// Terms are numbered twice: by `lex`, their place in the order of their bytes, and by `rank`, their place in
+// the order (score descending, bytes ascending). A prefix is a range of lex numbers; better is a lower rank.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <stdexcept>
+
+namespace pyfastlm::term_index {
+
+enum Section : std::size_t {
+    keys,         // front coded: blocks of `block_terms` entries (entry.hpp)
+    blocks,       // Packed [blocks + 1]: where each begins in `keys`, and where the last one ends
+    lex_to_rank,  // Packed [terms]
+    rank_to_lex,  // Packed [terms]
+    minima,       // for each level: Packed, the least rank of every `fan` ranks or minima below (minima.hpp)
+    nodes,        // Node [nodes]: the prefixes of `heavy` terms or more, by (length, bytes); first ""
+    labels,       // one byte for each node: the last of its prefix
+    lists,        // Packed [nodes, listed]: the best ranks of each node, the best one first
+    steps,        // a bit for each rank: whether its score differs from that of the rank before
+    step_counts,  // uint32 for each 64 of those: how many bits are set before them
+    scores,       // double: the different scores, descending
+    section_count
+};
+
+constexpr std::array<const char*, section_count> section_names{
+    "keys",   "blocks", "lex_to_rank", "rank_to_lex", "minima", "nodes",
+    "labels", "lists",  "steps",       "step_counts", "scores"};
+
+constexpr std::uint32_t block_terms = 16, heavy = 64, listed = 16, fan = 32;
+constexpr std::uint64_t most_terms = 0x7fffffff;  // numbers reach Python as int32
+constexpr std::uint64_t longest_key = 0x7fffffff;
+constexpr std::uint32_t format_version = 1, byte_order = 0x01020304;
+constexpr std::array<char, 8> magic{'p', 'f', 'l', 'm', 't', 'e', 'r', 'm'};
+
+struct Part {
+    std::uint64_t offset, bytes, checksum;
+};
+
+struct Header {
+    std::array<char, 8> magic;
+    std::uint32_t version, byte_order;
+    std::uint64_t file_bytes, terms, nodes, distinct_scores, longest_key;
+    std::uint32_t normalizer, unused;
+    std::array<Part, section_count> parts;
+    std::uint64_t checksum;  // of all bytes of the header before it
+};
+static_assert(sizeof(Header) == 336);
+
+constexpr std::uint64_t aligned(std::uint64_t offset) { return (offset + 63) / 64 * 64; }
+
+// The terms that share a prefix, and the nodes of one byte more.
+struct Node {
+    std::uint32_t lo, hi;           // lex numbers
+    std::uint32_t children, count;  // nodes, in the order of their labels
+};
+static_assert(sizeof(Node) == 16);
+
+// The file is not what `Writer` wrote.
+struct Damaged : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+}  // namespace pyfastlm::term_index

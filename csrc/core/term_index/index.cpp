@@ -1,0 +1,231 @@
+#include "core/term_index/index.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <mutex>
+#include <stdexcept>
+#include <utility>
+
+#include "core/parallel.hpp"
+#include "core/term_index/search.hpp"
+
+namespace pyfastlm::term_index {
+namespace {
+
+constexpr std::size_t queries_per_task = 64;
+
+bool starts_with(std::string_view text, std::string_view prefix) {
+    return text.substr(0, prefix.size()) == prefix;
+}
+
+}  // namespace
+
+std::optional<std::uint32_t> place_of(const Map& map, std::string_view key) {
+    const Range range = find(map, key).range;
+    if (range.size() == 0) return std::nullopt;
+    std::string first;  // of all terms that begin with the key, it would be the first
+    map.key(range.lo, first);
+    if (first != key) return std::nullopt;
+    return range.lo;
+}
+
+std::size_t Index::size() const {
+    const std::shared_lock guard(lock_);
+    return static_cast<std::size_t>(map_->terms() + gained_);
+}
+
+std::shared_ptr<const Map> Index::map() const {
+    const std::shared_lock guard(lock_);
+    return map_;
+}
+
+std::shared_ptr<const Map> Index::answer(const Query& query, std::vector<Hit>& hits) const {
+    const std::shared_lock guard(lock_);
+    answer_locked(query, hits);
+    return map_;
+}
+
+std::shared_ptr<const Map> Index::unchanged(std::string_view prefix, std::size_t k,
+                                            std::vector<std::uint32_t>& ranks) const {
+    const std::shared_lock guard(lock_);
+    if (!changes_.empty()) return nullptr;
+    best(*map_, find(*map_, prefix), k, ranks);
+    return map_;
+}
+
+void Index::answers(const std::vector<std::string_view>& texts, const Query& query, int threads,
+                    Table& table) const {
+    const std::shared_lock guard(lock_);
+    const Map& map = *map_;
+    table.map = map_;
+    const bool plain = query.edits == 0 && query.extent == Extent::beginning && changes_.empty();
+    const std::size_t tasks = (texts.size() + queries_per_task - 1) / queries_per_task;
+    std::vector<std::vector<std::pair<std::size_t, std::string>>> changed(tasks);
+    parallel_for(tasks, threads, [&](std::size_t task) {
+        std::vector<std::uint32_t> ranks;
+        std::vector<Hit> hits;
+        const std::size_t last = std::min((task + 1) * queries_per_task, texts.size());
+        for (std::size_t i = task * queries_per_task; i < last; ++i) {
+            std::size_t place = i * query.k;
+            if (plain) {
+                best(map, find(map, texts[i]), query.k, ranks);
+                for (const std::uint32_t rank : ranks) {
+                    table.ids[place] = static_cast<std::int32_t>(rank);
+                    table.scores[place++] = static_cast<float>(map.score(rank));
+                }
+            } else {
+                Query one = query;
+                one.text = texts[i];
+                answer_locked(one, hits);
+                for (Hit& hit : hits) {
+                    if (hit.rank == no_rank) changed[task].emplace_back(place, std::move(hit.key));
+                    table.ids[place] = static_cast<std::int32_t>(hit.rank);
+                    table.scores[place++] = static_cast<float>(hit.score);
+                }
+            }
+            for (; place < (i + 1) * query.k; ++place) {
+                table.ids[place] = -1;
+                table.scores[place] = -std::numeric_limits<float>::infinity();
+            }
+        }
+    });
+    for (auto& of_task : changed)
+        for (auto& [place, key] : of_task) {
+            table.ids[place] = static_cast<std::int32_t>(map.terms() + table.others.size());
+            table.others.push_back(std::move(key));
+        }
+}
+
+void Index::answer_locked(const Query& query, std::vector<Hit>& hits) const {
+    const Map& map = *map_;
+    hits.clear();
+    for (int edits = 0; edits <= query.edits && hits.size() < query.k; ++edits) {
+        const std::size_t before = hits.size();
+        const auto new_rank = [&](std::uint32_t rank) {
+            return std::none_of(hits.begin(), hits.begin() + static_cast<std::ptrdiff_t>(before),
+                                [rank](const Hit& hit) { return hit.rank == rank; });
+        };
+        const bool exact = edits == 0 && query.extent == Extent::beginning;
+        if (exact && hidden_.empty()) {
+            std::vector<std::uint32_t> ranks;
+            best(map, find(map, query.text), query.k, ranks);
+            for (const std::uint32_t rank : ranks) hits.push_back({rank, 0, map.score(rank), {}});
+        } else {
+            BestFirst terms(map, exact ? std::vector{find(map, query.text).range}
+                                       : within(map, query.text, edits, query.fix_first, query.extent));
+            for (std::uint32_t rank, lex; hits.size() < query.k && terms.next(rank, lex);)
+                if (!hidden_.contains(lex) && new_rank(rank))
+                    hits.push_back({rank, edits, map.score(rank), {}});
+        }
+        if (changes_.empty()) continue;
+
+        std::vector<Hit> changed(hits.begin(), hits.begin() + static_cast<std::ptrdiff_t>(before));
+        changed_hits(query, edits, changed);
+        hits.insert(hits.end(),
+                    std::make_move_iterator(changed.begin() + static_cast<std::ptrdiff_t>(before)),
+                    std::make_move_iterator(changed.end()));
+        const auto bytes_of = [&map](const Hit& hit) {
+            std::string key = hit.key;
+            if (hit.rank != no_rank) map.key(map.lex(hit.rank), key);
+            return key;
+        };
+        std::stable_sort(hits.begin() + static_cast<std::ptrdiff_t>(before), hits.end(),
+                         [&](const Hit& a, const Hit& b) {
+                             if (a.score != b.score) return a.score > b.score;
+                             return bytes_of(a) < bytes_of(b);
+                         });
+        if (hits.size() > query.k) hits.resize(query.k);
+    }
+}
+
+// Appends the terms of `changes_` that answer with `edits` at most and are not there yet.
+void Index::changed_hits(const Query& query, int edits, std::vector<Hit>& hits) const {
+    const std::size_t before = hits.size();
+    const auto take = [&](const std::string& key, const Change& change) {
+        if (!change.score.has_value()) return;
+        for (std::size_t i = 0; i < before; ++i)
+            if (hits[i].rank == no_rank && hits[i].key == key) return;
+        hits.push_back({no_rank, edits, *change.score, key});
+    };
+    if (edits == 0) {
+        for (auto at = changes_.lower_bound(query.text); at != changes_.end(); ++at) {
+            if (!starts_with(at->first, query.text)) break;
+            if (query.extent == Extent::whole && at->first != query.text) break;
+            take(at->first, at->second);
+        }
+        return;
+    }
+    for (const auto& [key, change] : changes_)
+        if (is_within(key, query.text, edits, query.fix_first, query.extent)) take(key, change);
+}
+
+std::optional<double> Index::score_locked(std::string_view key) const {
+    const auto changed = changes_.find(key);
+    if (changed != changes_.end()) return changed->second.score;
+    const auto lex = place_of(*map_, key);
+    if (!lex.has_value()) return std::nullopt;
+    return map_->score(map_->rank(*lex));
+}
+
+std::optional<double> Index::score(std::string_view key) const {
+    const std::shared_lock guard(lock_);
+    return score_locked(key);
+}
+
+void Index::change(std::string_view key, std::optional<double> score) {
+    const auto place = place_of(*map_, key);
+    if (place.has_value()) hidden_.insert(*place);
+    gained_ += static_cast<int>(score.has_value()) - static_cast<int>(score_locked(key).has_value());
+    if (score.has_value() || place.has_value())
+        changes_.insert_or_assign(std::string(key), Change{score});
+    else
+        changes_.erase(changes_.find(key));
+}
+
+void Index::add(std::string_view key, double score) {
+    if (!std::isfinite(score)) throw std::invalid_argument("a score that is not finite");
+    if (key.size() > longest_key) throw std::invalid_argument("a term of more than 2,147,483,647 bytes");
+    const std::unique_lock guard(lock_);
+    change(key, score == 0.0 ? 0.0 : score);
+}
+
+bool Index::remove(std::string_view key) {
+    const std::unique_lock guard(lock_);
+    if (!score_locked(key).has_value()) return false;
+    change(key, std::nullopt);
+    return true;
+}
+
+void Index::write(Writer& writer) const {
+    std::shared_ptr<const Map> old;
+    Changes changes;
+    {
+        const std::shared_lock guard(lock_);
+        old = map_, changes = changes_;
+    }
+    auto next = changes.begin();
+    const auto write_changes_before = [&](const std::string* key) {
+        for (; next != changes.end() && (key == nullptr || next->first < *key); ++next)
+            if (next->second.score.has_value()) writer.push(next->first, *next->second.score);
+    };
+    for (Terms terms(*old); terms.next();) {
+        write_changes_before(&terms.key());
+        if (next == changes.end() || next->first != terms.key())
+            writer.push(terms.key(), old->score(old->rank(terms.lex())));
+    }
+    write_changes_before(nullptr);
+    writer.finish();
+}
+
+void Index::adopt(std::shared_ptr<const Map> map) {
+    const std::unique_lock guard(lock_);
+    map_ = std::move(map);
+    const Changes since = std::exchange(changes_, {});
+    hidden_.clear();
+    gained_ = 0;
+    for (const auto& [term, made] : since)
+        if (score_locked(term) != made.score) change(term, made.score);
+}
+
+}  // namespace pyfastlm::term_index

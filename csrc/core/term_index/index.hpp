@@ -1,0 +1,100 @@
+// A term index that can be changed: a file, and what was added to it and removed since. Safe for any number
+// of threads.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <shared_mutex>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+#include <vector>
+
+#include "core/term_index/fuzzy.hpp"
+#include "core/term_index/map.hpp"
+#include "core/term_index/writer.hpp"
+
+namespace pyfastlm::term_index {
+
+constexpr std::uint32_t no_rank = 0xffffffff;
+
+// One term of an answer: by its rank in the file, or, where it is none of the file's or has another score, by
+// its bytes.
+struct Hit {
+    std::uint32_t rank = no_rank;
+    int edits = 0;
+    double score = 0;
+    std::string key;
+};
+
+struct Query {
+    std::string_view text;
+    std::size_t k;
+    int edits;
+    bool fix_first;
+    Extent extent;
+};
+
+// Answers side by side: [queries, k]. The id of a term is its rank in `map`, or, from map->terms() on, its
+// place in `others`; -1, with a score of minus infinity, where a query has fewer answers.
+struct Table {
+    std::int32_t* ids;
+    float* scores;
+    std::vector<std::string> others;
+    std::shared_ptr<const Map> map;
+};
+
+class Index {
+  public:
+    explicit Index(std::shared_ptr<const Map> map) : map_(std::move(map)) {}
+
+    [[nodiscard]] std::size_t size() const;
+    [[nodiscard]] std::shared_ptr<const Map> map() const;
+
+    // The best `k` terms by (edits, score descending, bytes). Returns the file that ranks belong to.
+    std::shared_ptr<const Map> answer(const Query& query, std::vector<Hit>& hits) const;
+
+    // The same for a query without edits, if nothing was changed; else returns null.
+    std::shared_ptr<const Map> unchanged(std::string_view prefix, std::size_t k,
+                                         std::vector<std::uint32_t>& ranks) const;
+
+    // The same as `answer` for many texts; that of `query` is not used.
+    void answers(const std::vector<std::string_view>& texts, const Query& query, int threads,
+                 Table& table) const;
+
+    [[nodiscard]] std::optional<double> score(std::string_view key) const;
+    void add(std::string_view key, double score);
+    // Whether the term was there.
+    bool remove(std::string_view key);
+
+    // Writes the terms as they are now.
+    void write(Writer& writer) const;
+    // Goes on with another file, which `write` made of this index; what changed since is kept beside it. From
+    // one `write` to its `adopt` there must be no other.
+    void adopt(std::shared_ptr<const Map> map);
+
+  private:
+    struct Change {
+        std::optional<double> score;  // none: removed
+    };
+    using Changes = std::map<std::string, Change, std::less<>>;
+
+    void answer_locked(const Query& query, std::vector<Hit>& hits) const;
+    void changed_hits(const Query& query, int edits, std::vector<Hit>& hits) const;
+    void change(std::string_view key, std::optional<double> score);
+    [[nodiscard]] std::optional<double> score_locked(std::string_view key) const;
+
+    mutable std::shared_mutex lock_;
+    std::shared_ptr<const Map> map_;
+    Changes changes_;
+    std::unordered_set<std::uint32_t> hidden_;  // lex numbers of the file's terms that `changes_` names
+    std::int64_t gained_ = 0;                   // terms, over those of the file
+};
+
+// The place of a term in the file.
+std::optional<std::uint32_t> place_of(const Map& map, std::string_view key);
+
+}  // namespace pyfastlm::term_index

@@ -1,0 +1,195 @@
+#include "core/term_index/map.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+
+#include "core/term_index/minima.hpp"
+#include "core/term_index/xxh64.hpp"
+
+namespace pyfastlm::term_index {
+namespace {
+
+[[noreturn]] void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
+
+struct File {
+    explicit File(const std::string& path) : descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+        if (descriptor < 0) fail("open");
+    }
+    ~File() { ::close(descriptor); }
+    File(const File&) = delete;
+    File& operator=(const File&) = delete;
+    int descriptor;
+};
+
+void read_all(int file, unsigned char* to, std::uint64_t bytes) {
+    for (std::uint64_t done = 0; done < bytes;) {
+        const ssize_t count = ::read(file, to + done, bytes - done);
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) fail("read");
+        if (count == 0) throw Damaged("the file shrank while it was read");
+        done += static_cast<std::uint64_t>(count);
+    }
+}
+
+// What the section of a file with this header must have; 0 for `keys`, which says so itself.
+std::uint64_t expected_bytes(const Header& header, std::size_t section) {
+    const std::uint64_t terms = header.terms;
+    const unsigned width = width_of(terms);
+    switch (section) {
+        case blocks:
+            return packed_bytes((terms + block_terms - 1) / block_terms + 1,
+                                width_of(header.parts[keys].bytes));
+        case lex_to_rank:
+        case rank_to_lex: return packed_bytes(terms, width);
+        case minima: {
+            std::uint64_t bytes = 0;
+            for (const std::uint64_t size : level_sizes(terms)) bytes += packed_bytes(size, width);
+            return bytes;
+        }
+        case nodes: return header.nodes * sizeof(Node);
+        case labels: return header.nodes;
+        case lists: return packed_bytes(header.nodes * listed, width);
+        case steps: return (terms + 63) / 64 * sizeof(std::uint64_t);
+        case step_counts: return (terms + 63) / 64 * sizeof(std::uint32_t);
+        case scores: return header.distinct_scores * sizeof(double);
+        default: return 0;
+    }
+}
+
+}  // namespace
+
+Map::Map(const std::string& path, bool verify, bool in_memory) {
+    const File file(path);
+    struct stat status;
+    if (::fstat(file.descriptor, &status) < 0) fail("fstat");
+    if (!S_ISREG(status.st_mode)) throw Damaged("not a regular file");
+    const auto bytes = static_cast<std::uint64_t>(status.st_size);
+    if (bytes < sizeof(Header)) throw Damaged("shorter than the header of a term index");
+    if (in_memory) {
+        copy_ = std::make_unique<unsigned char[]>(bytes);
+        read_all(file.descriptor, copy_.get(), bytes);
+        bytes_ = copy_.get();
+    } else {
+#ifdef MAP_POPULATE
+        const int flags = verify ? MAP_SHARED | MAP_POPULATE : MAP_SHARED;
+#else
+        const int flags = MAP_SHARED;
+#endif
+        void* const mapped = ::mmap(nullptr, bytes, PROT_READ, flags, file.descriptor, 0);
+        if (mapped == MAP_FAILED) fail("mmap");
+        bytes_ = static_cast<const unsigned char*>(mapped);
+        mapped_ = bytes;
+    }
+    try {
+        check_header(bytes);
+        check_parts(verify);
+    } catch (...) {
+        if (mapped_ > 0) ::munmap(const_cast<unsigned char*>(bytes_), mapped_);
+        throw;
+    }
+
+    const std::uint64_t terms = header().terms;
+    const unsigned width = width_of(terms);
+    terms_ = static_cast<std::uint32_t>(terms);
+    blocks_ = {at(blocks), (terms + block_terms - 1) / block_terms + 1, width_of(header().parts[keys].bytes)};
+    lex_to_rank_ = {at(lex_to_rank), terms, width};
+    rank_to_lex_ = {at(rank_to_lex), terms, width};
+    const unsigned char* level = at(minima);
+    for (const std::uint64_t size : level_sizes(terms)) {
+        levels_.emplace_back(level, size, width);
+        level += packed_bytes(size, width);
+    }
+    nodes_ = reinterpret_cast<const Node*>(at(nodes));
+    labels_ = at(labels);
+    lists_ = {at(lists), header().nodes * listed, width};
+    steps_ = reinterpret_cast<const std::uint64_t*>(at(steps));
+    step_counts_ = reinterpret_cast<const std::uint32_t*>(at(step_counts));
+    scores_ = reinterpret_cast<const double*>(at(scores));
+}
+
+Map::~Map() {
+    if (mapped_ > 0) ::munmap(const_cast<unsigned char*>(bytes_), mapped_);
+}
+
+void Map::check_header(std::uint64_t file_bytes) const {
+    const Header& h = header();
+    if (h.magic != magic) throw Damaged("not the file of a term index");
+    if (h.byte_order != byte_order) throw Damaged("written on a machine of another byte order");
+    if (h.version != format_version)
+        throw Damaged("of format version " + std::to_string(h.version) + "; this library reads version " +
+                      std::to_string(format_version));
+    if (h.checksum != xxh64(&h, offsetof(Header, checksum))) throw Damaged("the header is damaged");
+    if (h.file_bytes != file_bytes)
+        throw Damaged("of " + std::to_string(file_bytes) + " bytes; " + std::to_string(h.file_bytes) +
+                      " were written");
+    // Every prefix ends with a byte that is in `keys`.
+    if (h.terms > most_terms || h.nodes == 0 || h.nodes > h.file_bytes || h.distinct_scores > h.terms ||
+        h.parts[keys].bytes > h.file_bytes)
+        throw Damaged("the header makes no sense");
+}
+
+void Map::check_parts(bool verify) const {
+    std::uint64_t offset = aligned(sizeof(Header));
+    for (std::size_t section = 0; section < section_count; ++section) {
+        const Part& part = header().parts[section];
+        const std::string name = section_names[section];
+        if (part.offset != offset || part.bytes > header().file_bytes - offset ||
+            (section != keys && part.bytes != expected_bytes(header(), section)))
+            throw Damaged("section " + name + " lies where it cannot");
+        if (verify && part.checksum != xxh64(bytes_ + offset, part.bytes))
+            throw Damaged("section " + name + " is damaged");
+        offset = aligned(offset + part.bytes);
+    }
+    if (offset != header().file_bytes) throw Damaged("there is more in the file than its sections");
+}
+
+void Map::out_of_range(const char* section) {
+    throw Damaged("section " + std::string(section) + " names what is not there");
+}
+
+Entries Map::block(std::uint32_t number) const {
+    const std::uint64_t first = blocks_[number], last = blocks_[number + 1];
+    if (first > last || last > header().parts[keys].bytes) out_of_range("blocks");
+    return {at(keys) + first, at(keys) + last};
+}
+
+void Map::key(std::uint32_t lex, std::string& to) const {
+    Entries entries = block(lex / block_terms);
+    to.clear();
+    for (std::uint32_t i = 0; i <= lex % block_terms; ++i) {
+        const Entry entry = entries.next();
+        to.resize(entry.shared);
+        to.append(reinterpret_cast<const char*>(entry.suffix), entry.length);
+    }
+}
+
+Node Map::node(std::uint32_t number) const {
+    const Node node = nodes_[number];
+    if (node.lo > node.hi || node.hi > terms_ || node.count > header().nodes ||
+        node.children > header().nodes - node.count || (node.count > 0 && node.children <= number))
+        out_of_range("nodes");
+    return node;
+}
+
+std::uint32_t Map::child(const Node& parent, unsigned char label, Range& gap) const {
+    const unsigned char* const first = labels_ + parent.children;
+    const unsigned char* const found = std::lower_bound(first, first + parent.count, label);
+    const auto number = parent.children + static_cast<std::uint32_t>(found - first);
+    const bool after = found != first + parent.count;
+    if (after && *found == label) return number;
+    gap = {found == first ? parent.lo : nodes_[number - 1].hi, after ? nodes_[number].lo : parent.hi};
+    if (gap.lo < parent.lo || gap.lo > gap.hi || gap.hi > parent.hi) out_of_range("nodes");
+    return no_node;
+}
+
+void Map::list(std::uint32_t node, std::uint32_t count, std::uint32_t* ranks) const {
+    for (std::uint32_t i = 0; i < count; ++i) ranks[i] = checked(lists_[node * listed + i], terms_, "lists");
+}
+
+}  // namespace pyfastlm::term_index

@@ -1,0 +1,21 @@
+// The shape of the tree of least ranks over the terms in lex order: level 0 has one for every `fan` terms,
+// each further level one for every `fan` of the level below, up to a level of `fan` at most.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "core/term_index/format.hpp"
+
+namespace pyfastlm::term_index {
+
+inline std::vector<std::uint64_t> level_sizes(std::uint64_t terms) {
+    std::vector<std::uint64_t> sizes;
+    for (std::uint64_t size = terms; size > fan;) {
+        size = (size + fan - 1) / fan;
+        sizes.push_back(size);
+    }
+    return sizes;
+}
+
+}  // namespace pyfastlm::term_index

@@ -1,0 +1,167 @@
+#include "core/term_index/search.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace pyfastlm::term_index {
+namespace {
+
+enum class Order { before, matches, after };
+
+// Compares rising keys with a prefix, reading no byte twice.
+class Comparison {
+  public:
+    explicit Comparison(std::string_view prefix) : prefix_(prefix) {}
+
+    void start_block() { common_ = 0; }
+
+    // All keys of the block so far must have come before the prefix.
+    Order see(const Entry& entry) {
+        if (entry.shared > common_) return Order::before;
+        if (entry.shared < common_) return Order::after;
+        std::size_t i = 0;
+        while (i < entry.length && common_ < prefix_.size() && entry.suffix[i] == byte(common_))
+            ++i, ++common_;
+        if (common_ == prefix_.size()) return Order::matches;
+        return i == entry.length || entry.suffix[i] < byte(common_) ? Order::before : Order::after;
+    }
+
+  private:
+    [[nodiscard]] unsigned char byte(std::size_t i) const { return static_cast<unsigned char>(prefix_[i]); }
+
+    std::string_view prefix_;
+    std::size_t common_ = 0;  // bytes that the last key has in common with the prefix
+};
+
+// The last block that may hold the first match: its first key comes before the prefix, that of the next does
+// not.
+std::uint32_t first_block(const Map& map, Range gap, std::size_t depth, std::string_view prefix) {
+    std::uint32_t low = gap.lo / block_terms, high = (gap.hi - 1) / block_terms;
+    while (low < high) {
+        const std::uint32_t middle = low + (high - low + 1) / 2;
+        const Entry head = map.block(middle).next();
+        const std::size_t skipped = std::min(depth, head.length);
+        const std::size_t length = std::min(head.length, prefix.size()) - skipped;
+        const int order = std::memcmp(head.suffix + skipped, prefix.data() + skipped, length);
+        if (order < 0 || (order == 0 && head.length < prefix.size()))
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    return low;
+}
+
+}  // namespace
+
+Range find_in(const Map& map, Range gap, std::size_t depth, std::string_view prefix) {
+    constexpr Range nothing{0, 0};
+    if (gap.size() == 0) return nothing;
+    std::uint32_t number = first_block(map, gap, depth, prefix);
+    Comparison comparison(prefix);
+    auto lex = static_cast<std::uint32_t>(number * block_terms);
+    Entries entries = map.block(number);
+    Range range{gap.hi, gap.hi};
+    for (; lex < gap.hi; ++lex) {
+        if (lex == (number + 1) * block_terms) {
+            entries = map.block(++number);
+            comparison.start_block();
+        }
+        const Order order = comparison.see(entries.next());
+        if (order == Order::after) return nothing;
+        if (order == Order::before) continue;
+        range.lo = lex++;
+        break;
+    }
+    for (; lex < gap.hi; ++lex) {
+        if (lex == (number + 1) * block_terms) {
+            entries = map.block(++number);
+            const Entry head = entries.next();
+            if (head.length < prefix.size() || std::memcmp(head.suffix, prefix.data(), prefix.size()) != 0)
+                break;
+        } else if (entries.next().shared < prefix.size()) {
+            break;
+        }
+    }
+    range.hi = lex;
+    return range;
+}
+
+Found find(const Map& map, std::string_view prefix) {
+    std::uint32_t number = 0;
+    Node node = map.node(0);
+    for (std::size_t depth = 0; depth < prefix.size(); ++depth) {
+        Range gap{0, 0};
+        number = map.child(node, static_cast<unsigned char>(prefix[depth]), gap);
+        if (number == no_node) return {find_in(map, gap, depth, prefix)};
+        node = map.node(number);
+    }
+    return {{node.lo, node.hi}, number};
+}
+
+BestFirst::BestFirst(const Map& map, const std::vector<Range>& ranges) : map_(map) {
+    for (const Range& range : ranges) cover(range);
+    std::make_heap(heap_.begin(), heap_.end(), worse);
+}
+
+BestFirst::Item BestFirst::item(int level, std::uint64_t place) const {
+    const auto at = static_cast<std::uint32_t>(place);
+    if (level < 0) return {map_.rank(at), at, level};
+    return {static_cast<std::uint32_t>(map_.levels()[static_cast<std::size_t>(level)][place]), at, level};
+}
+
+// The range as few whole subtrees.
+void BestFirst::cover(Range range) {
+    std::uint64_t lo = range.lo, hi = range.hi;
+    const auto levels = static_cast<int>(map_.levels().size());
+    for (int level = -1;; ++level) {
+        if (level + 1 == levels || hi - lo < 2 * fan) {
+            for (; lo < hi; ++lo) heap_.push_back(item(level, lo));
+            return;
+        }
+        for (; lo % fan != 0; ++lo) heap_.push_back(item(level, lo));
+        for (; hi % fan != 0; --hi) heap_.push_back(item(level, hi - 1));
+        lo /= fan, hi /= fan;
+    }
+}
+
+bool BestFirst::next(std::uint32_t& rank, std::uint32_t& lex) {
+    while (!heap_.empty()) {
+        std::pop_heap(heap_.begin(), heap_.end(), worse);
+        const Item top = heap_.back();
+        heap_.pop_back();
+        if (top.level < 0) {
+            rank = top.rank, lex = top.place;
+            return true;
+        }
+        const int below = top.level - 1;
+        const std::uint64_t size =
+            below < 0 ? map_.terms() : map_.levels()[static_cast<std::size_t>(below)].size();
+        const std::uint64_t first = top.place * fan, last = std::min(first + fan, size);
+        for (std::uint64_t place = first; place < last; ++place) {
+            heap_.push_back(item(below, place));
+            std::push_heap(heap_.begin(), heap_.end(), worse);
+        }
+    }
+    return false;
+}
+
+void best(const Map& map, const Found& found, std::size_t k, std::vector<std::uint32_t>& ranks) {
+    const auto count = std::min<std::size_t>(k, found.range.size());
+    ranks.resize(count);
+    if (found.node != no_node && count <= listed) {
+        map.list(found.node, static_cast<std::uint32_t>(count), ranks.data());
+        return;
+    }
+    if (found.range.size() <= heavy) {
+        std::uint32_t all[heavy];
+        for (std::uint32_t i = 0; i < found.range.size(); ++i) all[i] = map.rank(found.range.lo + i);
+        std::partial_sort_copy(all, all + found.range.size(), ranks.begin(), ranks.end());
+        return;
+    }
+    BestFirst terms(map, {found.range});
+    std::uint32_t lex = 0;
+    for (std::uint32_t& rank : ranks)
+        if (!terms.next(rank, lex)) throw Damaged("section minima names what is not there");
+}
+
+}  // namespace pyfastlm::term_index

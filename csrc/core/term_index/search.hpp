@@ -1,0 +1,50 @@
+// Exact answers: which terms begin with a prefix, and which of them are best.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "core/term_index/map.hpp"
+
+namespace pyfastlm::term_index {
+
+// The terms that begin with a prefix; `node` is that of the prefix, or no_node where they are few.
+struct Found {
+    Range range;
+    std::uint32_t node = no_node;
+};
+
+Found find(const Map& map, std::string_view prefix);
+
+// The terms of `gap` that begin with `prefix`. All of them must share its first `depth` bytes.
+Range find_in(const Map& map, Range gap, std::size_t depth, std::string_view prefix);
+
+// Takes the terms of some ranges, best first.
+class BestFirst {
+  public:
+    // Ranges must not overlap.
+    BestFirst(const Map& map, const std::vector<Range>& ranges);
+
+    // The next term, or false where none is left.
+    bool next(std::uint32_t& rank, std::uint32_t& lex);
+
+  private:
+    struct Item {
+        std::uint32_t rank, place;  // `place` in its level; a term's is its lex number
+        int level;                  // -1: a term
+    };
+    static bool worse(const Item& a, const Item& b) { return a.rank > b.rank; }
+
+    void cover(Range range);
+    [[nodiscard]] Item item(int level, std::uint64_t place) const;
+
+    const Map& map_;
+    std::vector<Item> heap_;
+};
+
+// The best `k` ranks of what was found, the best one first.
+void best(const Map& map, const Found& found, std::size_t k, std::vector<std::uint32_t>& ranks);
+
+}  // namespace pyfastlm::term_index

@@ -1,0 +1,204 @@
+#include "core/term_index/writer.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+#include <numeric>
+#include <stdexcept>
+#include <utility>
+
+#include "core/term_index/bits.hpp"
+#include "core/term_index/entry.hpp"
+#include "core/term_index/minima.hpp"
+
+namespace pyfastlm::term_index {
+namespace {
+
+constexpr std::size_t chunk = std::size_t{1} << 20;
+
+template <class Numbers>
+void write_packed(Output& out, const Numbers& numbers, unsigned width) {
+    Packer packer(width);
+    for (const auto number : numbers) {
+        packer.push(number);
+        if (packer.bytes().size() < chunk) continue;
+        out.write(packer.bytes());
+        packer.bytes().clear();
+    }
+    packer.finish();
+    out.write(packer.bytes());
+}
+
+// The `listed` least of the ranks offered.
+class Best {
+  public:
+    void offer(std::uint32_t rank) {
+        if (count_ == listed && rank > ranks_[listed - 1]) return;
+        std::size_t i = count_ < listed ? count_++ : listed - 1;
+        for (; i > 0 && ranks_[i - 1] > rank; --i) ranks_[i] = ranks_[i - 1];
+        ranks_[i] = rank;
+    }
+    [[nodiscard]] const std::uint32_t* begin() const { return ranks_; }
+    [[nodiscard]] const std::uint32_t* end() const { return ranks_ + count_; }
+
+  private:
+    std::uint32_t ranks_[listed] = {};  // those not there stay 0
+    std::size_t count_ = 0;
+
+  public:
+    [[nodiscard]] const std::uint32_t* whole_end() const { return ranks_ + listed; }
+};
+
+}  // namespace
+
+Writer::Writer(const std::string& path, std::uint32_t normalizer) : out_(path), normalizer_(normalizer) {
+    out_.begin(keys);
+}
+
+void Writer::push(std::string_view key, double score) {
+    if (score_of_.size() == most_terms) throw std::invalid_argument("more than 2,147,483,647 terms");
+    if (key.size() > longest_key) throw std::invalid_argument("a term of more than 2,147,483,647 bytes");
+    if (!std::isfinite(score)) throw std::invalid_argument("a score that is not finite");
+    if (!score_of_.empty() && key <= last_) throw std::invalid_argument("terms that do not rise");
+
+    const auto both = std::mismatch(key.begin(), key.end(), last_.begin(), last_.end());
+    const auto shared = static_cast<std::size_t>(both.first - key.begin());
+    close_prefixes(shared);
+    const auto lex = static_cast<std::uint32_t>(score_of_.size());
+    begun_.resize(key.size(), lex);
+
+    const bool head = lex % block_terms == 0;
+    if (head) block_starts_.push_back(key_bytes_);
+    encoded_.clear();
+    append_entry(encoded_, head ? 0 : shared, key.substr(head ? 0 : shared));
+    out_.write(encoded_);
+    key_bytes_ += encoded_.size();
+    longest_ = std::max<std::uint64_t>(longest_, key.size());
+    last_ = key;
+    score_of_.push_back(score == 0.0 ? 0.0 : score);  // -0.0 becomes 0.0, equal to it
+}
+
+// Those prefixes of the last key that are longer than `down_to` have seen all of their terms.
+void Writer::close_prefixes(std::size_t down_to) {
+    const auto end = static_cast<std::uint32_t>(score_of_.size());
+    for (std::size_t depth = begun_.size(); depth > down_to; --depth) {
+        const std::uint32_t lo = begun_[depth - 1];
+        if (end - lo < heavy) continue;
+        found_.push_back(
+            {lo, end, static_cast<std::uint32_t>(depth), static_cast<unsigned char>(last_[depth - 1])});
+    }
+    begun_.resize(down_to);
+}
+
+void Writer::finish() {
+    if (!begun_.empty()) close_prefixes(0);
+    found_.push_back({0, static_cast<std::uint32_t>(score_of_.size()), 0, 0});
+    block_starts_.push_back(key_bytes_);
+
+    out_.begin(blocks);
+    write_packed(out_, block_starts_, width_of(key_bytes_));
+    write_ranks();
+
+    Header header{};
+    header.terms = score_of_.size();
+    header.nodes = found_.size();
+    header.distinct_scores = distinct_scores_;
+    header.longest_key = longest_;
+    header.normalizer = normalizer_;
+    out_.finish(header);
+}
+
+void Writer::write_ranks() {
+    const std::size_t terms = score_of_.size();
+    std::vector<std::uint32_t> order(terms);
+    std::iota(order.begin(), order.end(), 0u);
+    std::stable_sort(order.begin(), order.end(),
+                     [this](std::uint32_t a, std::uint32_t b) { return score_of_[a] > score_of_[b]; });
+    std::vector<std::uint32_t> ranks(terms);
+    for (std::uint32_t rank = 0; rank < terms; ++rank) ranks[order[rank]] = rank;
+
+    const unsigned width = width_of(terms);
+    out_.begin(lex_to_rank);
+    write_packed(out_, ranks, width);
+    out_.begin(rank_to_lex);
+    write_packed(out_, order, width);
+    out_.begin(minima);
+    std::vector<std::uint32_t> below = ranks;
+    for (const std::uint64_t size : level_sizes(terms)) {
+        std::vector<std::uint32_t> level(size);
+        for (std::size_t i = 0; i < size; ++i) {
+            const auto first = below.begin() + static_cast<std::ptrdiff_t>(i * fan);
+            const auto last =
+                below.begin() + static_cast<std::ptrdiff_t>(std::min((i + 1) * fan, below.size()));
+            level[i] = *std::min_element(first, last);
+        }
+        write_packed(out_, level, width);
+        below = std::move(level);
+    }
+    write_nodes(ranks);
+    write_scores(order);
+}
+
+void Writer::write_nodes(const std::vector<std::uint32_t>& ranks) {
+    std::sort(found_.begin(), found_.end(), [](const Found& a, const Found& b) {
+        return a.depth != b.depth ? a.depth < b.depth : a.lo < b.lo;
+    });
+    std::vector<Node> tree(found_.size());
+    std::size_t child = 1;  // depth by depth, children come in the order of their parents
+    for (std::size_t i = 0; i < tree.size(); ++i) {
+        const Found& node = found_[i];
+        const std::size_t first = child;
+        while (child < found_.size() && found_[child].depth == node.depth + 1 && found_[child].lo < node.hi)
+            ++child;
+        tree[i] = {node.lo, node.hi, static_cast<std::uint32_t>(first),
+                   static_cast<std::uint32_t>(child - first)};
+    }
+
+    std::vector<Best> best(tree.size());
+    for (std::size_t i = tree.size(); i-- > 0;) {
+        const Node& node = tree[i];
+        std::uint32_t lex = node.lo;
+        const auto light_until = [&](std::uint32_t end) {
+            for (; lex < end; ++lex) best[i].offer(ranks[lex]);
+        };
+        for (std::uint32_t c = node.children; c < node.children + node.count; ++c) {
+            light_until(tree[c].lo);
+            for (const std::uint32_t rank : best[c]) best[i].offer(rank);
+            lex = tree[c].hi;
+        }
+        light_until(node.hi);
+    }
+
+    out_.begin(nodes);
+    out_.write(tree.data(), tree.size());
+    out_.begin(labels);
+    for (const Found& node : found_) out_.write(&node.label, 1);
+    out_.begin(lists);
+    std::vector<std::uint32_t> all;
+    all.reserve(tree.size() * listed);
+    for (const Best& one : best) all.insert(all.end(), one.begin(), one.whole_end());
+    write_packed(out_, all, width_of(ranks.size()));
+}
+
+void Writer::write_scores(const std::vector<std::uint32_t>& order) {
+    std::vector<std::uint64_t> bits((order.size() + 63) / 64);
+    std::vector<std::uint32_t> counts(bits.size());
+    std::vector<double> distinct;
+    for (std::size_t rank = 0; rank < order.size(); ++rank) {
+        if (rank % 64 == 0)
+            counts[rank / 64] = static_cast<std::uint32_t>(distinct.empty() ? 0 : distinct.size() - 1);
+        const double score = score_of_[order[rank]];
+        if (!distinct.empty() && score == distinct.back()) continue;
+        if (!distinct.empty()) bits[rank / 64] |= std::uint64_t{1} << (rank % 64);
+        distinct.push_back(score);
+    }
+    out_.begin(steps);
+    out_.write(bits.data(), bits.size());
+    out_.begin(step_counts);
+    out_.write(counts.data(), counts.size());
+    out_.begin(scores);
+    out_.write(distinct.data(), distinct.size());
+    distinct_scores_ = distinct.size();
+}
+
+}  // namespace pyfastlm::term_index

@@ -1,0 +1,83 @@
+"""Files of term indexes that were damaged: one clear error or the right answer, and nothing worse."""
+
+import random
+from pathlib import Path
+
+import pytest
+import terms as slow
+
+from pyfastlm.errors import InputError
+from pyfastlm.index import TermIndex
+
+HEADER = 384  # bytes before the first section
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("hostile") / "whole"
+    TermIndex.build(slow.some_terms(3000, seed=1).items(), path)
+    return path
+
+
+def ask(index: TermIndex) -> list[object]:
+    found: list[object] = [index.complete(prefix, k) for prefix in ("", "a", "abc") for k in (3, 40)]
+    found += [index.complete("abcd", max_edits=1), index.lookup("abcd"), index.score("ab"), len(index)]
+    found.append(index.complete_batch(["a", "b", "日"]).strings())
+    return found
+
+
+def test_every_byte_of_the_header(whole: Path, tmp_path: Path) -> None:
+    right = ask(TermIndex.open(whole))
+    refused = 0
+    for at in range(HEADER):
+        data = bytearray(whole.read_bytes())
+        data[at] ^= 1 << at % 8
+        (tmp_path / "x").write_bytes(data)
+        try:
+            assert ask(TermIndex.open(tmp_path / "x")) == right
+        except InputError as error:
+            assert str(error).startswith("path: ")
+            refused += 1
+    assert refused >= 336  # the rest is zeros that nobody reads
+
+
+@pytest.mark.parametrize("verify", [True, False])
+def test_damage_of_the_body(whole: Path, tmp_path: Path, verify: bool) -> None:
+    """With checksums every answer is right or refused; without them it may be wrong, and no more than that."""
+    right = ask(TermIndex.open(whole))
+    rng = random.Random(verify)
+    data = whole.read_bytes()
+    for _ in range(400):
+        damaged = bytearray(data)
+        for _ in range(rng.choice([1, 1, 1, 50])):
+            at = rng.randrange(HEADER, len(damaged))
+            damaged[at] = rng.randrange(256)
+        (tmp_path / "x").write_bytes(damaged)
+        try:
+            found = ask(TermIndex.open(tmp_path / "x", verify=verify, mmap=rng.random() < 0.5))
+        except InputError:
+            continue
+        assert found == right or not verify
+
+
+def test_every_kind_of_truncation(whole: Path, tmp_path: Path) -> None:
+    data = whole.read_bytes()
+    rng = random.Random(0)
+    for size in (0, 1, 335, 336, 383, 384, len(data) - 1, *(rng.randrange(len(data)) for _ in range(50))):
+        (tmp_path / "x").write_bytes(data[:size])
+        with pytest.raises(InputError, match="path: .* is not a whole term index: "):
+            TermIndex.open(tmp_path / "x")
+    (tmp_path / "x").write_bytes(data + b"\0" * 64)
+    with pytest.raises(InputError, match="bytes were written|were written"):
+        TermIndex.open(tmp_path / "x")
+
+
+def test_other_files_are_named_for_what_they_are(whole: Path, tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"PAR1" * 200)
+    with pytest.raises(InputError, match="not the file of a term index"):
+        TermIndex.open(tmp_path / "x")
+    data = bytearray(whole.read_bytes())
+    data[8] = 2
+    (tmp_path / "x").write_bytes(data)
+    with pytest.raises(InputError, match="of format version 2; this library reads version 1"):
+        TermIndex.open(tmp_path / "x")

@@ -1,0 +1,74 @@
+"""What a term index is judged by: every term compared with every query, slowly."""
+
+import random
+from collections.abc import Iterable, Mapping
+
+ALPHABET = "abcdeé日\0\xff "
+
+
+def osa(query: str, term: str) -> list[int]:
+    """Edits from ``query`` to each beginning of ``term``, the empty one first (optimal string alignment)."""
+    rows = [list(range(len(term) + 1))]
+    for i, a in enumerate(query, 1):
+        row = [i]
+        for j, b in enumerate(term, 1):
+            best = min(rows[i - 1][j] + 1, row[j - 1] + 1, rows[i - 1][j - 1] + (a != b))
+            if i > 1 and j > 1 and a == term[j - 2] and b == query[i - 2]:
+                best = min(best, rows[i - 2][j - 2] + 1)
+            row.append(best)
+        rows.append(row)
+    return rows[-1]
+
+
+def matches(
+    terms: Mapping[str, float], query: str, *, edits: int, fix_first: bool, whole: bool
+) -> list[tuple[int, str, float]]:
+    """All (distance, term, score) in the order of an answer."""
+    found = []
+    for term, score in terms.items():
+        steps = osa(query, term)
+        distance = steps[-1] if whole else min(steps)
+        if distance > edits or (fix_first and query and term[:1] != query[:1]):
+            continue
+        found.append((distance, -score, term.encode(), term, score))
+    return [(distance, term, score) for distance, _, _, term, score in sorted(found)]
+
+
+def completions(
+    terms: Mapping[str, float], prefix: str, k: int, *, edits: int = 0, fix_first: bool = True
+) -> list[tuple[str, float]]:
+    found = matches(terms, prefix, edits=edits, fix_first=fix_first, whole=False)
+    return [(term, score) for _, term, score in found[:k]]
+
+
+def completions_exactly(terms: Mapping[str, float], prefix: str, k: int) -> list[tuple[str, float]]:
+    """``completions`` without edits, for terms too long to be compared edit by edit."""
+    found = [(term, score) for term, score in terms.items() if term.startswith(prefix)]
+    return sorted(found, key=lambda item: (-item[1], item[0].encode()))[:k]
+
+
+def some_terms(count: int, seed: int, *, alphabet: str = ALPHABET, most: int = 9) -> dict[str, float]:
+    """Short terms of few letters with few scores: long shared prefixes, many neighbours, many ties."""
+    rng = random.Random(seed)
+    terms = {"".join(rng.choices(alphabet, k=rng.randrange(most))) for _ in range(count)}
+    return {term: rng.randrange(40) / 7 - 1 for term in sorted(terms)}
+
+
+def some_queries(terms: Iterable[str], count: int, seed: int) -> list[str]:
+    """Beginnings of terms, whole terms, both with an edit, and strings that begin no term."""
+    rng = random.Random(seed)
+    known = sorted(terms)
+    queries = ["", "zz"]
+    while len(queries) < count:
+        term = list(rng.choice(known) if known else "abc")[: rng.randrange(10)]
+        if rng.random() < 0.6 and len(term) > 1:
+            i = rng.randrange(len(term) - 1)
+            change = rng.randrange(4)
+            if change == 0:
+                term[i], term[i + 1] = term[i + 1], term[i]
+            elif change == 1:
+                del term[i]
+            else:
+                term[i : i + change - 1] = rng.choice("abcxé")
+        queries.append("".join(term))
+    return queries
