@@ -21,7 +21,7 @@ def texts(smollm2: LM, real_texts: None) -> list[str]:
     one_byte = ["a", "Z", "7", "\n", " ", "\x00", "~"]
     around_a_window = [cut(smollm2, "en", n, rng) for n in (LENGTH - 1, LENGTH, LENGTH + 1, 2 * LENGTH)]
     long = [cut(smollm2, source, n * LENGTH - 60, rng) for source, n in (("zh-cn", 5), ("de", WINDOWS))]
-    return [*one_byte, *around_a_window, *long, *corpus.documents(200, seed=2, median_bytes=24.0, sigma=1.0)]
+    return [*one_byte, *around_a_window, *long, *corpus.documents(200, seed=2, median_bytes=16.0, sigma=1.0)]
 
 
 def cut(lm: LM, source: str, tokens: int, rng: random.Random) -> str:
@@ -60,11 +60,11 @@ def test_order_and_company_do_not_matter(smollm2: LM, texts: list[str]) -> None:
         [texts[i] for i in reversed(chosen)]
     )
     assert [score.logp for score in together] == pytest.approx(
-        [score.logp for score in reversed(backwards)], abs=ROUNDING
+        [score.logp for score in reversed(backwards)], rel=2e-6, abs=ROUNDING
     )
     for i, score in [*zip(chosen, together, strict=True)][:10]:
         [alone] = scorer.rolling([texts[i]])
-        assert alone.logp == pytest.approx(score.logp, abs=ROUNDING)
+        assert alone.logp == pytest.approx(score.logp, rel=2e-6, abs=ROUNDING)
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +97,7 @@ def test_conditional(smollm2: LM, smollm2_exact: LM, pairs: list[tuple[str, str]
         assert score.n_tokens == truth.n_tokens
         assert score.is_greedy == greedy
     backwards = Scorer(smollm2, tokens_per_batch=200).conditional(pairs[::-1])[::-1]
-    assert [s.logp for s in scores] == pytest.approx([s.logp for s in backwards], abs=ROUNDING)
+    assert [s.logp for s in scores] == pytest.approx([s.logp for s in backwards], rel=2e-6, abs=ROUNDING)
     assert [s.is_greedy for s in scores] == [s.is_greedy for s in backwards]
 
 

@@ -191,7 +191,6 @@ void damage_is_noticed(const std::string& path, int mutations) {
 }  // namespace
 
 int main() {
-    skip_unless_isa_runs();
     const auto path =
         std::filesystem::temp_directory_path() / ("term_index_" + std::to_string(std::random_device()()));
     checksums_are_those_of_the_specification();

@@ -18,9 +18,9 @@ enum Section : std::size_t {
     lex_to_rank,  // Packed [terms]
     rank_to_lex,  // Packed [terms]
     minima,       // for each level: Packed, the least rank of every `fan` ranks or minima below (minima.hpp)
-    nodes,        // Node [nodes]: the prefixes of `heavy` terms or more, by (length, bytes); first ""
+    nodes,        // Node [nodes]: the prefixes of `node_terms` terms or more, by (length, bytes); first ""
     labels,       // one byte for each node: the last of its prefix
-    lists,        // Packed [nodes, listed]: the best ranks of each node, the best one first
+    lists,        // Packed [lists, listed]: the best ranks of a prefix of `list_terms` or more, the best first
     steps,        // a bit for each rank: whether its score differs from that of the rank before
     step_counts,  // uint32 for each 64 of those: how many bits are set before them
     scores,       // double: the different scores, descending
@@ -31,7 +31,7 @@ constexpr std::array<const char*, section_count> section_names{
     "keys",   "blocks", "lex_to_rank", "rank_to_lex", "minima", "nodes",
     "labels", "lists",  "steps",       "step_counts", "scores"};
 
-constexpr std::uint32_t block_terms = 16, heavy = 64, listed = 16, fan = 32;
+constexpr std::uint32_t block_terms = 16, node_terms = 16, list_terms = 64, listed = 16, fan = 32;
 constexpr std::uint64_t most_terms = 0x7fffffff;  // numbers reach Python as int32
 constexpr std::uint64_t longest_key = 0x7fffffff;
 constexpr std::uint32_t format_version = 1, byte_order = 0x01020304;
@@ -44,12 +44,12 @@ struct Part {
 struct Header {
     std::array<char, 8> magic;
     std::uint32_t version, byte_order;
-    std::uint64_t file_bytes, terms, nodes, distinct_scores, longest_key;
+    std::uint64_t file_bytes, terms, nodes, lists, distinct_scores, longest_key;
     std::uint32_t normalizer, unused;
     std::array<Part, section_count> parts;
     std::uint64_t checksum;  // of all bytes of the header before it
 };
-static_assert(sizeof(Header) == 336);
+static_assert(sizeof(Header) == 344);
 
 constexpr std::uint64_t aligned(std::uint64_t offset) { return (offset + 63) / 64 * 64; }
 
@@ -57,8 +57,12 @@ constexpr std::uint64_t aligned(std::uint64_t offset) { return (offset + 63) / 6
 struct Node {
     std::uint32_t lo, hi;           // lex numbers
     std::uint32_t children, count;  // nodes, in the order of their labels
+    std::uint32_t list;             // or no_list
+
+    [[nodiscard]] std::uint32_t size() const { return hi - lo; }
 };
-static_assert(sizeof(Node) == 16);
+static_assert(sizeof(Node) == 20);
+constexpr std::uint32_t no_list = 0xffffffff;
 
 // The file is not what `Writer` wrote.
 struct Damaged : std::runtime_error {

@@ -1,6 +1,8 @@
 #include "core/term_index/fuzzy.hpp"
 
 #include <algorithm>
+#include <array>
+#include <string>
 #include <utility>
 
 #include "core/term_index/edits.hpp"
@@ -8,92 +10,138 @@
 namespace pyfastlm::term_index {
 namespace {
 
-// Where a walk has come to: between two bytes of a term.
-struct Place {
-    Utf8 utf8;
-    EditState state;
-};
-
 enum class Verdict { open, accepted, dead };
 
+// Where a walk has come to, after some bytes of a term.
+template <int limit>
+struct Place {
+    Utf8 utf8;
+    EditState<limit> state;
+};
+
+template <int limit>
 class Walk {
   public:
-    Walk(const Map& map, std::string_view query, int edits, bool fix_first, Extent extent)
-        : map_(map), query_(code_points(query)), edits_(query_, edits), extent_(extent),
+    Walk(const Map& map, std::string_view query, bool fix_first, Extent extent)
+        : map_(map), query_(code_points(query)), edits_(query_), extent_(extent),
           fix_first_(fix_first && !query_.empty()) {}
 
-    std::vector<Range> run() {
-        const Place start{{}, edits_.start()};
+    std::vector<Found> run() {
+        const Place<limit> start{{}, edits_.start()};
+        const Node root = map_.node(0);
         if (extent_ == Extent::beginning && edits_.accepts(start.state) && !fix_first_)
-            take(map_.all());
+            take({root.lo, root.hi}, root.list);
         else
-            visit(start);
+            stack_.push_back({0, 0, start});
+        while (!stack_.empty()) {
+            const Visit visit = stack_.back();
+            stack_.pop_back();
+            path_.resize(visit.depth);
+            if (visit.depth > 0) path_.back() = static_cast<char>(map_.label(visit.node));
+            const Node node = map_.node(visit.node);
+            if (only_near(visit.place))
+                follow_near(node, visit.depth, visit.place);
+            else
+                follow_all(node, visit.depth, visit.place);
+        }
         return std::move(found_);
     }
 
-    Verdict step(Place& place, unsigned char byte) const {
+  private:
+    // A node that is still to be looked into; a stack of its own, for terms longer than a stack of calls.
+    struct Visit {
+        std::uint32_t node;
+        std::size_t depth;
+        Place<limit> place;
+    };
+
+    void take(Range range, std::uint32_t list) {
+        if (range.size() > 0) found_.push_back({range, list});
+    }
+
+    // No code point leads on but those of the query that could come next.
+    [[nodiscard]] bool only_near(const Place<limit>& place) const {
+        if (!place.utf8.whole()) return false;
+        if (fix_first_ && place.state.read == 0) return true;
+        return edits_.dead(edits_.step(place.state, Edits<limit>::nothing));
+    }
+
+    Verdict step(Place<limit>& place, unsigned char byte) const {
         if (!place.utf8.see(byte)) return Verdict::open;
         const std::uint32_t code_point = place.utf8.value();
         if (fix_first_ && place.state.read == 0 && code_point != query_[0]) return Verdict::dead;
         place.state = edits_.step(place.state, code_point);
         if (edits_.dead(place.state)) return Verdict::dead;
-        return extent_ == Extent::beginning && edits_.accepts(place.state) ? Verdict::accepted
-                                                                           : Verdict::open;
+        return extent_ == Extent::beginning && edits_.accepts(place.state) ? Verdict::accepted : Verdict::open;
     }
 
-    [[nodiscard]] bool accepts_end(const Place& place) const {
-        return extent_ == Extent::whole && edits_.accepts(place.state) &&
+    [[nodiscard]] bool accepts_end(const Place<limit>& place) const {
+        return extent_ == Extent::whole && place.utf8.whole() && edits_.accepts(place.state) &&
                !(fix_first_ && place.state.read == 0);
     }
 
-  private:
-    void take(Range range) {
-        if (!found_.empty() && found_.back().hi == range.lo)
-            found_.back().hi = range.hi;
-        else if (range.size() > 0)
-            found_.push_back(range);
+    void enter(std::uint32_t number, const Node& node, std::size_t depth, Verdict verdict,
+               const Place<limit>& place) {
+        if (verdict == Verdict::accepted) take({node.lo, node.hi}, node.list);
+        if (verdict == Verdict::open) stack_.push_back({number, depth, place});
     }
 
-    // A node that the walk has come to: what of its terms and children comes next.
-    struct Visit {
-        Node node;
-        Place place;
-        std::uint32_t lex, child;
-    };
+    void follow_all(const Node& node, std::size_t depth, const Place<limit>& place) {
+        std::uint32_t lex = node.lo;
+        for (std::uint32_t number = node.children; number < node.children + node.count; ++number) {
+            const Node child = map_.node(number);
+            if (child.lo < lex || child.hi > node.hi) throw Damaged("section nodes names what is not there");
+            scan({lex, child.lo}, depth, place);
+            lex = child.hi;
+            Place<limit> next = place;
+            const Verdict verdict = step(next, map_.label(number));
+            enter(number, child, depth + 1, verdict, next);
+        }
+        scan({lex, node.hi}, depth, place);
+    }
 
-    void visit(const Place& start) {
-        std::vector<Visit> path;  // its length is the depth: terms may be longer than a stack of calls
-        const auto enter = [&path](const Node& node, const Place& place) {
-            path.push_back({node, place, node.lo, node.children});
-        };
-        enter(map_.node(0), start);
-        while (!path.empty()) {
-            Visit& at = path.back();
-            if (at.child == at.node.children + at.node.count) {
-                scan({at.lex, at.node.hi}, path.size() - 1, at.place);
-                path.pop_back();
+    // The same where only a few bytes lead on.
+    void follow_near(const Node& node, std::size_t depth, const Place<limit>& place) {
+        if (accepts_end(place)) {
+            const std::uint32_t light = node.count > 0 ? map_.node(node.children).lo : node.hi;
+            if (light > node.lo) scan({node.lo, node.lo + 1}, depth, place);
+        }
+        std::array<unsigned char, Edits<limit>::near_positions> bytes;
+        std::size_t count = 0;
+        for (int i = 0; i < Edits<limit>::near_positions; ++i) {
+            const std::uint32_t code_point = edits_.near(place.state)[i];
+            if (code_point == Edits<limit>::nothing) continue;
+            const unsigned char byte = first_byte(code_point);
+            if (std::find(bytes.data(), bytes.data() + count, byte) == bytes.data() + count)
+                bytes[count++] = byte;
+        }
+        path_.push_back('\0');
+        for (std::size_t i = 0; i < count; ++i) {
+            Place<limit> next = place;
+            const Verdict verdict = step(next, bytes[i]);
+            if (verdict == Verdict::dead) continue;
+            Range gap{0, 0};
+            const std::uint32_t number = map_.child(node, bytes[i], gap);
+            if (number != no_node) {
+                enter(number, map_.node(number), depth + 1, verdict, next);
                 continue;
             }
-            const std::uint32_t number = at.child++;
-            const Node child = map_.node(number);
-            if (child.lo < at.lex || child.hi > at.node.hi)
-                throw Damaged("section nodes names what is not there");
-            scan({at.lex, child.lo}, path.size() - 1, at.place);
-            at.lex = child.hi;
-            Place there = at.place;
-            const Verdict verdict = step(there, map_.label(number));
-            if (verdict == Verdict::accepted) take({child.lo, child.hi});
-            if (verdict == Verdict::open) enter(child, there);
+            path_.back() = static_cast<char>(bytes[i]);
+            const Range range = find_in(map_, gap, depth, path_);
+            if (verdict == Verdict::accepted)
+                take(range, no_list);
+            else
+                scan(range, depth + 1, next);
         }
+        path_.pop_back();
     }
 
     // Terms one by one. They share `depth` bytes, which led to `place`.
-    void scan(Range range, std::size_t depth, const Place& place) {
+    void scan(Range range, std::size_t depth, const Place<limit>& place) {
         if (range.size() == 0) return;
         auto number = static_cast<std::uint32_t>(range.lo / block_terms);
         Entries entries = map_.block(number);
-        for (auto lex = static_cast<std::uint32_t>(number * block_terms); lex < range.lo; ++lex)
-            entries.next();
+        for (auto lex = static_cast<std::uint32_t>(number * block_terms); lex < range.lo; ++lex) entries.next();
         places_.assign(1, place);  // places_[i] is after i more bytes
         Verdict verdict = Verdict::open;
         for (std::uint32_t lex = range.lo; lex < range.hi; ++lex) {
@@ -106,45 +154,65 @@ class Walk {
                 if (known >= places_.size()) throw Damaged("a key shares more than there is");
                 places_.resize(known + 1);
                 verdict = Verdict::open;
-                for (std::size_t i = skipped; i < entry.length && verdict == Verdict::open; ++i) {
-                    Place next = places_.back();
-                    verdict = step(next, entry.suffix[i]);
-                    if (verdict == Verdict::open) places_.push_back(next);
+                Place<limit> at = places_.back();
+                for (std::size_t i = skipped; i < entry.length; ++i) {
+                    verdict = step(at, entry.suffix[i]);
+                    if (verdict != Verdict::open) break;
+                    places_.push_back(at);
                 }
             }
             if (verdict == Verdict::accepted || (verdict == Verdict::open && accepts_end(places_.back())))
-                take({lex, lex + 1});
+                take({lex, lex + 1}, no_list);
         }
     }
 
     const Map& map_;
     std::vector<std::uint32_t> query_;
-    Edits edits_;
+    Edits<limit> edits_;
     Extent extent_;
     bool fix_first_;
-    std::vector<Place> places_;
-    std::vector<Range> found_;
+    std::string path_;  // the bytes that lead to the node at hand
+    std::vector<Visit> stack_;
+    std::vector<Place<limit>> places_;
+    std::vector<Found> found_;
 };
 
 }  // namespace
 
-std::vector<Range> within(const Map& map, std::string_view query, int edits, bool fix_first, Extent extent) {
-    return Walk(map, query, edits, fix_first, extent).run();
+std::vector<Found> within(const Map& map, std::string_view query, int edits, bool fix_first, Extent extent) {
+    switch (edits) {
+        case 0: return Walk<0>(map, query, fix_first, extent).run();
+        case 1: return Walk<1>(map, query, fix_first, extent).run();
+        default: return Walk<2>(map, query, fix_first, extent).run();
+    }
 }
+
+namespace {
+
+template <int limit>
+bool is_within_limit(const std::vector<std::uint32_t>& term, const std::vector<std::uint32_t>& query, Extent extent) {
+    const Edits<limit> edits(query);
+    auto state = edits.start();
+    bool accepted = edits.accepts(state);
+    for (const std::uint32_t code_point : term) {
+        if (extent == Extent::beginning && accepted) return true;
+        state = edits.step(state, code_point);
+        if (edits.dead(state)) return false;
+        accepted = edits.accepts(state);
+    }
+    return accepted;
+}
+
+}  // namespace
 
 bool is_within(std::string_view term, std::string_view query, int edits, bool fix_first, Extent extent) {
     const std::vector<std::uint32_t> asked = code_points(query), read = code_points(term);
     if (fix_first && !asked.empty() && (read.empty() || read[0] != asked[0])) return false;
-    const Edits steps(asked, edits);
-    EditState state = steps.start();
-    bool accepted = steps.accepts(state);
-    for (const std::uint32_t code_point : read) {
-        if (extent == Extent::beginning && accepted) return true;
-        state = steps.step(state, code_point);
-        if (steps.dead(state)) return false;
-        accepted = steps.accepts(state);
+    switch (edits) {
+        case 0: return is_within_limit<0>(read, asked, extent);
+        case 1: return is_within_limit<1>(read, asked, extent);
+        default: return is_within_limit<2>(read, asked, extent);
     }
-    return accepted;
 }
 
 }  // namespace pyfastlm::term_index

@@ -6,15 +6,16 @@
 #include <vector>
 
 #include "core/term_index/map.hpp"
+#include "core/term_index/search.hpp"
 
 namespace pyfastlm::term_index {
 
 // What is compared with the query: any beginning of a term (the best one counts), or all of it.
 enum class Extent { beginning, whole };
 
-// Rising ranges, not overlapping, of the terms within `edits` of the query. `fix_first`: terms that have
-// another first code point than the query are none.
-std::vector<Range> within(const Map& map, std::string_view query, int edits, bool fix_first, Extent extent);
+// The terms within `edits` of the query; finds do not overlap. `fix_first`: terms that have another first code
+// point than the query are none.
+std::vector<Found> within(const Map& map, std::string_view query, int edits, bool fix_first, Extent extent);
 
 // The same for one term.
 bool is_within(std::string_view term, std::string_view query, int edits, bool fix_first, Extent extent);

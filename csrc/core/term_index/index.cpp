@@ -99,6 +99,7 @@ void Index::answers(const std::vector<std::string_view>& texts, const Query& que
 
 void Index::answer_locked(const Query& query, std::vector<Hit>& hits) const {
     const Map& map = *map_;
+    std::vector<std::uint32_t> ranks;
     hits.clear();
     for (int edits = 0; edits <= query.edits && hits.size() < query.k; ++edits) {
         const std::size_t before = hits.size();
@@ -107,16 +108,17 @@ void Index::answer_locked(const Query& query, std::vector<Hit>& hits) const {
                                 [rank](const Hit& hit) { return hit.rank == rank; });
         };
         const bool exact = edits == 0 && query.extent == Extent::beginning;
-        if (exact && hidden_.empty()) {
-            std::vector<std::uint32_t> ranks;
-            best(map, find(map, query.text), query.k, ranks);
-            for (const std::uint32_t rank : ranks) hits.push_back({rank, 0, map.score(rank), {}});
+        const std::vector<Found> found =
+            exact ? std::vector{find(map, query.text)}
+                  : within(map, query.text, edits, query.fix_first, query.extent);
+        if (hidden_.empty()) {
+            best(map, found, query.k, ranks);
+            for (const std::uint32_t rank : ranks)
+                if (hits.size() < query.k && new_rank(rank)) hits.push_back({rank, edits, map.score(rank), {}});
         } else {
-            BestFirst terms(map, exact ? std::vector{find(map, query.text).range}
-                                       : within(map, query.text, edits, query.fix_first, query.extent));
+            BestFirst terms(map, found);
             for (std::uint32_t rank, lex; hits.size() < query.k && terms.next(rank, lex);)
-                if (!hidden_.contains(lex) && new_rank(rank))
-                    hits.push_back({rank, edits, map.score(rank), {}});
+                if (!hidden_.contains(lex) && new_rank(rank)) hits.push_back({rank, edits, map.score(rank), {}});
         }
         if (changes_.empty()) continue;
 

@@ -54,7 +54,7 @@ std::uint64_t expected_bytes(const Header& header, std::size_t section) {
         }
         case nodes: return header.nodes * sizeof(Node);
         case labels: return header.nodes;
-        case lists: return packed_bytes(header.nodes * listed, width);
+        case lists: return packed_bytes(header.lists * listed, width);
         case steps: return (terms + 63) / 64 * sizeof(std::uint64_t);
         case step_counts: return (terms + 63) / 64 * sizeof(std::uint32_t);
         case scores: return header.distinct_scores * sizeof(double);
@@ -107,7 +107,7 @@ Map::Map(const std::string& path, bool verify, bool in_memory) {
     }
     nodes_ = reinterpret_cast<const Node*>(at(nodes));
     labels_ = at(labels);
-    lists_ = {at(lists), header().nodes * listed, width};
+    lists_ = {at(lists), header().lists * listed, width};
     steps_ = reinterpret_cast<const std::uint64_t*>(at(steps));
     step_counts_ = reinterpret_cast<const std::uint32_t*>(at(step_counts));
     scores_ = reinterpret_cast<const double*>(at(scores));
@@ -129,7 +129,7 @@ void Map::check_header(std::uint64_t file_bytes) const {
         throw Damaged("of " + std::to_string(file_bytes) + " bytes; " + std::to_string(h.file_bytes) +
                       " were written");
     // Every prefix ends with a byte that is in `keys`.
-    if (h.terms > most_terms || h.nodes == 0 || h.nodes > h.file_bytes || h.distinct_scores > h.terms ||
+    if (h.terms > most_terms || h.nodes == 0 || h.nodes > h.file_bytes || h.lists > h.nodes || h.distinct_scores > h.terms ||
         h.parts[keys].bytes > h.file_bytes)
         throw Damaged("the header makes no sense");
 }
@@ -172,7 +172,7 @@ void Map::key(std::uint32_t lex, std::string& to) const {
 Node Map::node(std::uint32_t number) const {
     const Node node = nodes_[number];
     if (node.lo > node.hi || node.hi > terms_ || node.count > header().nodes ||
-        node.children > header().nodes - node.count || (node.count > 0 && node.children <= number))
+        node.children > header().nodes - node.count || (node.list != no_list && node.list >= header().lists) || (node.count > 0 && node.children <= number))
         out_of_range("nodes");
     return node;
 }
@@ -188,8 +188,8 @@ std::uint32_t Map::child(const Node& parent, unsigned char label, Range& gap) co
     return no_node;
 }
 
-void Map::list(std::uint32_t node, std::uint32_t count, std::uint32_t* ranks) const {
-    for (std::uint32_t i = 0; i < count; ++i) ranks[i] = checked(lists_[node * listed + i], terms_, "lists");
+void Map::list(std::uint32_t number, std::uint32_t count, std::uint32_t* ranks) const {
+    for (std::uint32_t i = 0; i < count; ++i) ranks[i] = checked(lists_[std::uint64_t{number} * listed + i], terms_, "lists");
 }
 
 }  // namespace pyfastlm::term_index

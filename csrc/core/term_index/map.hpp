@@ -58,8 +58,8 @@ class Map {
     // label next but no node, and some around them.
     std::uint32_t child(const Node& parent, unsigned char label, Range& gap) const;
     [[nodiscard]] unsigned char label(std::uint32_t node) const { return labels_[node]; }
-    // The best ranks of a node, the first `count` (at most `listed`) of them.
-    void list(std::uint32_t node, std::uint32_t count, std::uint32_t* ranks) const;
+    // The first `count` (at most `listed`) ranks of a list.
+    void list(std::uint32_t number, std::uint32_t count, std::uint32_t* ranks) const;
 
     [[nodiscard]] const std::vector<Packed>& levels() const { return levels_; }
 

@@ -1,7 +1,10 @@
 #include "core/term_index/search.hpp"
 
+
 #include <algorithm>
 #include <cstring>
+
+#include "core/term_index/least.hpp"
 
 namespace pyfastlm::term_index {
 namespace {
@@ -87,19 +90,18 @@ Range find_in(const Map& map, Range gap, std::size_t depth, std::string_view pre
 }
 
 Found find(const Map& map, std::string_view prefix) {
-    std::uint32_t number = 0;
     Node node = map.node(0);
     for (std::size_t depth = 0; depth < prefix.size(); ++depth) {
         Range gap{0, 0};
-        number = map.child(node, static_cast<unsigned char>(prefix[depth]), gap);
+        const std::uint32_t number = map.child(node, static_cast<unsigned char>(prefix[depth]), gap);
         if (number == no_node) return {find_in(map, gap, depth, prefix)};
         node = map.node(number);
     }
-    return {{node.lo, node.hi}, number};
+    return {{node.lo, node.hi}, node.list};
 }
 
-BestFirst::BestFirst(const Map& map, const std::vector<Range>& ranges) : map_(map) {
-    for (const Range& range : ranges) cover(range);
+BestFirst::BestFirst(const Map& map, const std::vector<Found>& found) : map_(map) {
+    for (const Found& one : found) cover(one.range);
     std::make_heap(heap_.begin(), heap_.end(), worse);
 }
 
@@ -148,20 +150,38 @@ bool BestFirst::next(std::uint32_t& rank, std::uint32_t& lex) {
 void best(const Map& map, const Found& found, std::size_t k, std::vector<std::uint32_t>& ranks) {
     const auto count = std::min<std::size_t>(k, found.range.size());
     ranks.resize(count);
-    if (found.node != no_node && count <= listed) {
-        map.list(found.node, static_cast<std::uint32_t>(count), ranks.data());
+    if (found.list != no_list && count <= listed) {
+        map.list(found.list, static_cast<std::uint32_t>(count), ranks.data());
         return;
     }
-    if (found.range.size() <= heavy) {
-        std::uint32_t all[heavy];
+    if (found.range.size() <= list_terms) {
+        std::uint32_t all[list_terms];
         for (std::uint32_t i = 0; i < found.range.size(); ++i) all[i] = map.rank(found.range.lo + i);
         std::partial_sort_copy(all, all + found.range.size(), ranks.begin(), ranks.end());
         return;
     }
-    BestFirst terms(map, {found.range});
-    std::uint32_t lex = 0;
-    for (std::uint32_t& rank : ranks)
-        if (!terms.next(rank, lex)) throw Damaged("section minima names what is not there");
+    best(map, std::vector{found}, count, ranks);
+}
+
+void best(const Map& map, const std::vector<Found>& found, std::size_t k, std::vector<std::uint32_t>& ranks) {
+    if (k > listed) {
+        ranks.clear();
+        BestFirst terms(map, found);
+        for (std::uint32_t rank, lex; ranks.size() < k && terms.next(rank, lex);) ranks.push_back(rank);
+        return;
+    }
+    Least least(k);
+    for (const Found& one : found) {
+        if (one.list == no_list) {
+            for (std::uint32_t lex = one.range.lo; lex < one.range.hi; ++lex) least.offer(map.rank(lex));
+        } else {
+            std::uint32_t list[listed];
+            const auto count = std::min<std::uint32_t>(one.range.size(), static_cast<std::uint32_t>(k));
+            map.list(one.list, count, list);
+            for (std::uint32_t i = 0; i < count && least.offer(list[i]); ++i) continue;
+        }
+    }
+    ranks.assign(least.begin(), least.end());
 }
 
 }  // namespace pyfastlm::term_index

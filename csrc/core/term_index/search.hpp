@@ -10,10 +10,10 @@
 
 namespace pyfastlm::term_index {
 
-// The terms that begin with a prefix; `node` is that of the prefix, or no_node where they are few.
+// Terms that begin with a prefix, and its list of the best of them, or no_list where they are few.
 struct Found {
     Range range;
-    std::uint32_t node = no_node;
+    std::uint32_t list = no_list;
 };
 
 Found find(const Map& map, std::string_view prefix);
@@ -25,7 +25,7 @@ Range find_in(const Map& map, Range gap, std::size_t depth, std::string_view pre
 class BestFirst {
   public:
     // Ranges must not overlap.
-    BestFirst(const Map& map, const std::vector<Range>& ranges);
+    BestFirst(const Map& map, const std::vector<Found>& found);
 
     // The next term, or false where none is left.
     bool next(std::uint32_t& rank, std::uint32_t& lex);
@@ -46,5 +46,8 @@ class BestFirst {
 
 // The best `k` ranks of what was found, the best one first.
 void best(const Map& map, const Found& found, std::size_t k, std::vector<std::uint32_t>& ranks);
+
+// The same for several finds, which must not overlap.
+void best(const Map& map, const std::vector<Found>& found, std::size_t k, std::vector<std::uint32_t>& ranks);
 
 }  // namespace pyfastlm::term_index

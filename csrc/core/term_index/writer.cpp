@@ -9,6 +9,7 @@
 
 #include "core/term_index/bits.hpp"
 #include "core/term_index/entry.hpp"
+#include "core/term_index/least.hpp"
 #include "core/term_index/minima.hpp"
 
 namespace pyfastlm::term_index {
@@ -28,26 +29,6 @@ void write_packed(Output& out, const Numbers& numbers, unsigned width) {
     packer.finish();
     out.write(packer.bytes());
 }
-
-// The `listed` least of the ranks offered.
-class Best {
-  public:
-    void offer(std::uint32_t rank) {
-        if (count_ == listed && rank > ranks_[listed - 1]) return;
-        std::size_t i = count_ < listed ? count_++ : listed - 1;
-        for (; i > 0 && ranks_[i - 1] > rank; --i) ranks_[i] = ranks_[i - 1];
-        ranks_[i] = rank;
-    }
-    [[nodiscard]] const std::uint32_t* begin() const { return ranks_; }
-    [[nodiscard]] const std::uint32_t* end() const { return ranks_ + count_; }
-
-  private:
-    std::uint32_t ranks_[listed] = {};  // those not there stay 0
-    std::size_t count_ = 0;
-
-  public:
-    [[nodiscard]] const std::uint32_t* whole_end() const { return ranks_ + listed; }
-};
 
 }  // namespace
 
@@ -83,7 +64,7 @@ void Writer::close_prefixes(std::size_t down_to) {
     const auto end = static_cast<std::uint32_t>(score_of_.size());
     for (std::size_t depth = begun_.size(); depth > down_to; --depth) {
         const std::uint32_t lo = begun_[depth - 1];
-        if (end - lo < heavy) continue;
+        if (end - lo < node_terms) continue;
         found_.push_back(
             {lo, end, static_cast<std::uint32_t>(depth), static_cast<unsigned char>(last_[depth - 1])});
     }
@@ -102,6 +83,7 @@ void Writer::finish() {
     Header header{};
     header.terms = score_of_.size();
     header.nodes = found_.size();
+    header.lists = lists_;
     header.distinct_scores = distinct_scores_;
     header.longest_key = longest_;
     header.normalizer = normalizer_;
@@ -144,17 +126,19 @@ void Writer::write_nodes(const std::vector<std::uint32_t>& ranks) {
         return a.depth != b.depth ? a.depth < b.depth : a.lo < b.lo;
     });
     std::vector<Node> tree(found_.size());
+    lists_ = 0;
     std::size_t child = 1;  // depth by depth, children come in the order of their parents
     for (std::size_t i = 0; i < tree.size(); ++i) {
         const Found& node = found_[i];
         const std::size_t first = child;
         while (child < found_.size() && found_[child].depth == node.depth + 1 && found_[child].lo < node.hi)
             ++child;
-        tree[i] = {node.lo, node.hi, static_cast<std::uint32_t>(first),
-                   static_cast<std::uint32_t>(child - first)};
+        const bool has_list = node.hi - node.lo >= list_terms || i == 0;
+        tree[i] = {node.lo, node.hi, static_cast<std::uint32_t>(first), static_cast<std::uint32_t>(child - first),
+                   has_list ? lists_++ : no_list};
     }
 
-    std::vector<Best> best(tree.size());
+    std::vector<Least> best(tree.size());
     for (std::size_t i = tree.size(); i-- > 0;) {
         const Node& node = tree[i];
         std::uint32_t lex = node.lo;
@@ -175,8 +159,9 @@ void Writer::write_nodes(const std::vector<std::uint32_t>& ranks) {
     for (const Found& node : found_) out_.write(&node.label, 1);
     out_.begin(lists);
     std::vector<std::uint32_t> all;
-    all.reserve(tree.size() * listed);
-    for (const Best& one : best) all.insert(all.end(), one.begin(), one.whole_end());
+    all.reserve(std::size_t{lists_} * listed);
+    for (std::size_t i = 0; i < tree.size(); ++i)
+        if (tree[i].list != no_list) all.insert(all.end(), best[i].begin(), best[i].room_end());
     write_packed(out_, all, width_of(ranks.size()));
 }
 

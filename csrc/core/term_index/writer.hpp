@@ -43,6 +43,7 @@ class Writer {
     std::vector<std::uint32_t> begun_;  // for each prefix of the last key, but "": the first term that has it
     std::vector<Found> found_;
     std::uint64_t distinct_scores_ = 0;
+    std::uint32_t lists_ = 0;
 };
 
 }  // namespace pyfastlm::term_index
