@@ -14,22 +14,17 @@ one thread the file takes about 12 minutes. PYFASTLM_BENCH_LENGTH sets another L
 the number of turns.
 """
 
-import ctypes
-import json
 import os
-import subprocess
-import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
-from pathlib import Path
 from statistics import median
-from typing import Any
 
 import pytest
 import torch
+from memory import growth, in_fresh_process, linux_only
 from mrt5_inputs import (
     LENGTH,
     Inputs,
@@ -303,16 +298,10 @@ def test_where_the_time_goes(capsys: pytest.CaptureFixture[str]) -> None:
 SMALL = {"d_model": 256, "d_ff": 512, "num_layers": 2, "num_decoder_layers": 1, "delete_gate_layer": 1}
 TOKENS = LENGTH * 8
 MEMORY_LENGTHS = (LENGTH, 2 * LENGTH, 4 * LENGTH)
-CHILD = """
-import sys
-sys.path.insert(0, sys.argv[1])
-import bench_mrt5
-bench_mrt5.print_growth(sys.argv[2])
-"""
 
 
-def print_growth(name: str) -> None:
-    """In a process of its own: JSON, MiB by length for the encoder forward, and forward and backward."""
+def growth_by_length(name: str) -> list[list[float]]:
+    """In a process of its own: MiB by length for the encoder forward, and forward and backward."""
     torch.set_num_threads(1)
     ours = gated(**SMALL)
     peer = original_of(ours)
@@ -329,33 +318,14 @@ def print_growth(name: str) -> None:
             [growth(torch.inference_mode()(forward)), growth(lambda run=both: run().sum().backward())]
         )
         ours.zero_grad(), peer.zero_grad()
-    print(json.dumps(found[1:]))
+    return found[1:]
 
 
-def growth(run: Callable[[], Any]) -> float:
-    """MiB."""
-    ctypes.CDLL(None).malloc_trim(0)
-    before = resident("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts from here
-    run()
-    return (resident("VmHWM") - before) / 1024
-
-
-def resident(what: str) -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith(what)).split()[1])
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/self/status")
+@linux_only
 def test_memory_is_flat(capsys: pytest.CaptureFixture[str]) -> None:
     """B * L stays the same, so what is not L x L does too."""
-    found = {}
-    for name in ("pyfastlm", "original"):
-        command = [sys.executable, "-c", CHILD, str(Path(__file__).parent), name]
-        # Each tensor a mapping of its own, which is given back when it is freed.
-        environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": "65536"}
-        done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
-        found[name] = json.loads(done.stdout.splitlines()[-1])
+    names = ("pyfastlm", "original")
+    found = {name: in_fresh_process("bench_mrt5", "growth_by_length", name) for name in names}
     with capsys.disabled():
         print(f"\nMiB at L {MEMORY_LENGTHS}, {TOKENS:,} tokens:")
         for i, what in enumerate(("encoder forward, half kept", "forward and backward, soft")):

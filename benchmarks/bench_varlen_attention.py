@@ -14,6 +14,7 @@ from functools import cache, partial
 import pytest
 import torch
 import torch.nn.functional as F
+from memory import growth, in_fresh_process, linux_only
 from torch import Tensor
 
 from pyfastlm.ops import t5_bias_table, varlen_attention
@@ -29,16 +30,16 @@ SHAPES = [*LENGTHS, *(f"{name}, holes" for name in LENGTHS)]
 
 
 class Inputs:
-    def __init__(self, name: str) -> None:
+    def __init__(self, lengths: list[int], spread: int = 1) -> None:
+        """``spread``: how many times as long the sequences were before tokens were deleted."""
         random = torch.Generator().manual_seed(0)
-        self.lengths = LENGTHS[name.removesuffix(", holes")]
+        self.lengths = lengths
         rows = sum(self.lengths)
         self.q, self.k, self.v = (torch.randn(rows, HEADS, DIM, generator=random) for _ in range(3))
         self.q *= DIM**-0.5  # scores of a trained model; T5 itself does not scale
         self.table = t5_bias_table(torch.randn(32, HEADS, generator=random))
         self.gate = -3 * torch.rand(rows, generator=random)
         self.cu_seqlens = torch.tensor([0, *self.lengths]).cumsum(0).int()
-        spread = 4 if name.endswith("holes") else 1
         self.positions = torch.cat(
             [torch.randperm(spread * n, generator=random)[:n].sort().values for n in self.lengths]
         ).int()
@@ -71,9 +72,11 @@ class Inputs:
         return tuple(t.contiguous() for t in (q, k, v, gate, bias))
 
 
-@cache
-def inputs(name: str) -> Inputs:
-    return Inputs(name)
+def made(name: str) -> Inputs:
+    return Inputs(LENGTHS[name.removesuffix(", holes")], 4 if name.endswith("holes") else 1)
+
+
+inputs = cache(made)
 
 
 def ours(x: Inputs, *, gate: bool = False, bias: bool = True) -> Tensor:
@@ -200,7 +203,7 @@ TRAINING: dict[str, Callable[[Inputs], Tensor]] = {
 @pytest.mark.parametrize("shape", SHAPES)
 def test_forward_and_backward(benchmark, shape: str, peer: str) -> None:
     benchmark.group = f"forward and backward, trained bias and gate, {shape}"
-    x = Inputs(shape)
+    x = made(shape)
     leaves = [t.requires_grad_() for t in (x.q, x.k, x.v, x.table, x.gate)]
     upstream = torch.randn(x.q.shape, generator=torch.Generator().manual_seed(1))
 
@@ -211,3 +214,53 @@ def test_forward_and_backward(benchmark, shape: str, peer: str) -> None:
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-3)
     benchmark.pedantic(gradients, (TRAINING[peer],), rounds=5, warmup_rounds=1)
     benchmark.extra_info["gflops"] = 3.5 * x.flop / benchmark.stats.stats.min / 1e9
+
+
+# Memory: peak resident memory that a call adds beyond its result and the gradients, in a fresh process for
+# each contender and with one thread: each thread has scratch of its own. The incoming gradient is an input;
+# SDPA makes its bias from the table in every call.
+
+MIB = 2**20
+MEMORY_LENGTHS = {
+    "1 x 1024": [1024],
+    "1 x 4096": [4096],
+    "1 x 16384": [16384],
+    "4 x 1024": [1024] * 4,
+}
+MEASURED = {"pyfastlm": tuple(MEMORY_LENGTHS), "sdpa_by_sequence": ("1 x 1024", "1 x 4096")}
+
+
+def extra_memory(peer: str) -> dict[str, list[float]]:
+    """In a process of its own: MiB by shape for forward, and forward and backward."""
+    torch.set_num_threads(1)
+    extra(TRAINING[peer], [64])  # the first call loads what is loaded late
+    return {shape: extra(TRAINING[peer], MEMORY_LENGTHS[shape]) for shape in MEASURED[peer]}
+
+
+def extra(run: Callable[[Inputs], Tensor], lengths: list[int]) -> list[float]:
+    x = Inputs(lengths)
+    upstream = torch.ones_like(x.q)
+    forward = growth(torch.inference_mode()(partial(run, x)))
+    leaves = [t.requires_grad_() for t in (x.q, x.k, x.v, x.table, x.gate)]
+    both = growth(lambda: torch.autograd.grad(run(x), leaves, upstream))
+    result, gradients = x.q.nbytes / MIB, sum(t.nbytes for t in leaves) / MIB
+    return [forward - result, both - result - gradients]
+
+
+@linux_only
+def test_memory_is_linear(capsys: pytest.CaptureFixture[str]) -> None:
+    found = {peer: in_fresh_process("bench_varlen_attention", "extra_memory", peer) for peer in MEASURED}
+    dense = {shape: 4 * HEADS * max(lengths) ** 2 / MIB for shape, lengths in MEMORY_LENGTHS.items()}
+    with capsys.disabled():
+        print("\nMiB beyond inputs, result and gradients: forward; forward and backward")
+        for shape in MEMORY_LENGTHS:
+            print(f"{shape}: one [H, L, L] {dense[shape]:,.0f}", end="")
+            for peer, extras in found.items():
+                if shape in extras:
+                    print(", {} {:,.2f}; {:,.2f}".format(peer, *extras[shape]), end="")
+            print()
+    ours = found["pyfastlm"]
+    assert ours["4 x 1024"][0] <= 8
+    for middle, long in zip(ours["1 x 4096"], ours["1 x 16384"], strict=True):
+        assert long <= 6 * middle  # four times the tokens; an [H, L, L] would make it 16
+        assert long <= dense["1 x 16384"] / 100

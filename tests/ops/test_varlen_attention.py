@@ -1,6 +1,8 @@
 """ops.varlen_attention against all scores at once in double precision: values, gradients, edges, refusals."""
 
+import sys
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 import torch
@@ -239,6 +241,21 @@ def test_a_row_depends_neither_on_the_others_nor_on_threads(monkeypatch):
         **options,
     )
     assert torch.equal(alone, runs[0][0][rows])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/self/status")
+def test_no_scores_are_kept():
+    """All of them would be 256 MiB: too much for malloc to take from what an earlier test gave back."""
+
+    def resident(what: str) -> int:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return int(next(line for line in lines if line.startswith(what)).split()[1])
+
+    problem = Problem(([8192], [8192]), {"table": 16, "keys": True}, torch.float32, heads=1, dim=8)
+    before = resident("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")  # the peak starts from here
+    problem.run("native")
+    assert resident("VmHWM") - before < 32 * 1024
 
 
 def test_views_are_read_in_place():

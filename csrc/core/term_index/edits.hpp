@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -18,19 +19,17 @@ namespace pyfastlm::term_index {
 
 constexpr int most_edits = 2;
 
-template <int limit>
+// Eight bits for each set, `reached` from the lowest on and `swapped` above; one word, because a state is copied
+// for each byte that is read.
 struct EditState {
-    std::array<std::uint8_t, limit + 1> reached{};
-    std::array<std::uint8_t, limit> swapped{};
+    std::uint64_t sets = 0;
     std::uint32_t read = 0;  // code points
 };
 
 template <int limit>
 class Edits {
   public:
-    using State = EditState<limit>;
     static constexpr std::uint32_t nothing = 0xffffffff;  // no code point, and none of any query
-    static constexpr int near_positions = 2 * limit + 3;
 
     explicit Edits(const std::vector<std::uint32_t>& query) : length_(static_cast<std::int64_t>(query.size())) {
         padded_.assign(query.size() + 2 * margin, nothing);
@@ -40,39 +39,49 @@ class Edits {
             if (query[i] < places_.size()) places_[query[i]] |= std::uint64_t{1} << (i + margin);
     }
 
-    [[nodiscard]] State start() const {
-        State state;
-        unsigned reached = 1u << limit;
-        for (std::uint8_t& positions : state.reached) {
-            positions = static_cast<std::uint8_t>(reached);
-            reached = (reached | reached << 1) & possible(0);
+    [[nodiscard]] EditState start() const {
+        EditState state;
+        unsigned now = 1u << limit;
+        for (unsigned j = 0; j <= limit; ++j) {
+            state.sets |= std::uint64_t{now} << 8 * j;
+            now = (now | now << 1) & possible(0);
         }
         return state;
     }
 
-    // The code points of the query that could come next, and `nothing` beyond its ends.
-    [[nodiscard]] const std::uint32_t* near(const State& from) const {
-        return padded_.data() + from.read + margin - limit - 1;
+    // Calls `use` with each code point after which the state is not what it is after any other.
+    template <class Use>
+    void for_near(EditState from, Use use) const {
+        unsigned alive = 0, positions = 0;
+        for (unsigned j = 0; j <= limit; ++j) {
+            if (j < limit) positions |= reached(from, j) << 2 | swapped(from, j);
+            alive |= reached(from, j);
+        }
+        positions |= alive << 1;
+        const std::uint32_t* const window = near(from);
+        for (; positions != 0; positions &= positions - 1) {
+            const std::uint32_t code_point = window[std::countr_zero(positions)];
+            if (code_point != nothing) use(code_point);
+        }
     }
 
     // `from` must not be dead.
-    [[nodiscard]] State step(const State& from, std::uint32_t code_point) const {
+    [[nodiscard]] EditState step(EditState from, std::uint32_t code_point) const {
         const unsigned equal = equal_near(from, code_point);
-        State to;
-        to.read = from.read + 1;
-        const unsigned allowed = possible(to.read);
+        const unsigned allowed = possible(from.read + 1);
+        EditState to{0, from.read + 1};
         unsigned fewer_before = 0, fewer_now = 0, swapped_before = 0;
-        for (std::size_t j = 0; j <= limit; ++j) {
-            const unsigned before = from.reached[j];
+        for (unsigned j = 0; j <= limit; ++j) {
+            const unsigned before = reached(from, j);
             unsigned now = before & equal >> 1;
             now |= fewer_before | fewer_before >> 1;  // a substitution, an insertion
             now |= fewer_now << 1;                    // a deletion
             now |= swapped_before & equal;            // the end of a transposition
             now &= allowed;
-            to.reached[j] = static_cast<std::uint8_t>(now);
+            to.sets |= std::uint64_t{now} << 8 * j;
             if (j < limit) {
-                to.swapped[j] = static_cast<std::uint8_t>(before & equal >> 2);
-                swapped_before = from.swapped[j];
+                to.sets |= std::uint64_t{before & equal >> 2} << swapped_shift(j);
+                swapped_before = swapped(from, j);
             }
             fewer_before = before, fewer_now = now;
         }
@@ -80,23 +89,33 @@ class Edits {
     }
 
     // No way on from here leads to the query.
-    [[nodiscard]] bool dead(const State& state) const {
-        unsigned any = state.reached[limit];
-        for (const unsigned positions : state.swapped) any |= positions;
-        return any == 0;
-    }
+    [[nodiscard]] bool dead(EditState state) const { return state.sets >> 8 * limit == 0; }
 
     // What was read is the query with `limit` edits at most.
-    [[nodiscard]] bool accepts(const State& state) const {
+    [[nodiscard]] bool accepts(EditState state) const {
         const std::int64_t e = length_ - state.read + limit;
-        return e >= 0 && e <= 2 * limit && (state.reached[limit] >> e & 1) != 0;
+        return e >= 0 && e <= 2 * limit && (reached(state, limit) >> e & 1) != 0;
     }
 
   private:
+    static constexpr int near_positions = 2 * limit + 3;
     static constexpr std::size_t margin = 2 * limit + 2;
 
+    static unsigned reached(EditState state, unsigned j) {
+        return static_cast<unsigned>(state.sets >> 8 * j) & 0xff;
+    }
+    static unsigned swapped(EditState state, unsigned j) {
+        return static_cast<unsigned>(state.sets >> swapped_shift(j)) & 0xff;
+    }
+    static constexpr unsigned swapped_shift(unsigned j) { return 8 * (limit + 1 + j); }
+
+    // The code points of the query at positions t - limit - 1 ... t + limit + 1, `nothing` beyond its ends.
+    [[nodiscard]] const std::uint32_t* near(EditState from) const {
+        return padded_.data() + from.read + margin - limit - 1;
+    }
+
     // Bit e + 1 says that the code point is the query's at position t + e - limit, for e = -1 ... 2 limit + 1.
-    [[nodiscard]] unsigned equal_near(const State& from, std::uint32_t code_point) const {
+    [[nodiscard]] unsigned equal_near(EditState from, std::uint32_t code_point) const {
         if (short_ && code_point < places_.size()) [[likely]] {
             const std::uint64_t bits = places_[code_point] >> (from.read + margin - limit - 1);
             return static_cast<unsigned>(bits) & ((1u << near_positions) - 1);
@@ -130,29 +149,29 @@ class Utf8 {
   public:
     // True where `byte` completes a code point.
     bool see(unsigned char byte) {
-        if (left_ > 0 && (byte & 0xc0) == 0x80) {
-            value_ = value_ << 6 | (byte & 0x3f);
-            return --left_ == 0;
-        }
         if (byte < 0x80) {
-            value_ = byte;
-        } else if (byte >= 0xc0 && byte < 0xf8) {
-            left_ = byte < 0xe0 ? 1 : byte < 0xf0 ? 2 : 3;
-            value_ = byte & (0x3fu >> left_);
-            return false;
-        } else {
-            value_ = 0x110000u + byte;
+            state_ = byte;
+            return true;
         }
-        left_ = 0;
-        return true;
+        const std::uint32_t left = state_ >> 24;
+        if (left > 0 && (byte & 0xc0) == 0x80) {
+            state_ = (left - 1) << 24 | (value() << 6 & 0xffffff) | (byte & 0x3f);
+            return left == 1;
+        }
+        if (byte < 0xc0 || byte >= 0xf8) {
+            state_ = 0x110000u + byte;
+            return true;
+        }
+        const std::uint32_t follow = byte < 0xe0 ? 1 : byte < 0xf0 ? 2 : 3;
+        state_ = follow << 24 | (byte & (0x3fu >> follow));
+        return false;
     }
-    [[nodiscard]] std::uint32_t value() const { return value_; }
+    [[nodiscard]] std::uint32_t value() const { return state_ & 0xffffff; }
     // Between two code points.
-    [[nodiscard]] bool whole() const { return left_ == 0; }
+    [[nodiscard]] bool whole() const { return state_ < 1u << 24; }
 
   private:
-    std::uint32_t value_ = 0;
-    int left_ = 0;
+    std::uint32_t state_ = 0;  // bytes to come in the highest eight bits, what was read in the others
 };
 
 // The byte that a code point begins with.

@@ -18,7 +18,7 @@ enum Section : std::size_t {
     lex_to_rank,  // Packed [terms]
     rank_to_lex,  // Packed [terms]
     minima,       // for each level: Packed, the least rank of every `fan` ranks or minima below (minima.hpp)
-    nodes,        // Node [nodes]: the prefixes of `node_terms` terms or more, by (length, bytes); first ""
+    nodes,        // Node [nodes + 1]: the prefixes of `node_terms` terms or more, by (length, bytes); first ""
     labels,       // one byte for each node: the last of its prefix
     lists,        // Packed [lists, listed]: the best ranks of a prefix of `list_terms` or more, the best first
     steps,        // a bit for each rank: whether its score differs from that of the rank before
@@ -55,13 +55,12 @@ constexpr std::uint64_t aligned(std::uint64_t offset) { return (offset + 63) / 6
 
 // The terms that share a prefix, and the nodes of one byte more.
 struct Node {
-    std::uint32_t lo, hi;           // lex numbers
-    std::uint32_t children, count;  // nodes, in the order of their labels
-    std::uint32_t list;             // or no_list
-
-    [[nodiscard]] std::uint32_t size() const { return hi - lo; }
+    std::uint32_t lo, hi;    // lex numbers
+    std::uint32_t children;  // the first one; they end where those of the next node begin
+    std::uint32_t list;      // or no_list
+    std::uint64_t light;     // bit b % 64: a byte b follows that leads to no node
 };
-static_assert(sizeof(Node) == 20);
+static_assert(sizeof(Node) == 24);
 constexpr std::uint32_t no_list = 0xffffffff;
 
 // The file is not what `Writer` wrote.

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <string>
 #include <utility>
 
 #include "core/term_index/edits.hpp"
@@ -13,10 +12,9 @@ namespace {
 enum class Verdict { open, accepted, dead };
 
 // Where a walk has come to, after some bytes of a term.
-template <int limit>
 struct Place {
+    EditState state;
     Utf8 utf8;
-    EditState<limit> state;
 };
 
 template <int limit>
@@ -27,8 +25,8 @@ class Walk {
           fix_first_(fix_first && !query_.empty()) {}
 
     std::vector<Found> run() {
-        const Place<limit> start{{}, edits_.start()};
-        const Node root = map_.node(0);
+        const Place start{edits_.start(), {}};
+        const Inner root = map_.node(0);
         if (extent_ == Extent::beginning && edits_.accepts(start.state) && !fix_first_)
             take({root.lo, root.hi}, root.list);
         else
@@ -36,13 +34,15 @@ class Walk {
         while (!stack_.empty()) {
             const Visit visit = stack_.back();
             stack_.pop_back();
-            path_.resize(visit.depth);
-            if (visit.depth > 0) path_.back() = static_cast<char>(map_.label(visit.node));
-            const Node node = map_.node(visit.node);
+            const Inner node = map_.node(visit.node);
             if (only_near(visit.place))
                 follow_near(node, visit.depth, visit.place);
             else
                 follow_all(node, visit.depth, visit.place);
+        }
+        for (std::size_t i = 0; i < light_.size(); ++i) {
+            if (i + ahead < light_.size()) map_.prefetch_block(light_[i + ahead].range.lo / block_terms);
+            scan(light_[i]);
         }
         return std::move(found_);
     }
@@ -52,21 +52,34 @@ class Walk {
     struct Visit {
         std::uint32_t node;
         std::size_t depth;
-        Place<limit> place;
+        Place place;
     };
+
+    // Terms that lead to no node, which share `depth` bytes. They lie far apart, so they are kept for the end and
+    // fetched some time before they are read.
+    struct Light {
+        Range range;
+        std::size_t depth;
+        Place place;
+    };
+    static constexpr std::size_t ahead = 8;
+
+    void later(Range range, std::size_t depth, Place place) {
+        if (range.size() > 0) light_.push_back({range, depth, place});
+    }
 
     void take(Range range, std::uint32_t list) {
         if (range.size() > 0) found_.push_back({range, list});
     }
 
     // No code point leads on but those of the query that could come next.
-    [[nodiscard]] bool only_near(const Place<limit>& place) const {
+    [[nodiscard]] bool only_near(Place place) const {
         if (!place.utf8.whole()) return false;
         if (fix_first_ && place.state.read == 0) return true;
         return edits_.dead(edits_.step(place.state, Edits<limit>::nothing));
     }
 
-    Verdict step(Place<limit>& place, unsigned char byte) const {
+    Verdict step(Place& place, unsigned char byte) const {
         if (!place.utf8.see(byte)) return Verdict::open;
         const std::uint32_t code_point = place.utf8.value();
         if (fix_first_ && place.state.read == 0 && code_point != query_[0]) return Verdict::dead;
@@ -75,93 +88,95 @@ class Walk {
         return extent_ == Extent::beginning && edits_.accepts(place.state) ? Verdict::accepted : Verdict::open;
     }
 
-    [[nodiscard]] bool accepts_end(const Place<limit>& place) const {
+    [[nodiscard]] bool accepts_end(Place place) const {
         return extent_ == Extent::whole && place.utf8.whole() && edits_.accepts(place.state) &&
                !(fix_first_ && place.state.read == 0);
     }
 
-    void enter(std::uint32_t number, const Node& node, std::size_t depth, Verdict verdict,
-               const Place<limit>& place) {
+    void enter(std::uint32_t number, const Inner& node, std::size_t depth, Verdict verdict,
+               Place place) {
         if (verdict == Verdict::accepted) take({node.lo, node.hi}, node.list);
-        if (verdict == Verdict::open) stack_.push_back({number, depth, place});
+        if (verdict != Verdict::open) return;
+        map_.prefetch_node(number);
+        stack_.push_back({number, depth, place});
     }
 
-    void follow_all(const Node& node, std::size_t depth, const Place<limit>& place) {
+    void follow_all(const Inner& node, std::size_t depth, Place place) {
         std::uint32_t lex = node.lo;
         for (std::uint32_t number = node.children; number < node.children + node.count; ++number) {
-            const Node child = map_.node(number);
+            const Inner child = map_.node(number);
             if (child.lo < lex || child.hi > node.hi) throw Damaged("section nodes names what is not there");
-            scan({lex, child.lo}, depth, place);
+            later({lex, child.lo}, depth, place);
             lex = child.hi;
-            Place<limit> next = place;
+            Place next = place;
             const Verdict verdict = step(next, map_.label(number));
             enter(number, child, depth + 1, verdict, next);
         }
-        scan({lex, node.hi}, depth, place);
+        later({lex, node.hi}, depth, place);
     }
 
     // The same where only a few bytes lead on.
-    void follow_near(const Node& node, std::size_t depth, const Place<limit>& place) {
-        if (accepts_end(place)) {
-            const std::uint32_t light = node.count > 0 ? map_.node(node.children).lo : node.hi;
-            if (light > node.lo) scan({node.lo, node.lo + 1}, depth, place);
-        }
-        std::array<unsigned char, Edits<limit>::near_positions> bytes;
+    void follow_near(const Inner& node, std::size_t depth, Place place) {
+        std::array<unsigned char, 3 * most_edits + 3> bytes{};
         std::size_t count = 0;
-        for (int i = 0; i < Edits<limit>::near_positions; ++i) {
-            const std::uint32_t code_point = edits_.near(place.state)[i];
-            if (code_point == Edits<limit>::nothing) continue;
+        const auto note = [&](std::uint32_t code_point) {
             const unsigned char byte = first_byte(code_point);
             if (std::find(bytes.data(), bytes.data() + count, byte) == bytes.data() + count)
                 bytes[count++] = byte;
-        }
-        path_.push_back('\0');
+        };
+        if (fix_first_ && place.state.read == 0)
+            note(query_[0]);
+        else
+            edits_.for_near(place.state, note);
+
+        const std::size_t before = light_.size();
+        const auto once = [&](Range gap) {
+            for (std::size_t i = before; i < light_.size(); ++i)
+                if (light_[i].range.lo == gap.lo) return;
+            later(gap, depth, place);
+        };
+        if (accepts_end(place)) once({node.lo, node.count > 0 ? map_.node(node.children).lo : node.hi});
         for (std::size_t i = 0; i < count; ++i) {
-            Place<limit> next = place;
-            const Verdict verdict = step(next, bytes[i]);
-            if (verdict == Verdict::dead) continue;
             Range gap{0, 0};
             const std::uint32_t number = map_.child(node, bytes[i], gap);
-            if (number != no_node) {
-                enter(number, map_.node(number), depth + 1, verdict, next);
+            if (number == no_node) {
+                once(gap);
                 continue;
             }
-            path_.back() = static_cast<char>(bytes[i]);
-            const Range range = find_in(map_, gap, depth, path_);
-            if (verdict == Verdict::accepted)
-                take(range, no_list);
-            else
-                scan(range, depth + 1, next);
+            Place next = place;
+            const Verdict verdict = step(next, bytes[i]);
+            enter(number, map_.node(number), depth + 1, verdict, next);
         }
-        path_.pop_back();
     }
 
-    // Terms one by one. They share `depth` bytes, which led to `place`.
-    void scan(Range range, std::size_t depth, const Place<limit>& place) {
-        if (range.size() == 0) return;
+    // Terms one by one. What was found out about one holds for the next as far as they begin with the same bytes.
+    void scan(const Light& light) {
+        const auto& [range, depth, place] = light;
         auto number = static_cast<std::uint32_t>(range.lo / block_terms);
         Entries entries = map_.block(number);
         for (auto lex = static_cast<std::uint32_t>(number * block_terms); lex < range.lo; ++lex) entries.next();
-        places_.assign(1, place);  // places_[i] is after i more bytes
+        places_[0] = place;         // places_[i] is after i more bytes
+        std::size_t places = 1;  // that the last term went through
         Verdict verdict = Verdict::open;
         for (std::uint32_t lex = range.lo; lex < range.hi; ++lex) {
             if (lex == (number + 1) * block_terms) entries = map_.block(++number);
             const Entry entry = entries.next();
             const std::size_t known = std::max(entry.shared, depth) - depth;
-            const std::size_t skipped = std::max(entry.shared, depth) - entry.shared;
+            const std::size_t skipped = depth + known - entry.shared;
             if (skipped > entry.length) throw Damaged("a key is shorter than its prefix");
-            if (verdict == Verdict::open || known < places_.size()) {
-                if (known >= places_.size()) throw Damaged("a key shares more than there is");
-                places_.resize(known + 1);
+            if (verdict == Verdict::open || known < places) {
+                if (known >= places) throw Damaged("a key shares more than there is");
+                places = known + 1;
+                Place at = places_[known];
                 verdict = Verdict::open;
-                Place<limit> at = places_.back();
                 for (std::size_t i = skipped; i < entry.length; ++i) {
                     verdict = step(at, entry.suffix[i]);
                     if (verdict != Verdict::open) break;
-                    places_.push_back(at);
+                    if (places == places_.size()) places_.resize(2 * places);
+                    places_[places++] = at;
                 }
             }
-            if (verdict == Verdict::accepted || (verdict == Verdict::open && accepts_end(places_.back())))
+            if (verdict == Verdict::accepted || (verdict == Verdict::open && accepts_end(places_[places - 1])))
                 take({lex, lex + 1}, no_list);
         }
     }
@@ -171,9 +186,9 @@ class Walk {
     Edits<limit> edits_;
     Extent extent_;
     bool fix_first_;
-    std::string path_;  // the bytes that lead to the node at hand
     std::vector<Visit> stack_;
-    std::vector<Place<limit>> places_;
+    std::vector<Light> light_;
+    std::vector<Place> places_ = std::vector<Place>(64);
     std::vector<Found> found_;
 };
 

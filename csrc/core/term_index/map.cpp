@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <system_error>
 
 #include "core/term_index/minima.hpp"
@@ -52,7 +53,7 @@ std::uint64_t expected_bytes(const Header& header, std::size_t section) {
             for (const std::uint64_t size : level_sizes(terms)) bytes += packed_bytes(size, width);
             return bytes;
         }
-        case nodes: return header.nodes * sizeof(Node);
+        case nodes: return (header.nodes + 1) * sizeof(Node);
         case labels: return header.nodes;
         case lists: return packed_bytes(header.lists * listed, width);
         case steps: return (terms + 63) / 64 * sizeof(std::uint64_t);
@@ -169,21 +170,24 @@ void Map::key(std::uint32_t lex, std::string& to) const {
     }
 }
 
-Node Map::node(std::uint32_t number) const {
-    const Node node = nodes_[number];
-    if (node.lo > node.hi || node.hi > terms_ || node.count > header().nodes ||
-        node.children > header().nodes - node.count || (node.list != no_list && node.list >= header().lists) || (node.count > 0 && node.children <= number))
+Inner Map::node(std::uint32_t number) const {
+    const Node& node = nodes_[number];
+    const std::uint32_t end = nodes_[number + 1].children;
+    if (node.lo > node.hi || node.hi > terms_ || node.children > end || end > header().nodes ||
+        node.children <= number || (node.list != no_list && node.list >= header().lists))
         out_of_range("nodes");
-    return node;
+    return {node, end - node.children};
 }
 
-std::uint32_t Map::child(const Node& parent, unsigned char label, Range& gap) const {
+std::uint32_t Map::child(const Inner& parent, unsigned char label, Range& gap) const {
     const unsigned char* const first = labels_ + parent.children;
-    const unsigned char* const found = std::lower_bound(first, first + parent.count, label);
-    const auto number = parent.children + static_cast<std::uint32_t>(found - first);
-    const bool after = found != first + parent.count;
-    if (after && *found == label) return number;
-    gap = {found == first ? parent.lo : nodes_[number - 1].hi, after ? nodes_[number].lo : parent.hi};
+    if (const void* const found = std::memchr(first, label, parent.count))
+        return parent.children + static_cast<std::uint32_t>(static_cast<const unsigned char*>(found) - first);
+    gap = {0, 0};
+    if ((parent.light >> label % 64 & 1) == 0) return no_node;
+    const auto before = static_cast<std::uint32_t>(std::lower_bound(first, first + parent.count, label) - first);
+    gap = {before == 0 ? parent.lo : nodes_[parent.children + before - 1].hi,
+           before == parent.count ? parent.hi : nodes_[parent.children + before].lo};
     if (gap.lo < parent.lo || gap.lo > gap.hi || gap.hi > parent.hi) out_of_range("nodes");
     return no_node;
 }

@@ -22,6 +22,10 @@ struct Range {
 
 constexpr std::uint32_t no_node = 0xffffffff;
 
+struct Inner : Node {
+    std::uint32_t count;  // of children
+};
+
 class Map {
   public:
     // `verify`: compare every checksum, which reads the whole file; without it only the header's.
@@ -51,12 +55,13 @@ class Map {
     // The bytes of one term.
     void key(std::uint32_t lex, std::string& to) const;
     [[nodiscard]] Entries block(std::uint32_t number) const;
-    void prefetch_block(std::uint32_t number) const { blocks_.prefetch(number); }
+    void prefetch_block(std::uint32_t number) const { __builtin_prefetch(at(keys) + blocks_[number]); }
 
-    [[nodiscard]] Node node(std::uint32_t number) const;
+    [[nodiscard]] Inner node(std::uint32_t number) const;
+    void prefetch_node(std::uint32_t number) const { __builtin_prefetch(nodes_ + number); }
     // The child of `parent` with this label, or no_node. `gap` becomes the range of the terms that have the
-    // label next but no node, and some around them.
-    std::uint32_t child(const Node& parent, unsigned char label, Range& gap) const;
+    // label next but no node, and of some around them.
+    std::uint32_t child(const Inner& parent, unsigned char label, Range& gap) const;
     [[nodiscard]] unsigned char label(std::uint32_t node) const { return labels_[node]; }
     // The first `count` (at most `listed`) ranks of a list.
     void list(std::uint32_t number, std::uint32_t count, std::uint32_t* ranks) const;

@@ -90,7 +90,7 @@ Range find_in(const Map& map, Range gap, std::size_t depth, std::string_view pre
 }
 
 Found find(const Map& map, std::string_view prefix) {
-    Node node = map.node(0);
+    Inner node = map.node(0);
     for (std::size_t depth = 0; depth < prefix.size(); ++depth) {
         Range gap{0, 0};
         const std::uint32_t number = map.child(node, static_cast<unsigned char>(prefix[depth]), gap);

@@ -34,6 +34,7 @@ void write_packed(Output& out, const Numbers& numbers, unsigned width) {
 
 Writer::Writer(const std::string& path, std::uint32_t normalizer) : out_(path), normalizer_(normalizer) {
     out_.begin(keys);
+    open_.push_back({0, 0});
 }
 
 void Writer::push(std::string_view key, double score) {
@@ -46,7 +47,7 @@ void Writer::push(std::string_view key, double score) {
     const auto shared = static_cast<std::size_t>(both.first - key.begin());
     close_prefixes(shared);
     const auto lex = static_cast<std::uint32_t>(score_of_.size());
-    begun_.resize(key.size(), lex);
+    open_.resize(key.size() + 1, {lex, 0});
 
     const bool head = lex % block_terms == 0;
     if (head) block_starts_.push_back(key_bytes_);
@@ -62,18 +63,20 @@ void Writer::push(std::string_view key, double score) {
 // Those prefixes of the last key that are longer than `down_to` have seen all of their terms.
 void Writer::close_prefixes(std::size_t down_to) {
     const auto end = static_cast<std::uint32_t>(score_of_.size());
-    for (std::size_t depth = begun_.size(); depth > down_to; --depth) {
-        const std::uint32_t lo = begun_[depth - 1];
-        if (end - lo < node_terms) continue;
-        found_.push_back(
-            {lo, end, static_cast<std::uint32_t>(depth), static_cast<unsigned char>(last_[depth - 1])});
+    for (; open_.size() > down_to + 1; open_.pop_back()) {
+        const std::size_t depth = open_.size() - 1;
+        const Open& prefix = open_.back();
+        const auto label = static_cast<unsigned char>(last_[depth - 1]);
+        if (end - prefix.lo >= node_terms)
+            found_.push_back({prefix.lo, end, static_cast<std::uint32_t>(depth), label, prefix.light});
+        else
+            open_[depth - 1].light |= std::uint64_t{1} << label % 64;
     }
-    begun_.resize(down_to);
 }
 
 void Writer::finish() {
-    if (!begun_.empty()) close_prefixes(0);
-    found_.push_back({0, static_cast<std::uint32_t>(score_of_.size()), 0, 0});
+    close_prefixes(0);
+    found_.push_back({0, static_cast<std::uint32_t>(score_of_.size()), 0, 0, open_[0].light});
     block_starts_.push_back(key_bytes_);
 
     out_.begin(blocks);
@@ -134,18 +137,19 @@ void Writer::write_nodes(const std::vector<std::uint32_t>& ranks) {
         while (child < found_.size() && found_[child].depth == node.depth + 1 && found_[child].lo < node.hi)
             ++child;
         const bool has_list = node.hi - node.lo >= list_terms || i == 0;
-        tree[i] = {node.lo, node.hi, static_cast<std::uint32_t>(first), static_cast<std::uint32_t>(child - first),
-                   has_list ? lists_++ : no_list};
+        tree[i] = {node.lo, node.hi, static_cast<std::uint32_t>(first), has_list ? lists_++ : no_list, node.light};
     }
+    const auto count = static_cast<std::uint32_t>(tree.size());
+    tree.push_back({0, 0, count, no_list, 0});  // where the children of the last one end
 
-    std::vector<Least> best(tree.size());
-    for (std::size_t i = tree.size(); i-- > 0;) {
+    std::vector<Least> best(count);
+    for (std::size_t i = count; i-- > 0;) {
         const Node& node = tree[i];
         std::uint32_t lex = node.lo;
         const auto light_until = [&](std::uint32_t end) {
             for (; lex < end; ++lex) best[i].offer(ranks[lex]);
         };
-        for (std::uint32_t c = node.children; c < node.children + node.count; ++c) {
+        for (std::uint32_t c = node.children; c < tree[i + 1].children; ++c) {
             light_until(tree[c].lo);
             for (const std::uint32_t rank : best[c]) best[i].offer(rank);
             lex = tree[c].hi;
@@ -160,7 +164,7 @@ void Writer::write_nodes(const std::vector<std::uint32_t>& ranks) {
     out_.begin(lists);
     std::vector<std::uint32_t> all;
     all.reserve(std::size_t{lists_} * listed);
-    for (std::size_t i = 0; i < tree.size(); ++i)
+    for (std::size_t i = 0; i < count; ++i)
         if (tree[i].list != no_list) all.insert(all.end(), best[i].begin(), best[i].room_end());
     write_packed(out_, all, width_of(ranks.size()));
 }

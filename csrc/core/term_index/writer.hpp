@@ -27,6 +27,7 @@ class Writer {
     struct Found {
         std::uint32_t lo, hi, depth;
         unsigned char label;
+        std::uint64_t light;
     };
 
     void close_prefixes(std::size_t down_to);
@@ -40,7 +41,12 @@ class Writer {
     std::uint64_t longest_ = 0, key_bytes_ = 0;
     std::vector<std::uint64_t> block_starts_;
     std::vector<double> score_of_;
-    std::vector<std::uint32_t> begun_;  // for each prefix of the last key, but "": the first term that has it
+    // Of each prefix of the last key, "" first: the first term that has it, and its Node::light so far.
+    struct Open {
+        std::uint32_t lo;
+        std::uint64_t light;
+    };
+    std::vector<Open> open_;
     std::vector<Found> found_;
     std::uint64_t distinct_scores_ = 0;
     std::uint32_t lists_ = 0;
