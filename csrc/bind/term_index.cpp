@@ -3,6 +3,7 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
+#include <pybind11/typing.h>
 
 #include <array>
 #include <cerrno>
@@ -21,6 +22,9 @@ namespace ti = pyfastlm::term_index;
 
 namespace {
 
+using PairList = py::typing::List<py::typing::Tuple<py::str, py::float_>>;
+using MatchList = py::typing::List<py::typing::Tuple<py::str, py::int_, py::float_>>;
+using Strings = py::typing::List<py::typing::List<py::str>>;
 using MapPointer = std::shared_ptr<const ti::Map>;
 using Holder = std::shared_ptr<ti::Map>;  // pybind11 has no holder of what is constant
 
@@ -53,47 +57,82 @@ PyObject* decoded(const std::string& key) {
     throw ti::Damaged("a key is not UTF-8");
 }
 
-py::object string_of(const ti::Map& map, std::uint32_t rank, std::string& key) {
-    map.key(map.lex(rank), key);
+py::object string_of(const ti::Map& map, std::uint32_t lex, std::string& key) {
+    map.key(lex, key);
     return py::reinterpret_steal<py::object>(decoded(key));
 }
 
-// (term, score) of ranks of one file. Popular terms answer many prefixes, so some thousands are kept; only
-// touched with the GIL held.
+// Makes the lists of (term, score) that are asked for most, and keeps some thousands of those pairs: popular
+// terms answer many prefixes. Only touched with the GIL held; whatever Python frees may run code that comes
+// back here.
 class Pairs {
   public:
-    PyObject* get(const MapPointer& map, std::uint32_t rank) {
-        if (map != map_) clear(map);
-        Slot& slot = slots_[rank % slots_.size()];
-        if (slot.pair == nullptr || slot.rank != rank) {
-            const py::object term = string_of(*map, rank, key_);
-            PyObject* const pair = PyTuple_Pack(2, term.ptr(), py::float_(map->score(rank)).ptr());
-            if (pair == nullptr) throw py::error_already_set();
-            Py_XSETREF(slot.pair, pair);
-            slot.rank = rank;
-        }
-        return Py_NewRef(slot.pair);
-    }
-    ~Pairs() { clear(nullptr); }
     Pairs() = default;
+    ~Pairs() { clear(nullptr); }
     Pairs(const Pairs&) = delete;
     Pairs& operator=(const Pairs&) = delete;
 
+    // A new list of terms of one file; `terms` is used up.
+    py::object list(const MapPointer& map, std::vector<ti::Ranked>& terms) {
+        if (map != map_) clear(map);
+        auto list = py::reinterpret_steal<py::object>(PyList_New(static_cast<Py_ssize_t>(terms.size())));
+        if (!list) throw py::error_already_set();
+        std::vector<std::size_t> missing;
+        for (std::size_t i = 0; i < terms.size(); ++i) {
+            Slot& slot = slot_of(terms[i].rank);
+            if (slot.pair != nullptr && slot.rank == terms[i].rank) {
+                slot.used = true;
+                PyList_SET_ITEM(list.ptr(), static_cast<Py_ssize_t>(i), Py_NewRef(slot.pair));
+                continue;
+            }
+            missing.push_back(i);
+            if (terms[i].lex == ti::unknown_lex) map->prefetch_lex(terms[i].rank);
+        }
+        // Where terms lie in memory is known for all before the first of them is read.
+        for (const std::size_t i : missing) {
+            if (terms[i].lex == ti::unknown_lex) terms[i].lex = map->lex(terms[i].rank);
+            map->prefetch_block(terms[i].lex / ti::block_terms);
+        }
+        for (const std::size_t i : missing)
+            PyList_SET_ITEM(list.ptr(), static_cast<Py_ssize_t>(i), made(*map, terms[i]));
+        return list;
+    }
+
   private:
     struct Slot {
-        std::uint32_t rank;
         PyObject* pair;
+        std::uint32_t rank;
+        bool used;
     };
+
+    Slot& slot_of(std::uint32_t rank) {
+        return slots_[(rank * std::uint32_t{0x9e3779b1}) >> (32 - slot_bits)];
+    }
+
+    PyObject* made(const ti::Map& map, ti::Ranked term) {
+        std::string key;
+        const py::object text = string_of(map, term.lex, key);
+        PyObject* const pair = PyTuple_Pack(2, text.ptr(), py::float_(map.score(term.rank)).ptr());
+        if (pair == nullptr) throw py::error_already_set();
+        Slot& slot = slot_of(term.rank);
+        if (slot.pair != nullptr && slot.used) {
+            slot.used = false;  // its last chance
+        } else {
+            Py_XSETREF(slot.pair, Py_NewRef(pair));
+            slot.rank = term.rank;
+        }
+        return pair;
+    }
 
     void clear(const MapPointer& map) {
         map_ = map;
         for (Slot& slot : slots_) Py_CLEAR(slot.pair);
-        slots_.resize(std::size_t{1} << 15);
+        if (map != nullptr) slots_.resize(std::size_t{1} << slot_bits);
     }
 
+    static constexpr unsigned slot_bits = 16;
     MapPointer map_;
     std::vector<Slot> slots_;
-    std::string key_;
 };
 
 class TermIndex {
@@ -101,29 +140,30 @@ class TermIndex {
     TermIndex(const std::string& path, bool verify, bool in_memory)
         : index(std::make_shared<ti::Map>(path, verify, in_memory)) {}
 
-    py::list complete(py::str prefix, std::size_t k, int edits, bool fix_first) {
+    PairList complete(py::str prefix, std::size_t k, int edits, bool fix_first) {
         std::vector<ti::Hit> hits;
         const MapPointer map =
             answer({utf8(prefix.ptr(), "prefix"), k, edits, fix_first, ti::Extent::beginning}, hits);
-        py::list found;
+        PairList found;
+        std::string key;
         for (const ti::Hit& hit : hits) {
-            if (hit.rank != ti::no_rank)
-                found.append(py::reinterpret_steal<py::object>(pairs.get(map, hit.rank)));
-            else
-                found.append(py::make_tuple(py::reinterpret_steal<py::object>(decoded(hit.key)), hit.score));
+            const py::object text = hit.rank != ti::no_rank
+                                        ? string_of(*map, map->lex(hit.rank), key)
+                                        : py::reinterpret_steal<py::object>(decoded(hit.key));
+            found.append(py::make_tuple(text, hit.score));
         }
         return found;
     }
 
-    py::list lookup(py::str term, std::size_t k, int edits, bool fix_first) {
+    MatchList lookup(py::str term, std::size_t k, int edits, bool fix_first) {
         std::vector<ti::Hit> hits;
         const MapPointer map =
             answer({utf8(term.ptr(), "term"), k, edits, fix_first, ti::Extent::whole}, hits);
-        py::list found;
+        MatchList found;
         std::string key;
         for (const ti::Hit& hit : hits) {
             const py::object text = hit.rank != ti::no_rank
-                                        ? string_of(*map, hit.rank, key)
+                                        ? string_of(*map, map->lex(hit.rank), key)
                                         : py::reinterpret_steal<py::object>(decoded(hit.key));
             found.append(py::make_tuple(text, hit.edits, hit.score));
         }
@@ -132,7 +172,6 @@ class TermIndex {
 
     ti::Index index;
     Pairs pairs;
-    std::vector<std::uint32_t> ranks;  // room for one answer
 
   private:
     MapPointer answer(const ti::Query& query, std::vector<ti::Hit>& hits) const {
@@ -151,15 +190,12 @@ PyObject* exact(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
         const std::string_view prefix = utf8(arguments[0], "prefix");
         const std::size_t k = PyLong_AsSize_t(arguments[1]);
         if (k == static_cast<std::size_t>(-1) && PyErr_Occurred() != nullptr) return nullptr;
-        const MapPointer map = bound->index.unchanged(prefix, k, bound->ranks);
-        if (map == nullptr)
-            return bound->complete(py::reinterpret_borrow<py::str>(arguments[0]), k, 0, true).release().ptr();
-        auto list =
-            py::reinterpret_steal<py::object>(PyList_New(static_cast<Py_ssize_t>(bound->ranks.size())));
-        if (!list) return nullptr;
-        for (std::size_t i = 0; i < bound->ranks.size(); ++i)
-            PyList_SET_ITEM(list.ptr(), static_cast<Py_ssize_t>(i), bound->pairs.get(map, bound->ranks[i]));
-        return list.release().ptr();
+        std::vector<ti::Ranked> terms;
+        const MapPointer map = bound->index.unchanged(prefix, k, terms);
+        const py::object list =
+            map != nullptr ? bound->pairs.list(map, terms)
+                           : bound->complete(py::reinterpret_borrow<py::str>(arguments[0]), k, 0, true);
+        return Py_NewRef(list.ptr());
     } catch (py::error_already_set& error) {
         error.restore();
     } catch (const ti::Damaged& error) {
@@ -204,8 +240,8 @@ ti::Duplicates duplicates_of(const std::string& name) {
     refuse(input_error, "duplicates: expected 'last', 'sum', 'max' or 'error', got '" + name + "'");
 }
 
-void build(const py::iterable& items, const std::string& path, std::uint32_t normalizer,
-           const std::string& duplicates, std::size_t memory) {
+void build(const py::typing::Iterable<py::typing::Tuple<py::str, py::float_>>& items, const std::string& path,
+           std::uint32_t normalizer, const std::string& duplicates, std::size_t memory) {
     ti::Sorter sorter(path + ".run-", memory, duplicates_of(duplicates));
     try {
         push_all(sorter, items);
@@ -219,8 +255,9 @@ void build(const py::iterable& items, const std::string& path, std::uint32_t nor
 }
 
 // ids [n, k], scores [n, k], the strings of ids that are none of the file's, and the file.
-py::tuple answers(TermIndex& self, const py::sequence& prefixes, std::size_t k, int edits, bool fix_first,
-                  int threads) {
+py::typing::Tuple<py::array_t<std::int32_t>, py::array_t<float>, py::typing::List<py::str>, ti::Map> answers(
+    TermIndex& self, const py::typing::Iterable<py::str>& prefixes, std::size_t k, int edits, bool fix_first,
+    int threads) {
     const py::tuple held(prefixes);  // a list could change while others run
     const std::size_t count = held.size();
     std::vector<std::string_view> texts(count);
@@ -236,17 +273,17 @@ py::tuple answers(TermIndex& self, const py::sequence& prefixes, std::size_t k, 
 }
 
 // The strings of ids [n, k], without those that are -1.
-py::list strings(const Holder& map, const py::array_t<std::int32_t, py::array::c_style>& ids,
-                 const std::vector<std::string>& others) {
+Strings strings(const Holder& map, const py::array_t<std::int32_t, py::array::c_style>& ids,
+                const std::vector<std::string>& others) {
     const auto view = ids.unchecked<2>();
-    py::list rows(static_cast<std::size_t>(view.shape(0)));
+    Strings rows(static_cast<std::size_t>(view.shape(0)));
     std::string key;
     for (py::ssize_t i = 0; i < view.shape(0); ++i) {
         py::list row;
         for (py::ssize_t j = 0; j < view.shape(1) && view(i, j) >= 0; ++j) {
             const auto id = static_cast<std::uint32_t>(view(i, j));
             if (id < map->terms())
-                row.append(string_of(*map, id, key));
+                row.append(string_of(*map, map->lex(id), key));
             else
                 row.append(py::reinterpret_steal<py::object>(decoded(others.at(id - map->terms()))));
         }
@@ -275,7 +312,7 @@ void register_term_index(py::module_& m) {
     py::class_<ti::Map, std::shared_ptr<ti::Map>>(m, "TermIndexFile")
         .def_property_readonly("normalizer", [](const ti::Map& self) { return self.header().normalizer; })
         .def_property_readonly("parts", [](const ti::Map& self) {
-            py::dict parts;
+            py::typing::Dict<py::str, py::int_> parts;
             for (std::size_t i = 0; i < ti::section_count; ++i)
                 parts[ti::section_names[i]] = self.header().parts[i].bytes;
             return parts;

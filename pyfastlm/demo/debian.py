@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 
-from pyfastlm.demo.texts import TextsMissing
 from pyfastlm._durable import replacing
+from pyfastlm.demo.texts import TextsMissing
 
 SECONDS = 180
 SUFFIXES = {"de": "de", "el": "el", "en": "en-us", "es": "es", "fr": "fr", "hi": "hi", "ru": "ru", "tr": "tr",

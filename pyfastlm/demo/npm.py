@@ -8,8 +8,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from pyfastlm.demo.texts import TextsMissing
 from pyfastlm._durable import replacing
+from pyfastlm.demo.texts import TextsMissing
 
 SECONDS = 90
 LIMIT = 64 << 20  # bytes of an archive; a larger one is not even read

@@ -1,4 +1,4 @@
-"""A dictionary of terms with scores: completed, corrected and changed in microseconds, from one mapped file."""
+"""A dictionary of terms with scores: completed, corrected and changed, from one mapped file."""
 
 from pyfastlm.index.completions import Completions
 from pyfastlm.index.term_index import Match, TermIndex

@@ -13,8 +13,8 @@ class Completions:
     """Of ``n`` prefixes, the best ``k`` terms each.
 
     Attributes:
-        ids: [n, k] int32, -1 where a prefix has fewer terms. Equal ids are equal terms within one answer; they
-            are ranks of the file (0 is its best term), and numbers beyond it for terms that were changed since.
+        ids: [n, k] int32, -1 where a prefix has fewer terms. They are ranks of the file (0 is its best term),
+            and numbers beyond those for terms that were changed since.
         scores: [n, k] float32, minus infinity where there is no term.
     """
 

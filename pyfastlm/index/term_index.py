@@ -60,15 +60,15 @@ class TermIndex:
     ) -> "TermIndex":
         """Write the index of ``items``, pairs (term, score), to ``path`` and open it.
 
-        Terms may come in any order, and are sorted in files beside ``path`` where they need more than ``memory``
-        bytes; a build needs some 24 bytes for each term besides. The same terms give the same file, byte for
-        byte. The file appears whole or not at all; what was there before is replaced.
+        Terms may come in any order, and are sorted in files beside ``path`` where they need more than
+        ``memory`` bytes; a build needs some 24 bytes for each term besides. The same terms give the same
+        file, byte for byte. It appears whole or not at all, and replaces what was there before.
 
         Args:
             items: any iterable; scores are finite numbers and are kept as float64.
             path: the file.
-            normalizer: ``"nfkc_casefold"``: terms are compared, and returned, in NFKC, case folded, with single
-                spaces; prefixes go through the same.
+            normalizer: ``"nfkc_casefold"``: terms are compared, and returned, in NFKC, case folded, with
+                single spaces; prefixes go through the same.
             duplicates: what the score of a term that comes several times is: that of the ``"last"``, the
                 ``"sum"``, the ``"max"``; or ``"error"``.
             memory: bytes.
@@ -90,9 +90,7 @@ class TermIndex:
         return cls.open(path)
 
     @classmethod
-    def open(
-        cls, path: str | os.PathLike[str], *, verify: bool = True, mmap: bool = True
-    ) -> "TermIndex":
+    def open(cls, path: str | os.PathLike[str], *, verify: bool = True, mmap: bool = True) -> "TermIndex":
         """Open the file at ``path``.
 
         Args:
@@ -136,8 +134,8 @@ class TermIndex:
         Args:
             prefix: may be empty; a space at its end counts.
             k: how many terms at most.
-            max_edits: 0, 1 or 2. Terms also answer where some beginning of theirs is so many edits or fewer from
-                ``prefix``; those with fewer edits come first.
+            max_edits: 0, 1 or 2. Terms also answer where some beginning of theirs is so many edits or fewer
+                from ``prefix``; those with fewer edits come first.
             fix_first: terms that have another first code point than ``prefix`` do not answer to edits.
 
         Raises:
@@ -172,9 +170,7 @@ class TermIndex:
         )
         return Completions(ids, scores, others, file)
 
-    def lookup(
-        self, term: str, *, max_edits: int = 2, k: int = 10, fix_first: bool = True
-    ) -> list[Match]:
+    def lookup(self, term: str, *, max_edits: int = 2, k: int = 10, fix_first: bool = True) -> list[Match]:
         """The best ``k`` terms that are, as a whole, ``max_edits`` edits or fewer from ``term``.
 
         Raises:

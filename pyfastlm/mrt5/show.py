@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pyfastlm.errors import InputError
 from pyfastlm._durable import replacing
+from pyfastlm.errors import InputError
 from pyfastlm.lm.progress import watched
 from pyfastlm.mrt5.examples import Example, collate
 from pyfastlm.mrt5.kinds import LEARNED

@@ -35,15 +35,14 @@ def test_every_byte_of_the_header(whole: Path, tmp_path: Path) -> None:
         (tmp_path / "x").write_bytes(data)
         try:
             assert ask(TermIndex.open(tmp_path / "x")) == right
-        except InputError as error:
-            assert str(error).startswith("path: ")
+        except InputError:
             refused += 1
-    assert refused >= 336  # the rest is zeros that nobody reads
+    assert refused >= 344  # the rest is zeros that nobody reads
 
 
 @pytest.mark.parametrize("verify", [True, False])
 def test_damage_of_the_body(whole: Path, tmp_path: Path, verify: bool) -> None:
-    """With checksums every answer is right or refused; without them it may be wrong, and no more than that."""
+    """With checksums every answer is right or refused; without them it may be wrong, and no more."""
     right = ask(TermIndex.open(whole))
     rng = random.Random(verify)
     data = whole.read_bytes()
@@ -63,12 +62,12 @@ def test_damage_of_the_body(whole: Path, tmp_path: Path, verify: bool) -> None:
 def test_every_kind_of_truncation(whole: Path, tmp_path: Path) -> None:
     data = whole.read_bytes()
     rng = random.Random(0)
-    for size in (0, 1, 335, 336, 383, 384, len(data) - 1, *(rng.randrange(len(data)) for _ in range(50))):
+    for size in (0, 1, 343, 344, 383, 384, len(data) - 1, *(rng.randrange(len(data)) for _ in range(50))):
         (tmp_path / "x").write_bytes(data[:size])
-        with pytest.raises(InputError, match="path: .* is not a whole term index: "):
+        with pytest.raises(InputError, match=r"path: .* is not a whole term index: "):
             TermIndex.open(tmp_path / "x")
     (tmp_path / "x").write_bytes(data + b"\0" * 64)
-    with pytest.raises(InputError, match="bytes were written|were written"):
+    with pytest.raises(InputError, match=r"of [0-9]+ bytes; [0-9]+ were written"):
         TermIndex.open(tmp_path / "x")
 
 

@@ -1,4 +1,4 @@
-"""Answers of a term index are those of comparing every term, ties included, whatever was done to it before."""
+"""Answers of a term index are those of comparing every term, ties included, whatever was done before."""
 
 import os
 import random
@@ -40,7 +40,9 @@ def index(many: dict[str, float], tmp_path_factory: pytest.TempPathFactory) -> T
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.dictionaries(TEXT | NEAR, SCORE, max_size=30), st.lists(TEXT | NEAR, max_size=6), st.integers(1, 40))
+@given(
+    st.dictionaries(TEXT | NEAR, SCORE, max_size=30), st.lists(TEXT | NEAR, max_size=6), st.integers(1, 40)
+)
 def test_random_terms(tmp_path_factory, terms: dict[str, float], queries: list[str], k: int) -> None:
     index = built(terms, tmp_path_factory.getbasetemp() / "random.terms")
     assert len(index) == len(terms)
@@ -413,9 +415,9 @@ def test_paths_that_cannot_be(tmp_path: Path) -> None:
         TermIndex.open(tmp_path / "nowhere")
     with pytest.raises(FileNotFoundError, match="nowhere"):
         TermIndex.build([], tmp_path / "nowhere" / "x")
-    with pytest.raises(InputError, match="path: .* is a directory"):
+    with pytest.raises(InputError, match=r"path: .* is a directory"):
         TermIndex.build([], tmp_path)
-    with pytest.raises(InputError, match="path: .* is not a whole term index: not a regular file"):
+    with pytest.raises(InputError, match=r"path: .* is not a whole term index: not a regular file"):
         TermIndex.open(tmp_path)
 
 

@@ -56,6 +56,10 @@ def test_base_modules_load_nothing_heavy(module: str, tmp_path: Path) -> None:
     assert fresh_import(module, tmp_path)[1] == []
 
 
+def test_the_index_loads_nothing_but_numpy(tmp_path: Path) -> None:
+    assert fresh_import("pyfastlm.index", tmp_path)[1] == ["numpy"]
+
+
 def test_probe_sees_heavy_imports(tmp_path: Path) -> None:
     assert "numpy" in fresh_import("numpy", tmp_path)[1]
 

@@ -10,6 +10,14 @@ namespace pyfastlm::term_index {
 
 static_assert(std::endian::native == std::endian::little, "the file is read as it lies in memory");
 
+// Without an instruction for it, which not every processor has: a few operations and no call.
+inline std::uint32_t count_bits(std::uint64_t word) {
+    word -= word >> 1 & 0x5555555555555555;
+    word = (word & 0x3333333333333333) + (word >> 2 & 0x3333333333333333);
+    word = (word + (word >> 4)) & 0x0f0f0f0f0f0f0f0f;
+    return static_cast<std::uint32_t>(word * 0x0101010101010101 >> 56);
+}
+
 inline unsigned width_of(std::uint64_t largest) { return static_cast<unsigned>(std::bit_width(largest)); }
 
 // A read loads eight bytes from where the number begins, so every packed section ends with eight spare ones.

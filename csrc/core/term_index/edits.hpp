@@ -19,8 +19,8 @@ namespace pyfastlm::term_index {
 
 constexpr int most_edits = 2;
 
-// Eight bits for each set, `reached` from the lowest on and `swapped` above; one word, because a state is copied
-// for each byte that is read.
+// Eight bits for each set, `reached` from the lowest on and `swapped` above; one word, because a state is
+// copied for each byte that is read.
 struct EditState {
     std::uint64_t sets = 0;
     std::uint32_t read = 0;  // code points
@@ -31,7 +31,8 @@ class Edits {
   public:
     static constexpr std::uint32_t nothing = 0xffffffff;  // no code point, and none of any query
 
-    explicit Edits(const std::vector<std::uint32_t>& query) : length_(static_cast<std::int64_t>(query.size())) {
+    explicit Edits(const std::vector<std::uint32_t>& query)
+        : length_(static_cast<std::int64_t>(query.size())) {
         padded_.assign(query.size() + 2 * margin, nothing);
         std::copy(query.begin(), query.end(), padded_.begin() + margin);
         short_ = padded_.size() <= 64;
@@ -114,7 +115,8 @@ class Edits {
         return padded_.data() + from.read + margin - limit - 1;
     }
 
-    // Bit e + 1 says that the code point is the query's at position t + e - limit, for e = -1 ... 2 limit + 1.
+    // Bit e + 1 says that the code point is the query's at position t + e - limit, for e = -1 ... 2 limit
+    // + 1.
     [[nodiscard]] unsigned equal_near(EditState from, std::uint32_t code_point) const {
         if (short_ && code_point < places_.size()) [[likely]] {
             const std::uint64_t bits = places_[code_point] >> (from.read + margin - limit - 1);
@@ -140,7 +142,8 @@ class Edits {
     std::int64_t length_;
     std::vector<std::uint32_t> padded_;
     bool short_;
-    std::array<std::uint64_t, 128> places_{};  // of each ASCII character in a short query, from bit `margin` on
+    std::array<std::uint64_t, 128>
+        places_{};  // of each ASCII character in a short query, from bit `margin` on
 };
 
 // Code points from bytes, one byte at a time. A byte that UTF-8 does not allow stands for itself, beyond

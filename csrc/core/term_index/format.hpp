@@ -18,10 +18,10 @@ enum Section : std::size_t {
     lex_to_rank,  // Packed [terms]
     rank_to_lex,  // Packed [terms]
     minima,       // for each level: Packed, the least rank of every `fan` ranks or minima below (minima.hpp)
-    nodes,        // Node [nodes + 1]: the prefixes of `node_terms` terms or more, by (length, bytes); first ""
-    labels,       // one byte for each node: the last of its prefix
-    lists,        // Packed [lists, listed]: the best ranks of a prefix of `list_terms` or more, the best first
-    steps,        // a bit for each rank: whether its score differs from that of the rank before
+    nodes,   // Node [nodes + 1]: the prefixes of `node_terms` terms or more, by (length, bytes); first ""
+    labels,  // one byte for each node: the last of its prefix
+    lists,   // Packed [lists, listed]: the best ranks of a prefix of `list_terms` or more, the best first
+    steps,   // a bit for each rank: whether its score differs from that of the rank before
     step_counts,  // uint32 for each 64 of those: how many bits are set before them
     scores,       // double: the different scores, descending
     section_count

@@ -55,8 +55,8 @@ class Walk {
         Place place;
     };
 
-    // Terms that lead to no node, which share `depth` bytes. They lie far apart, so they are kept for the end and
-    // fetched some time before they are read.
+    // Terms that lead to no node, which share `depth` bytes. They lie far apart, so they are kept for the end
+    // and fetched some time before they are read.
     struct Light {
         Range range;
         std::size_t depth;
@@ -85,7 +85,8 @@ class Walk {
         if (fix_first_ && place.state.read == 0 && code_point != query_[0]) return Verdict::dead;
         place.state = edits_.step(place.state, code_point);
         if (edits_.dead(place.state)) return Verdict::dead;
-        return extent_ == Extent::beginning && edits_.accepts(place.state) ? Verdict::accepted : Verdict::open;
+        return extent_ == Extent::beginning && edits_.accepts(place.state) ? Verdict::accepted
+                                                                           : Verdict::open;
     }
 
     [[nodiscard]] bool accepts_end(Place place) const {
@@ -93,8 +94,7 @@ class Walk {
                !(fix_first_ && place.state.read == 0);
     }
 
-    void enter(std::uint32_t number, const Inner& node, std::size_t depth, Verdict verdict,
-               Place place) {
+    void enter(std::uint32_t number, const Inner& node, std::size_t depth, Verdict verdict, Place place) {
         if (verdict == Verdict::accepted) take({node.lo, node.hi}, node.list);
         if (verdict != Verdict::open) return;
         map_.prefetch_node(number);
@@ -149,13 +149,15 @@ class Walk {
         }
     }
 
-    // Terms one by one. What was found out about one holds for the next as far as they begin with the same bytes.
+    // Terms one by one. What was found out about one holds for the next as far as they begin with the same
+    // bytes.
     void scan(const Light& light) {
         const auto& [range, depth, place] = light;
         auto number = static_cast<std::uint32_t>(range.lo / block_terms);
         Entries entries = map_.block(number);
-        for (auto lex = static_cast<std::uint32_t>(number * block_terms); lex < range.lo; ++lex) entries.next();
-        places_[0] = place;         // places_[i] is after i more bytes
+        for (auto lex = static_cast<std::uint32_t>(number * block_terms); lex < range.lo; ++lex)
+            entries.next();
+        places_[0] = place;      // places_[i] is after i more bytes
         std::size_t places = 1;  // that the last term went through
         Verdict verdict = Verdict::open;
         for (std::uint32_t lex = range.lo; lex < range.hi; ++lex) {
@@ -176,7 +178,8 @@ class Walk {
                     places_[places++] = at;
                 }
             }
-            if (verdict == Verdict::accepted || (verdict == Verdict::open && accepts_end(places_[places - 1])))
+            if (verdict == Verdict::accepted ||
+                (verdict == Verdict::open && accepts_end(places_[places - 1])))
                 take({lex, lex + 1}, no_list);
         }
     }
@@ -205,7 +208,8 @@ std::vector<Found> within(const Map& map, std::string_view query, int edits, boo
 namespace {
 
 template <int limit>
-bool is_within_limit(const std::vector<std::uint32_t>& term, const std::vector<std::uint32_t>& query, Extent extent) {
+bool is_within_limit(const std::vector<std::uint32_t>& term, const std::vector<std::uint32_t>& query,
+                     Extent extent) {
     const Edits<limit> edits(query);
     auto state = edits.start();
     bool accepted = edits.accepts(state);

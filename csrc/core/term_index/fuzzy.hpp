@@ -13,8 +13,8 @@ namespace pyfastlm::term_index {
 // What is compared with the query: any beginning of a term (the best one counts), or all of it.
 enum class Extent { beginning, whole };
 
-// The terms within `edits` of the query; finds do not overlap. `fix_first`: terms that have another first code
-// point than the query are none.
+// The terms within `edits` of the query; finds do not overlap. `fix_first`: terms that have another first
+// code point than the query are none.
 std::vector<Found> within(const Map& map, std::string_view query, int edits, bool fix_first, Extent extent);
 
 // The same for one term.

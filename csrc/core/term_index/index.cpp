@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <mutex>
 #include <stdexcept>
 #include <utility>
 
@@ -14,6 +13,18 @@ namespace pyfastlm::term_index {
 namespace {
 
 constexpr std::size_t queries_per_task = 64;
+
+// The lock of whoever changes the index; std::shared_lock is that of those who ask.
+class Exclusive {
+  public:
+    explicit Exclusive(std::shared_mutex& lock) : lock_(lock) { lock_.lock(); }
+    ~Exclusive() { lock_.unlock(); }
+    Exclusive(const Exclusive&) = delete;
+    Exclusive& operator=(const Exclusive&) = delete;
+
+  private:
+    std::shared_mutex& lock_;
+};
 
 bool starts_with(std::string_view text, std::string_view prefix) {
     return text.substr(0, prefix.size()) == prefix;
@@ -47,10 +58,11 @@ std::shared_ptr<const Map> Index::answer(const Query& query, std::vector<Hit>& h
 }
 
 std::shared_ptr<const Map> Index::unchanged(std::string_view prefix, std::size_t k,
-                                            std::vector<std::uint32_t>& ranks) const {
+                                            std::vector<Ranked>& terms) const {
     const std::shared_lock guard(lock_);
     if (!changes_.empty()) return nullptr;
-    best(*map_, find(*map_, prefix), k, ranks);
+    const Found found = find(*map_, prefix);
+    best(*map_, &found, 1, k, terms);
     return map_;
 }
 
@@ -63,14 +75,15 @@ void Index::answers(const std::vector<std::string_view>& texts, const Query& que
     const std::size_t tasks = (texts.size() + queries_per_task - 1) / queries_per_task;
     std::vector<std::vector<std::pair<std::size_t, std::string>>> changed(tasks);
     parallel_for(tasks, threads, [&](std::size_t task) {
-        std::vector<std::uint32_t> ranks;
+        std::vector<Ranked> terms;
         std::vector<Hit> hits;
         const std::size_t last = std::min((task + 1) * queries_per_task, texts.size());
         for (std::size_t i = task * queries_per_task; i < last; ++i) {
             std::size_t place = i * query.k;
             if (plain) {
-                best(map, find(map, texts[i]), query.k, ranks);
-                for (const std::uint32_t rank : ranks) {
+                const Found found = find(map, texts[i]);
+                best(map, &found, 1, query.k, terms);
+                for (const auto& [rank, lex] : terms) {
                     table.ids[place] = static_cast<std::int32_t>(rank);
                     table.scores[place++] = static_cast<float>(map.score(rank));
                 }
@@ -99,7 +112,7 @@ void Index::answers(const std::vector<std::string_view>& texts, const Query& que
 
 void Index::answer_locked(const Query& query, std::vector<Hit>& hits) const {
     const Map& map = *map_;
-    std::vector<std::uint32_t> ranks;
+    std::vector<Ranked> terms;
     hits.clear();
     for (int edits = 0; edits <= query.edits && hits.size() < query.k; ++edits) {
         const std::size_t before = hits.size();
@@ -108,17 +121,19 @@ void Index::answer_locked(const Query& query, std::vector<Hit>& hits) const {
                                 [rank](const Hit& hit) { return hit.rank == rank; });
         };
         const bool exact = edits == 0 && query.extent == Extent::beginning;
-        const std::vector<Found> found =
-            exact ? std::vector{find(map, query.text)}
-                  : within(map, query.text, edits, query.fix_first, query.extent);
+        const std::vector<Found> found = exact
+                                             ? std::vector{find(map, query.text)}
+                                             : within(map, query.text, edits, query.fix_first, query.extent);
         if (hidden_.empty()) {
-            best(map, found, query.k, ranks);
-            for (const std::uint32_t rank : ranks)
-                if (hits.size() < query.k && new_rank(rank)) hits.push_back({rank, edits, map.score(rank), {}});
+            best(map, found.data(), found.size(), query.k, terms);
+            for (const auto& [rank, lex] : terms)
+                if (hits.size() < query.k && new_rank(rank))
+                    hits.push_back({rank, edits, map.score(rank), {}});
         } else {
-            BestFirst terms(map, found);
-            for (std::uint32_t rank, lex; hits.size() < query.k && terms.next(rank, lex);)
-                if (!hidden_.contains(lex) && new_rank(rank)) hits.push_back({rank, edits, map.score(rank), {}});
+            BestFirst all(map, found.data(), found.size());
+            for (Ranked term; hits.size() < query.k && all.next(term);)
+                if (!hidden_.contains(term.lex) && new_rank(term.rank))
+                    hits.push_back({term.rank, edits, map.score(term.rank), {}});
         }
         if (changes_.empty()) continue;
 
@@ -188,12 +203,12 @@ void Index::change(std::string_view key, std::optional<double> score) {
 void Index::add(std::string_view key, double score) {
     if (!std::isfinite(score)) throw std::invalid_argument("a score that is not finite");
     if (key.size() > longest_key) throw std::invalid_argument("a term of more than 2,147,483,647 bytes");
-    const std::unique_lock guard(lock_);
+    const Exclusive guard(lock_);
     change(key, score == 0.0 ? 0.0 : score);
 }
 
 bool Index::remove(std::string_view key) {
-    const std::unique_lock guard(lock_);
+    const Exclusive guard(lock_);
     if (!score_locked(key).has_value()) return false;
     change(key, std::nullopt);
     return true;
@@ -221,7 +236,7 @@ void Index::write(Writer& writer) const {
 }
 
 void Index::adopt(std::shared_ptr<const Map> map) {
-    const std::unique_lock guard(lock_);
+    const Exclusive guard(lock_);
     map_ = std::move(map);
     const Changes since = std::exchange(changes_, {});
     hidden_.clear();

@@ -59,7 +59,7 @@ class Index {
 
     // The same for a query without edits, if nothing was changed; else returns null.
     std::shared_ptr<const Map> unchanged(std::string_view prefix, std::size_t k,
-                                         std::vector<std::uint32_t>& ranks) const;
+                                         std::vector<Ranked>& terms) const;
 
     // The same as `answer` for many texts; that of `query` is not used.
     void answers(const std::vector<std::string_view>& texts, const Query& query, int threads,

@@ -1,4 +1,4 @@
-// The least few of many ranks.
+// The least few of many numbers.
 #pragma once
 
 #include <cstddef>
@@ -8,27 +8,28 @@
 
 namespace pyfastlm::term_index {
 
+template <class Number>
 class Least {
   public:
-    // Keeps `count` ranks, at most `listed`, and at least one.
-    explicit Least(std::size_t count = listed) : room_(count) {}
+    // Keeps `room` numbers, at least one and at most `listed`.
+    explicit Least(std::size_t room = listed) : room_(room) {}
 
-    // False where the rank, and any greater one, comes too late.
-    bool offer(std::uint32_t rank) {
-        if (count_ == room_ && rank >= ranks_[room_ - 1]) return false;
+    // False where the number, and any greater one, comes too late.
+    bool offer(Number number) {
+        if (count_ == room_ && number >= numbers_[room_ - 1]) return false;
         std::size_t i = count_ < room_ ? count_++ : room_ - 1;
-        for (; i > 0 && ranks_[i - 1] > rank; --i) ranks_[i] = ranks_[i - 1];
-        ranks_[i] = rank;
+        for (; i > 0 && numbers_[i - 1] > number; --i) numbers_[i] = numbers_[i - 1];
+        numbers_[i] = number;
         return true;
     }
-    [[nodiscard]] const std::uint32_t* begin() const { return ranks_; }
-    [[nodiscard]] const std::uint32_t* end() const { return ranks_ + count_; }
+    [[nodiscard]] const Number* begin() const { return numbers_; }
+    [[nodiscard]] const Number* end() const { return numbers_ + count_; }
     // Those never offered are 0.
-    [[nodiscard]] const std::uint32_t* room_end() const { return ranks_ + room_; }
+    [[nodiscard]] const Number* room_end() const { return numbers_ + room_; }
 
   private:
     std::size_t room_, count_ = 0;
-    std::uint32_t ranks_[listed] = {};
+    Number numbers_[listed] = {};
 };
 
 }  // namespace pyfastlm::term_index

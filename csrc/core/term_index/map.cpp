@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <system_error>
@@ -130,8 +131,8 @@ void Map::check_header(std::uint64_t file_bytes) const {
         throw Damaged("of " + std::to_string(file_bytes) + " bytes; " + std::to_string(h.file_bytes) +
                       " were written");
     // Every prefix ends with a byte that is in `keys`.
-    if (h.terms > most_terms || h.nodes == 0 || h.nodes > h.file_bytes || h.lists > h.nodes || h.distinct_scores > h.terms ||
-        h.parts[keys].bytes > h.file_bytes)
+    if (h.terms > most_terms || h.nodes == 0 || h.nodes > h.file_bytes || h.lists > h.nodes ||
+        h.distinct_scores > h.terms || h.parts[keys].bytes > h.file_bytes)
         throw Damaged("the header makes no sense");
 }
 
@@ -162,11 +163,17 @@ Entries Map::block(std::uint32_t number) const {
 
 void Map::key(std::uint32_t lex, std::string& to) const {
     Entries entries = block(lex / block_terms);
-    to.clear();
-    for (std::uint32_t i = 0; i <= lex % block_terms; ++i) {
-        const Entry entry = entries.next();
-        to.resize(entry.shared);
-        to.append(reinterpret_cast<const char*>(entry.suffix), entry.length);
+    std::array<Entry, block_terms> read;
+    std::uint32_t last = lex % block_terms;
+    for (std::uint32_t i = 0; i <= last; ++i) read[i] = entries.next();
+    // From the end on, each byte comes from the last entry that has it.
+    std::size_t end = read[last].shared + read[last].length;
+    to.resize(end);
+    for (std::uint32_t i = last + 1; i-- > 0;) {
+        const Entry& entry = read[i];
+        if (entry.shared >= end) continue;
+        std::memcpy(to.data() + entry.shared, entry.suffix, end - entry.shared);
+        end = entry.shared;
     }
 }
 
@@ -185,7 +192,8 @@ std::uint32_t Map::child(const Inner& parent, unsigned char label, Range& gap) c
         return parent.children + static_cast<std::uint32_t>(static_cast<const unsigned char*>(found) - first);
     gap = {0, 0};
     if ((parent.light >> label % 64 & 1) == 0) return no_node;
-    const auto before = static_cast<std::uint32_t>(std::lower_bound(first, first + parent.count, label) - first);
+    const auto before =
+        static_cast<std::uint32_t>(std::lower_bound(first, first + parent.count, label) - first);
     gap = {before == 0 ? parent.lo : nodes_[parent.children + before - 1].hi,
            before == parent.count ? parent.hi : nodes_[parent.children + before].lo};
     if (gap.lo < parent.lo || gap.lo > gap.hi || gap.hi > parent.hi) out_of_range("nodes");
@@ -193,7 +201,8 @@ std::uint32_t Map::child(const Inner& parent, unsigned char label, Range& gap) c
 }
 
 void Map::list(std::uint32_t number, std::uint32_t count, std::uint32_t* ranks) const {
-    for (std::uint32_t i = 0; i < count; ++i) ranks[i] = checked(lists_[std::uint64_t{number} * listed + i], terms_, "lists");
+    for (std::uint32_t i = 0; i < count; ++i)
+        ranks[i] = checked(lists_[std::uint64_t{number} * listed + i], terms_, "lists");
 }
 
 }  // namespace pyfastlm::term_index

@@ -48,9 +48,11 @@ class Map {
     }
     [[nodiscard]] double score(std::uint32_t rank) const {
         const std::uint64_t set = steps_[rank / 64] & (~std::uint64_t{0} >> (63 - rank % 64));
-        const auto place = step_counts_[rank / 64] + static_cast<std::uint32_t>(__builtin_popcountll(set));
+        const auto place = step_counts_[rank / 64] + count_bits(set);
         return scores_[checked(place, header().distinct_scores, "step_counts")];
     }
+
+    void prefetch_lex(std::uint32_t rank) const { rank_to_lex_.prefetch(rank); }
 
     // The bytes of one term.
     void key(std::uint32_t lex, std::string& to) const;

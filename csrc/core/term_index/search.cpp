@@ -1,6 +1,5 @@
 #include "core/term_index/search.hpp"
 
-
 #include <algorithm>
 #include <cstring>
 
@@ -100,8 +99,8 @@ Found find(const Map& map, std::string_view prefix) {
     return {{node.lo, node.hi}, node.list};
 }
 
-BestFirst::BestFirst(const Map& map, const std::vector<Found>& found) : map_(map) {
-    for (const Found& one : found) cover(one.range);
+BestFirst::BestFirst(const Map& map, const Found* found, std::size_t finds) : map_(map) {
+    for (std::size_t i = 0; i < finds; ++i) cover(found[i].range);
     std::make_heap(heap_.begin(), heap_.end(), worse);
 }
 
@@ -126,13 +125,13 @@ void BestFirst::cover(Range range) {
     }
 }
 
-bool BestFirst::next(std::uint32_t& rank, std::uint32_t& lex) {
+bool BestFirst::next(Ranked& term) {
     while (!heap_.empty()) {
         std::pop_heap(heap_.begin(), heap_.end(), worse);
         const Item top = heap_.back();
         heap_.pop_back();
         if (top.level < 0) {
-            rank = top.rank, lex = top.place;
+            term = {top.rank, top.place};
             return true;
         }
         const int below = top.level - 1;
@@ -147,41 +146,31 @@ bool BestFirst::next(std::uint32_t& rank, std::uint32_t& lex) {
     return false;
 }
 
-void best(const Map& map, const Found& found, std::size_t k, std::vector<std::uint32_t>& ranks) {
-    const auto count = std::min<std::size_t>(k, found.range.size());
-    ranks.resize(count);
-    if (found.list != no_list && count <= listed) {
-        map.list(found.list, static_cast<std::uint32_t>(count), ranks.data());
-        return;
-    }
-    if (found.range.size() <= list_terms) {
-        std::uint32_t all[list_terms];
-        for (std::uint32_t i = 0; i < found.range.size(); ++i) all[i] = map.rank(found.range.lo + i);
-        std::partial_sort_copy(all, all + found.range.size(), ranks.begin(), ranks.end());
-        return;
-    }
-    best(map, std::vector{found}, count, ranks);
-}
-
-void best(const Map& map, const std::vector<Found>& found, std::size_t k, std::vector<std::uint32_t>& ranks) {
+void best(const Map& map, const Found* found, std::size_t finds, std::size_t k, std::vector<Ranked>& terms) {
+    terms.clear();
     if (k > listed) {
-        ranks.clear();
-        BestFirst terms(map, found);
-        for (std::uint32_t rank, lex; ranks.size() < k && terms.next(rank, lex);) ranks.push_back(rank);
+        BestFirst all(map, found, finds);
+        for (Ranked term; terms.size() < k && all.next(term);) terms.push_back(term);
         return;
     }
-    Least least(k);
-    for (const Found& one : found) {
-        if (one.list == no_list) {
-            for (std::uint32_t lex = one.range.lo; lex < one.range.hi; ++lex) least.offer(map.rank(lex));
+    Least<std::uint64_t> least(k);  // rank, and lex below it
+    for (std::size_t i = 0; i < finds; ++i) {
+        const auto& [range, list] = found[i];
+        if (list == no_list) {
+            for (std::uint32_t lex = range.lo; lex < range.hi; ++lex)
+                least.offer(std::uint64_t{map.rank(lex)} << 32 | lex);
         } else {
-            std::uint32_t list[listed];
-            const auto count = std::min<std::uint32_t>(one.range.size(), static_cast<std::uint32_t>(k));
-            map.list(one.list, count, list);
-            for (std::uint32_t i = 0; i < count && least.offer(list[i]); ++i) continue;
+            std::uint32_t ranks[listed];
+            const auto count = std::min(range.size(), static_cast<std::uint32_t>(k));
+            map.list(list, count, ranks);
+            for (std::uint32_t j = 0; j < count; ++j)
+                if (!least.offer(std::uint64_t{ranks[j]} << 32 | unknown_lex)) break;
         }
     }
-    ranks.assign(least.begin(), least.end());
+    terms.resize(static_cast<std::size_t>(least.end() - least.begin()));
+    std::transform(least.begin(), least.end(), terms.begin(), [](std::uint64_t term) {
+        return Ranked{static_cast<std::uint32_t>(term >> 32), static_cast<std::uint32_t>(term)};
+    });
 }
 
 }  // namespace pyfastlm::term_index

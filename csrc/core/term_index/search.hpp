@@ -21,14 +21,20 @@ Found find(const Map& map, std::string_view prefix);
 // The terms of `gap` that begin with `prefix`. All of them must share its first `depth` bytes.
 Range find_in(const Map& map, Range gap, std::size_t depth, std::string_view prefix);
 
+// A term by its rank; its lex number as well, where that is known.
+struct Ranked {
+    std::uint32_t rank, lex;
+};
+constexpr std::uint32_t unknown_lex = 0xffffffff;
+
 // Takes the terms of some ranges, best first.
 class BestFirst {
   public:
-    // Ranges must not overlap.
-    BestFirst(const Map& map, const std::vector<Found>& found);
+    // Finds must not overlap.
+    BestFirst(const Map& map, const Found* found, std::size_t finds);
 
     // The next term, or false where none is left.
-    bool next(std::uint32_t& rank, std::uint32_t& lex);
+    bool next(Ranked& term);
 
   private:
     struct Item {
@@ -44,10 +50,7 @@ class BestFirst {
     std::vector<Item> heap_;
 };
 
-// The best `k` ranks of what was found, the best one first.
-void best(const Map& map, const Found& found, std::size_t k, std::vector<std::uint32_t>& ranks);
-
-// The same for several finds, which must not overlap.
-void best(const Map& map, const std::vector<Found>& found, std::size_t k, std::vector<std::uint32_t>& ranks);
+// The best `k` terms of some finds, which must not overlap, the best one first.
+void best(const Map& map, const Found* found, std::size_t finds, std::size_t k, std::vector<Ranked>& terms);
 
 }  // namespace pyfastlm::term_index

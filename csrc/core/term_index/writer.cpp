@@ -137,12 +137,13 @@ void Writer::write_nodes(const std::vector<std::uint32_t>& ranks) {
         while (child < found_.size() && found_[child].depth == node.depth + 1 && found_[child].lo < node.hi)
             ++child;
         const bool has_list = node.hi - node.lo >= list_terms || i == 0;
-        tree[i] = {node.lo, node.hi, static_cast<std::uint32_t>(first), has_list ? lists_++ : no_list, node.light};
+        tree[i] = {node.lo, node.hi, static_cast<std::uint32_t>(first), has_list ? lists_++ : no_list,
+                   node.light};
     }
     const auto count = static_cast<std::uint32_t>(tree.size());
     tree.push_back({0, 0, count, no_list, 0});  // where the children of the last one end
 
-    std::vector<Least> best(count);
+    std::vector<Least<std::uint32_t>> best(count);
     for (std::size_t i = count; i-- > 0;) {
         const Node& node = tree[i];
         std::uint32_t lex = node.lo;

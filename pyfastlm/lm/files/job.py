@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pyfastlm._durable import fsync_directory, replacing
 from pyfastlm.errors import InputError
 from pyfastlm.lm.files import parts
-from pyfastlm._durable import fsync_directory, replacing
 
 MANIFEST = "job.json"
 LOCK = "lock"

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pyfastlm._require import require
 from pyfastlm._durable import replacing
+from pyfastlm._require import require
 from pyfastlm.lm.files.plan import Part
 
 if TYPE_CHECKING:

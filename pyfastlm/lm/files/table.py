@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from pyfastlm._durable import fsync_directory, replacing
 from pyfastlm._require import require
 from pyfastlm.errors import InputError
 from pyfastlm.lm.files import parts
-from pyfastlm._durable import fsync_directory, replacing
 from pyfastlm.lm.files.inputs import Source
 from pyfastlm.lm.files.job import TEMPORARY, Job
 

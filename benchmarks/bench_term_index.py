@@ -1,0 +1,290 @@
+"""pyfastlm.index.TermIndex beside its peers, one group per task, equal results asserted before timing.
+
+    OMP_NUM_THREADS=1 python -m pytest benchmarks/bench_term_index.py --benchmark-json=out.json
+
+Some 1.8 million terms of real word lists (term_corpus.py). Prefixes are cut from terms drawn by their counts;
+a round answers a thousand of them once each, the slower peers fewer. ``extra_info`` has p50 and p99 of single
+calls, ours over 20,000, and how many of the prefixes were distinct. fast-autocomplete takes 2,700 bytes for
+each term and gets a hundred thousand of them; it needs setuptools < 81.
+"""
+
+import bisect
+import os
+import random
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("wordfreq")
+pytest.importorskip("symspellpy")
+import term_corpus
+
+from pyfastlm.index import TermIndex
+
+pytestmark = [pytest.mark.timeout(0), pytest.mark.filterwarnings("default")]
+K = 10
+LENGTHS = (1, 2, 3, 4, 6, 8, 12)
+Answer = Callable[[str], list[str]]
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> TermIndex:
+    return TermIndex.build(term_corpus.terms().items(), tmp_path_factory.mktemp("index") / "terms")
+
+
+@cache
+def drawn(count: int, seed: int = 0) -> list[str]:
+    """Terms drawn by their counts."""
+    terms = term_corpus.terms()
+    weights = np.fromiter(terms.values(), float)
+    chosen = np.random.default_rng(seed).choice(len(terms), count, p=weights / weights.sum())
+    names = [*terms]
+    return [names[i] for i in chosen]
+
+
+def prefixes(length: int, count: int) -> list[str]:
+    long_enough = [term[:length] for term in drawn(40_000) if len(term) >= length]
+    return long_enough[:count]
+
+
+# Peers. Ties are broken as TermIndex does wherever the peer lets us.
+
+
+class Bisect:
+    """A sorted list, and numpy's partition of the scores in a range."""
+
+    def __init__(self) -> None:
+        terms = term_corpus.terms()
+        self.keys = sorted(terms, key=str.encode)
+        self.codes = [key.encode() for key in self.keys]
+        # One number orders by (score descending, bytes ascending).
+        order = np.argsort(-np.array([terms[key] for key in self.keys]), kind="stable")
+        self.rank = np.empty(len(order), np.int64)
+        self.rank[order] = np.arange(len(order))
+
+    def __call__(self, prefix: str) -> list[str]:
+        code = prefix.encode()
+        lo = bisect.bisect_left(self.codes, code)
+        hi = bisect.bisect_left(self.codes, code + b"\xff", lo)
+        ranks = self.rank[lo:hi]
+        best = np.argpartition(ranks, K)[:K] if len(ranks) > K else np.arange(len(ranks))
+        return [self.keys[lo + i] for i in best[np.argsort(ranks[best])]]
+
+
+@cache
+def by_bisect() -> Bisect:
+    return Bisect()
+
+
+def by_datrie() -> Answer:
+    datrie = pytest.importorskip("datrie")
+    terms = term_corpus.terms()
+    trie = datrie.Trie(ranges=[(chr(1), chr(0x10FFFF))])
+    for term, score in terms.items():
+        trie[term] = int(score)
+
+    def answer(prefix: str) -> list[str]:
+        found = sorted(trie.items(prefix), key=lambda item: (-item[1], item[0].encode()))
+        return [term for term, _ in found[:K]]
+
+    return answer
+
+
+def by_marisa() -> Answer:
+    marisa = pytest.importorskip("marisa_trie")
+    terms = term_corpus.terms()
+    trie = marisa.RecordTrie("<d", ((term, (score,)) for term, score in terms.items()))
+
+    def answer(prefix: str) -> list[str]:
+        found = sorted(trie.items(prefix), key=lambda item: (-item[1][0], item[0].encode()))
+        return [term for term, _ in found[:K]]
+
+    return answer
+
+
+def by_sqlite() -> Answer:
+    connection = sqlite3.connect(":memory:")
+    connection.execute("create table terms (term blob primary key, score real) without rowid")
+    rows = ((term.encode(), score) for term, score in term_corpus.terms().items())
+    connection.executemany("insert into terms values (?, ?)", rows)
+    query = "select term from terms where term >= ? and term < ? order by score desc, term limit ?"
+
+    def answer(prefix: str) -> list[str]:
+        code = prefix.encode()
+        return [term.decode() for (term,) in connection.execute(query, (code, code + b"\xff", K))]
+
+    return answer
+
+
+PEERS: dict[str, tuple[Callable[[], Answer], int]] = {  # and how many prefixes a round asks
+    "bisect_argpartition": (by_bisect, 1000),
+    "marisa": (by_marisa, 10),
+    "sqlite": (by_sqlite, 20),
+    "datrie": (by_datrie, 5),
+}
+made = cache(lambda peer: PEERS[peer][0]())
+
+
+def percentiles(answer: Callable[[str], object], queries: list[str]) -> dict[str, float]:
+    clock = time.perf_counter_ns
+    taken = []
+    for query in queries:
+        start = clock()
+        answer(query)
+        taken.append(clock() - start)
+    p50, p99 = np.percentile(taken, [50, 99])
+    return {"p50_ns": p50, "p99_ns": p99, "mean_ns": float(np.mean(taken)), "distinct": len({*queries})}
+
+
+@pytest.mark.parametrize("peer", ["pyfastlm", *PEERS])
+@pytest.mark.parametrize("length", LENGTHS)
+def test_complete(benchmark, index: TermIndex, length: int, peer: str) -> None:
+    benchmark.group = f"complete, {length} characters"
+    count = 1000 if peer == "pyfastlm" else PEERS[peer][1]
+    queries = prefixes(length, max(count, 20))
+    answer = index.complete if peer == "pyfastlm" else made(peer)
+    if peer != "pyfastlm":
+        for query in queries[:20]:
+            assert answer(query) == [term for term, _ in index.complete(query, K)]
+
+    def ask() -> None:
+        for query in queries[:count]:
+            answer(query)
+
+    benchmark.pedantic(ask, rounds=5, warmup_rounds=1)
+    benchmark.extra_info["calls"] = count
+    benchmark.extra_info |= percentiles(
+        answer, prefixes(length, 20_000) if peer == "pyfastlm" else queries[:count]
+    )
+
+
+def test_fast_autocomplete(benchmark, tmp_path: Path) -> None:
+    fast_autocomplete = pytest.importorskip("fast_autocomplete")
+    benchmark.group = "complete, 3 characters, a hundred thousand terms"
+    few = dict(sorted(term_corpus.terms().items(), key=lambda item: -item[1])[:100_000])
+    words = {term: {"count": int(score)} for term, score in few.items()}
+    engine = fast_autocomplete.AutoComplete(words={term: {} for term in words})
+    for term, facts in words.items():
+        engine.update_count_of_word(term, count=facts["count"])
+    queries = [term[:3] for term in drawn(2000) if term in few and len(term) >= 3][:300]
+    benchmark.pedantic(
+        lambda: [engine.search(query, max_cost=0, size=K) for query in queries], rounds=3, warmup_rounds=0
+    )
+    benchmark.extra_info["calls"] = len(queries)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("kind", ["by count", "evenly"])
+def test_batch(benchmark, index: TermIndex, kind: str, threads: int) -> None:
+    benchmark.group = f"complete_batch, 1 to 10 characters, terms drawn {kind}"
+    source = drawn(40_000) if kind == "by count" else random.Random(0).sample([*term_corpus.terms()], 40_000)
+    queries = [term[: 1 + i % 10] for i, term in enumerate(source)] * 5
+    found = index.complete_batch(queries, K, threads=threads).strings()
+    for query, strings in list(zip(queries, found, strict=True))[:300]:
+        assert strings == [term for term, _ in index.complete(query, K)]
+    benchmark.pedantic(lambda: index.complete_batch(queries, K, threads=threads), rounds=7, warmup_rounds=1)
+    benchmark.extra_info["millions_a_second"] = len(queries) / benchmark.stats.stats.min / 1e6
+
+
+def test_strings(benchmark, index: TermIndex) -> None:
+    benchmark.group = "the strings of a batch"
+    answers = index.complete_batch([term[: 1 + i % 10] for i, term in enumerate(drawn(40_000))], K)
+    count = int((answers.ids >= 0).sum())
+    benchmark.pedantic(answers.strings, rounds=5, warmup_rounds=1)
+    benchmark.extra_info["millions_a_second"] = count / benchmark.stats.stats.min / 1e6
+
+
+def with_edits(text: str, edits: int, rng: random.Random) -> str:
+    """Edits anywhere but at the first character."""
+    letters = [*text]
+    for _ in range(edits):
+        i = rng.randrange(1, len(letters))
+        match rng.randrange(4):
+            case 0:
+                letters[i] = rng.choice("abcdefghijklmnopqrstuvwxyz")
+            case 1:
+                letters.insert(i, rng.choice("abcdefghijklmnopqrstuvwxyz"))
+            case 2 if len(letters) > 2:
+                del letters[i]
+            case _:
+                letters[i - 1 : i + 1] = letters[i - 1 : i + 1][::-1] if i > 1 else letters[i - 1 : i + 1]
+    return "".join(letters)
+
+
+def variants(text: str) -> set[str]:
+    """All strings one edit from ``text`` that keep its first character, of small Latin letters."""
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    splits = [(text[:i], text[i:]) for i in range(1, len(text) + 1)]
+    return {
+        text,
+        *(a + b[1:] for a, b in splits if b),
+        *(a + c + b[1:] for a, b in splits if b for c in letters),
+        *(a + c + b for a, b in splits for c in letters),
+        *(a + b[1] + b[0] + b[2:] for a, b in splits if len(b) > 1),
+    }
+
+
+@pytest.mark.parametrize("how", ["pyfastlm", "enumeration"])
+@pytest.mark.parametrize("edits", [1, 2])
+def test_edits(benchmark, index: TermIndex, edits: int, how: str) -> None:
+    """Enumeration: every variant is completed exactly; beyond one edit there are too many of them."""
+    if how == "enumeration" and edits == 2:
+        pytest.skip("some 100,000 variants")
+    benchmark.group = f"complete with {edits} edits, 4 to 12 characters"
+    rng = random.Random(edits)
+    queries = [
+        with_edits(term[: 4 + i % 9], edits, rng) for i, term in enumerate(drawn(3000)) if len(term) > 6
+    ]
+    queries = queries[: 400 if how == "pyfastlm" else 100]
+
+    def enumerate_variants(query: str) -> object:
+        best = {pair for variant in variants(query) for pair in index.complete(variant, K)}
+        return sorted(best, key=lambda pair: -pair[1])[:K]
+
+    answer = (
+        (lambda query: index.complete(query, K, max_edits=edits)) if how == "pyfastlm" else enumerate_variants
+    )
+    benchmark.pedantic(lambda: [answer(query) for query in queries], rounds=3, warmup_rounds=1)
+    benchmark.extra_info["calls"] = len(queries)
+    benchmark.extra_info |= percentiles(answer, queries)
+
+
+def test_build(benchmark, tmp_path: Path) -> None:
+    benchmark.group = "build"
+    items = [*term_corpus.terms().items()]
+    random.Random(0).shuffle(items)
+    index = benchmark.pedantic(TermIndex.build, (items, tmp_path / "terms"), rounds=3)
+    benchmark.extra_info["terms"] = len(items)
+    benchmark.extra_info["bytes_per_term"] = sum(index.parts.values()) / len(items)
+    benchmark.extra_info["parts"] = {name: bytes_ / len(items) for name, bytes_ in index.parts.items()}
+
+
+OPENED = """
+import sys, time
+from pyfastlm.index import TermIndex
+def resident():
+    return int(next(line for line in open("/proc/self/status") if line.startswith("VmRSS")).split()[1])
+before = resident()
+start = time.perf_counter()
+index = TermIndex.open(sys.argv[1], verify=sys.argv[2] == "verify")
+print((time.perf_counter() - start) * 1e3, (resident() - before) / 1024)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/self/status")
+@pytest.mark.parametrize("how", ["verify", "trust"])
+def test_open(index: TermIndex, capsys: pytest.CaptureFixture[str], how: str) -> None:
+    """In a fresh process, the file in the system's cache."""
+    command = [sys.executable, "-c", OPENED, os.fspath(index._path), how]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    milliseconds, mebibytes = map(float, done.stdout.split())
+    size = index._path.stat().st_size / 2**20
+    with capsys.disabled():
+        print(f"\n{how}: opened in {milliseconds:.1f} ms, {mebibytes:.1f} MiB resident of {size:.1f} MiB")
