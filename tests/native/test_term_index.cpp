@@ -148,16 +148,15 @@ std::string contents(const std::string& path) {
     return {std::istreambuf_iterator<char>(file), {}};
 }
 
-// Asks in every way; whether the answers were those of `scores`.
-bool right(const Index& index, const Scores& scores, std::mt19937& random) {
-    bool all = true;
+// Asks in every way; with `scores`, answers must be those of them.
+void ask(const Index& index, const Scores* scores, std::mt19937& random) {
     for (const Extent extent : {Extent::beginning, Extent::whole})
         for (int edits = 0; edits <= most_edits; ++edits) {
             const std::string text = random_text(random, 4, 6);
             const Query query{text, random() % 2 == 0 ? 5u : 100u, edits, true, extent};
-            all &= answered(index, query) == expected(scores, query);
+            const std::vector<std::string> keys = answered(index, query);
+            if (scores != nullptr) CHECK(keys == expected(*scores, query));
         }
-    return all;
 }
 
 void damage_is_noticed(const std::string& path, int mutations) {
@@ -180,7 +179,7 @@ void damage_is_noticed(const std::string& path, int mutations) {
         std::ofstream(path, std::ios::binary).write(bad.data(), static_cast<std::streamsize>(bad.size()));
         try {
             const Index index(std::make_shared<Map>(path, verify, true));
-            CHECK(right(index, scores, random) || !verify);
+            ask(index, verify ? &scores : nullptr, random);
         } catch (const Damaged&) {
             ++refused;
         }
