@@ -19,6 +19,11 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def put(path: Path, data: bytes) -> None:
+    path.unlink(missing_ok=True)  # some file systems wait for the disk where a file is overwritten
+    path.write_bytes(data)
+
+
 def ask(index: TermIndex) -> list[object]:
     found: list[object] = [index.complete(prefix, k) for prefix in ("", "a", "abc") for k in (3, 40)]
     found += [index.complete("abcd", max_edits=1), index.lookup("abcd"), index.score("ab"), len(index)]
@@ -32,7 +37,7 @@ def test_every_byte_of_the_header(whole: Path, tmp_path: Path) -> None:
     for at in range(HEADER):
         data = bytearray(whole.read_bytes())
         data[at] ^= 1 << at % 8
-        (tmp_path / "x").write_bytes(data)
+        put(tmp_path / "x", data)
         try:
             assert ask(TermIndex.open(tmp_path / "x")) == right
         except InputError:
@@ -51,7 +56,7 @@ def test_damage_of_the_body(whole: Path, tmp_path: Path, verify: bool) -> None:
         for _ in range(rng.choice([1, 1, 1, 50])):
             at = rng.randrange(HEADER, len(damaged))
             damaged[at] = rng.randrange(256)
-        (tmp_path / "x").write_bytes(damaged)
+        put(tmp_path / "x", damaged)
         try:
             found = ask(TermIndex.open(tmp_path / "x", verify=verify, mmap=rng.random() < 0.5))
         except InputError:
@@ -63,20 +68,20 @@ def test_every_kind_of_truncation(whole: Path, tmp_path: Path) -> None:
     data = whole.read_bytes()
     rng = random.Random(0)
     for size in (0, 1, 343, 344, 383, 384, len(data) - 1, *(rng.randrange(len(data)) for _ in range(50))):
-        (tmp_path / "x").write_bytes(data[:size])
+        put(tmp_path / "x", data[:size])
         with pytest.raises(InputError, match=r"path: .* is not a whole term index: "):
             TermIndex.open(tmp_path / "x")
-    (tmp_path / "x").write_bytes(data + b"\0" * 64)
+    put(tmp_path / "x", data + b"\0" * 64)
     with pytest.raises(InputError, match=r"of [0-9]+ bytes; [0-9]+ were written"):
         TermIndex.open(tmp_path / "x")
 
 
 def test_other_files_are_named_for_what_they_are(whole: Path, tmp_path: Path) -> None:
-    (tmp_path / "x").write_bytes(b"PAR1" * 200)
+    put(tmp_path / "x", b"PAR1" * 200)
     with pytest.raises(InputError, match="not the file of a term index"):
         TermIndex.open(tmp_path / "x")
     data = bytearray(whole.read_bytes())
     data[8] = 2
-    (tmp_path / "x").write_bytes(data)
+    put(tmp_path / "x", data)
     with pytest.raises(InputError, match="of format version 2; this library reads version 1"):
         TermIndex.open(tmp_path / "x")

@@ -176,6 +176,7 @@ void damage_is_noticed(const std::string& path, int mutations) {
             header->file_bytes = bad.size();
             header->checksum = xxh64(header, offsetof(Header, checksum));
         }
+        std::filesystem::remove(path);  // some file systems wait for the disk where a file is overwritten
         std::ofstream(path, std::ios::binary).write(bad.data(), static_cast<std::streamsize>(bad.size()));
         try {
             const Index index(std::make_shared<Map>(path, verify, true));
