@@ -34,17 +34,16 @@ def matches(
     return [(distance, term, score) for distance, _, _, term, score in sorted(found)]
 
 
-def completions(
-    terms: Mapping[str, float], prefix: str, k: int, *, edits: int = 0, fix_first: bool = True
+def completions(terms: Mapping[str, float], prefix: str, k: int) -> list[tuple[str, float]]:
+    found = [(term, score) for term, score in terms.items() if term.startswith(prefix)]
+    return sorted(found, key=lambda item: (-item[1], item[0].encode()))[:k]
+
+
+def completions_near(
+    terms: Mapping[str, float], prefix: str, k: int, *, edits: int, fix_first: bool = True
 ) -> list[tuple[str, float]]:
     found = matches(terms, prefix, edits=edits, fix_first=fix_first, whole=False)
     return [(term, score) for _, term, score in found[:k]]
-
-
-def completions_exactly(terms: Mapping[str, float], prefix: str, k: int) -> list[tuple[str, float]]:
-    """``completions`` without edits, for terms too long to be compared edit by edit."""
-    found = [(term, score) for term, score in terms.items() if term.startswith(prefix)]
-    return sorted(found, key=lambda item: (-item[1], item[0].encode()))[:k]
 
 
 def some_terms(count: int, seed: int, *, alphabet: str = ALPHABET, most: int = 9) -> dict[str, float]:
