@@ -12,7 +12,7 @@ from pyfastlm.lm import LM, Scorer
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800), pytest.mark.usefixtures("real_texts")]
 LENGTH = 64
 WINDOWS = 20
-ROUNDING = 5e-5  # nats: float32 through 30 layers, in batches of other shapes
+ROUNDING = 5e-4  # nats of a text: float32 through 30 layers, sums in another order in other batches
 
 
 @pytest.fixture(scope="module")
@@ -60,11 +60,11 @@ def test_order_and_company_do_not_matter(smollm2: LM, texts: list[str]) -> None:
         [texts[i] for i in reversed(chosen)]
     )
     assert [score.logp for score in together] == pytest.approx(
-        [score.logp for score in reversed(backwards)], rel=2e-6, abs=ROUNDING
+        [score.logp for score in reversed(backwards)], abs=ROUNDING
     )
     for i, score in [*zip(chosen, together, strict=True)][:10]:
         [alone] = scorer.rolling([texts[i]])
-        assert alone.logp == pytest.approx(score.logp, rel=2e-6, abs=ROUNDING)
+        assert alone.logp == pytest.approx(score.logp, abs=ROUNDING)
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +97,7 @@ def test_conditional(smollm2: LM, smollm2_exact: LM, pairs: list[tuple[str, str]
         assert score.n_tokens == truth.n_tokens
         assert score.is_greedy == greedy
     backwards = Scorer(smollm2, tokens_per_batch=200).conditional(pairs[::-1])[::-1]
-    assert [s.logp for s in scores] == pytest.approx([s.logp for s in backwards], rel=2e-6, abs=ROUNDING)
+    assert [s.logp for s in scores] == pytest.approx([s.logp for s in backwards], abs=ROUNDING)
     assert [s.is_greedy for s in scores] == [s.is_greedy for s in backwards]
 
 
