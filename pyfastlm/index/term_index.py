@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,7 +40,7 @@ class TermIndex:
     def __init__(self, path: str | os.PathLike[str], native: "_native.TermIndex") -> None:
         self._path = Path(path)
         self._native = native
-        self._exact = native.exact()
+        self._exact: Callable[[str, int], list[tuple[str, float]]] = native.exact()
         number = native.file().normalizer
         if number >= len(normalize.NAMES):
             raise InputError(f"path: {os.fspath(path)!r} needs a normalizer that this library does not have")
@@ -144,7 +144,7 @@ class TermIndex:
         if self._of_prefix is not None:
             prefix = self._of_prefix(_text("prefix", prefix))
         if max_edits == 0 and type(k) is int and k > 0:
-            return self._exact(prefix, k)  # type: ignore[no-any-return]
+            return self._exact(prefix, k)
         return self._native.complete(_text("prefix", prefix), _k(k), _edits(max_edits), fix_first)
 
     def complete_batch(
