@@ -1,0 +1,1 @@
+"""The HTTP side of :mod:`pyfastlm.qac.server`; needs the extra ``qac``."""
