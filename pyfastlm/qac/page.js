@@ -68,7 +68,7 @@ function measure(index, trip) {
 
 function show(suggestions, text, problem = "") {
   shown = suggestions;
-  const most = Math.max(...shown.map((one) => Math.log1p(Math.max(one.score, 0))), 1e-9);
+  const most = Math.max(...shown.map((one) => one.score), Number.MIN_VALUE);
   list.replaceChildren(...shown.map((one, number) => option(one, number, text, most)));
   list.hidden = !shown.length;
   empty.textContent = problem || (shown.length ? "" : "Nothing begins like this.");
@@ -104,7 +104,7 @@ function option(one, number, text, most) {
   meter.setAttribute("preserveAspectRatio", "none");
   meter.setAttribute("aria-hidden", "true");
   const bar = document.createElementNS("http://www.w3.org/2000/svg", "rect");
-  bar.setAttribute("width", String((100 * Math.log1p(Math.max(one.score, 0))) / most));
+  bar.setAttribute("width", String(Math.max((100 * one.score) / most, 2)));
   bar.setAttribute("height", "4");
   meter.append(bar);
   item.append(term, tags(one), meter, part("span", compact.format(one.score), "score"));
