@@ -96,6 +96,7 @@ def serve(
         ws="none",
         lifespan="off",
         log_config=None,
+        log_level="error",  # of what hostile clients send there would be a line each
         access_log=False,
         proxy_headers=False,  # a client could name itself anything
         server_header=False,

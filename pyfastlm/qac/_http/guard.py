@@ -67,7 +67,7 @@ class Guard:
             if not (self._free_loopback and is_loopback(address)) and (wait := self._limits.wait(address)):
                 reason = f"too many requests: expected at most {self._limits.rate:g} a second"
                 raise Refused(429, reason, {"retry-after": str(wait)})
-        path, query_string = scope["raw_path"], scope["query_string"]
+        path, query_string = scope.get("raw_path") or b"", scope["query_string"]
         if (size := len(path) + len(query_string)) > MOST_TARGET_BYTES:
             raise Refused(414, f"address: expected at most {MOST_TARGET_BYTES} bytes, got {size}")
         if BROKEN.search(path) or "\ufffd" in scope["path"]:
