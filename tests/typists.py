@@ -25,10 +25,10 @@ class Load:
     def __str__(self) -> str:
         rate = len(self.milliseconds) / self.seconds
         spread = ", ".join(f"p{percent} {self.percentile(percent):.1f}" for percent in (50, 90, 99, 99.9))
-        index = sorted(self.index)
+        index, worst = sorted(self.index), max(self.milliseconds)
         return (
             f"{len(self.milliseconds):,} requests in {self.seconds:.1f} s, {rate:,.0f} a second; "
-            f"ms: {spread}, max {max(self.milliseconds):.1f}; in the index, us: p50 {index[len(index) // 2]:.0f}, "
+            f"ms: {spread}, max {worst:.1f}; in the index, us: p50 {index[len(index) // 2]:.0f}, "
             f"p99 {index[int(len(index) * 0.99)]:.0f}; errors: {len(self.errors)}"
         )
 

@@ -57,13 +57,18 @@ def reorder(
     def worth(candidate: tuple[str, float]) -> float:
         term, score = _folded(candidate[0]), candidate[1]
         own = frozenset(term.split())
-        likeness = 0.0
-        if not own.isdisjoint(every):
-            likeness = max(
-                weight * (same * (term == search) + words * _jaccard(own, others))
-                for weight, search, others in known
-            )
+        likeness = 0.0 if own.isdisjoint(every) else max(likenesses(term, own))
         return math.log(max(score, SMALLEST)) + likeness + beginning * _shared(term, searches[0])
+
+    def likenesses(term: str, own: frozenset[str]) -> list[float]:
+        found = []
+        for weight, search, others in known:
+            if common := len(own & others):
+                jaccard = common / (len(own) + len(others) - common)
+                found.append(weight * (words * jaccard + (same if term == search else 0.0)))
+            else:
+                found.append(0.0)
+        return found
 
     return sorted(candidates, key=worth, reverse=True)[:k]
 
@@ -73,12 +78,9 @@ def _folded(text: str) -> str:
     return " ".join(text.lower().split()) if text.isascii() else nfkc_casefold(text).strip(" ")
 
 
-def _jaccard(a: frozenset[str], b: frozenset[str]) -> float:
-    common = len(a & b)
-    return common / (len(a) + len(b) - common) if common else 0.0
-
-
 def _shared(a: str, b: str) -> float:
+    if a[:1] != b[:1]:
+        return 0.0
     common = 0
     for x, y in zip(a, b, strict=False):
         if x != y:

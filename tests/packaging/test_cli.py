@@ -49,7 +49,9 @@ def test_version(tmp_path: Path) -> None:
 
 @NEEDS_TYPER
 @pytest.mark.parametrize(
-    "arguments", [[], ["--help"], ["score", "--help"], ["mrt5", "train", "--help"]], ids=" ".join
+    "arguments",
+    [[], ["--help"], ["score", "--help"], ["mrt5", "train", "--help"], ["qac", "serve", "--help"]],
+    ids=" ".join,
 )
 def test_help_is_fast_and_light(arguments: list[str], tmp_path: Path) -> None:
     seconds = []
@@ -67,7 +69,15 @@ def test_help_is_fast_and_light(arguments: list[str], tmp_path: Path) -> None:
 @NEEDS_TYPER
 @pytest.mark.parametrize(
     "arguments",
-    [["scoree"], ["--colour"], ["score"], ["score", "no.jsonl", "-o", "o"], ["mrt5"], ["mrt5", "trane"]],
+    [
+        ["scoree"],
+        ["--colour"],
+        ["score"],
+        ["score", "no.jsonl", "-o", "o"],
+        ["mrt5"],
+        ["mrt5", "trane"],
+        ["qac"],
+    ],
 )
 def test_mistakes_end_with_one_line(arguments: list[str], tmp_path: Path) -> None:
     done = python(MAIN, *arguments, cwd=tmp_path)

@@ -60,6 +60,11 @@ def test_the_index_loads_nothing_but_numpy(tmp_path: Path) -> None:
     assert fresh_import("pyfastlm.index", tmp_path)[1] == ["numpy"]
 
 
+def test_completion_loads_nothing_until_it_is_used(tmp_path: Path) -> None:
+    assert fresh_import("pyfastlm.qac", tmp_path)[1] == []
+    assert fresh_import("pyfastlm.qac.server", tmp_path)[1] == ["numpy"]
+
+
 def test_probe_sees_heavy_imports(tmp_path: Path) -> None:
     assert "numpy" in fresh_import("numpy", tmp_path)[1]
 

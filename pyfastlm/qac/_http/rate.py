@@ -4,7 +4,7 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 MOST_ADDRESSES = 10_000  # remembered; of more, those that asked longest ago are forgotten
 
@@ -32,18 +32,20 @@ class Buckets:
 
 def is_loopback(address: str) -> bool:
     """Whether ``address`` or host name is this machine for itself only."""
-    if address == "localhost":
-        return True
-    try:
-        return ip_address(address).is_loopback
-    except ValueError:
-        return False
+    ip = _ip(address)
+    return address == "localhost" if ip is None else ip.is_loopback
 
 
 def _network(address: str) -> str:
     """One key for all addresses of a customer: of IPv6 the first 64 bits."""
+    ip = _ip(address)
+    return f"{int(ip) >> 64:x}::/64" if isinstance(ip, IPv6Address) else address if ip is None else str(ip)
+
+
+def _ip(address: str) -> IPv4Address | IPv6Address | None:
     try:
         ip = ip_address(address)
     except ValueError:
-        return address
-    return str(int(ip) >> 64) if isinstance(ip, IPv6Address) else address
+        return None
+    # An IPv4 client of an IPv6 socket.
+    return ip.ipv4_mapped or ip if isinstance(ip, IPv6Address) else ip

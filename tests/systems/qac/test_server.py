@@ -218,7 +218,7 @@ def test_an_address_that_asks_too_often_waits(index: TermIndex) -> None:
 
 def test_by_default_only_other_machines_wait(index: TermIndex) -> None:
     application = app(index)
-    for address, statuses in (("203.0.113.5", {200, 429}), ("127.0.0.1", {200}), ("::1", {200})):
+    for address, statuses in (("203.0.113.5", {200, 429}), ("127.0.0.1", {200}), ("::ffff:127.0.0.1", {200})):
         with TestClient(application, base_url=BASE, client=(address, 1)) as client:
             assert {client.get("/health").status_code for _ in range(300)} == statuses
 
@@ -234,6 +234,8 @@ def test_buckets_fill_at_their_rate_and_forget_the_oldest(monkeypatch: pytest.Mo
     assert [buckets.wait("a") for _ in range(4)] == [0, 0, 0, 1]
     assert [buckets.wait(f"2001:db8::{i}") for i in range(4)] == [0, 0, 0, 1]  # of one customer
     assert buckets.wait("2001:db8:0:1::1") == 0
+    assert [buckets.wait(address) for address in ("::ffff:192.0.2.1", "192.0.2.1", "192.0.2.1")] == [0, 0, 0]
+    assert [buckets.wait(address) for address in ("::ffff:192.0.2.1", "::ffff:192.0.2.2")] == [1, 0]
     monkeypatch.setattr("pyfastlm.qac._http.rate.MOST_ADDRESSES", 2)
     for address in ("c", "d", "e"):
         buckets.wait(address)
