@@ -44,6 +44,7 @@ class TermIndex:
         number = native.file().normalizer
         if number >= len(normalize.NAMES):
             raise InputError(f"path: {os.fspath(path)!r} needs a normalizer that this library does not have")
+        self._normalizer = normalize.NAMES[number]
         self._of_term = normalize.of_term(number)
         self._of_prefix = normalize.of_prefix(number)
         self._merging = threading.Lock()
@@ -220,6 +221,11 @@ class TermIndex:
                 self._native.write(file.name)
             self._native.adopt(os.fspath(target))
             self._path = target
+
+    @property
+    def normalizer(self) -> Normalizer:
+        """The form in which terms are compared and returned."""
+        return self._normalizer
 
     @property
     def parts(self) -> dict[str, int]:

@@ -172,7 +172,7 @@ def test_parquet_cut_and_changed(
 def test_a_truncated_file_is_named_with_the_place(
     suffix: str, scorer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pyfastlm.lm.files.readers.BUFFER_BYTES", 512)
+    monkeypatch.setattr("pyfastlm.lm.files.lines.BUFFER_BYTES", 512)
     noise = random.Random(0)  # or all lines would fit into one compressed block
     lines = [json.dumps({"text": "short", "page": noise.randbytes(800).hex()}) for _ in range(300)]
     source = tmp_path / f"in{suffix}"

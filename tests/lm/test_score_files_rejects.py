@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pyfastlm.errors import InputError
-from pyfastlm.lm.files import readers, score_files
+from pyfastlm.lm.files import lines, readers, score_files
 
 BAD_LINES = [
     (b'{"text": "caf\xe9"}', "not UTF-8: invalid continuation byte at byte 13"),
@@ -103,10 +103,10 @@ def test_a_file_of_rejects_alone(scorer: Any, tmp_path: Path) -> None:
 def test_a_line_without_end_is_skipped_in_pieces(
     scorer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(readers, "MAX_ROW_BYTES", 1 << 20)
+    monkeypatch.setattr(lines, "MAX_ROW_BYTES", 1 << 20)
     limit = 1 << 20
-    lines = [b"a" * limit, b"b" * (limit + 1), b"c" * (3 * limit + 7), b"d", b"e" * (2 * limit)]
-    (tmp_path / "in.txt").write_bytes(b"\n".join(lines))
+    rows = [b"a" * limit, b"b" * (limit + 1), b"c" * (3 * limit + 7), b"d", b"e" * (2 * limit)]
+    (tmp_path / "in.txt").write_bytes(b"\n".join(rows))
     found = list(readers.Reader(_resolved(tmp_path / "in.txt"), "text"))
     assert [(row.row, row.n_bytes, row.reason) for row in found] == [
         (1, limit, None),

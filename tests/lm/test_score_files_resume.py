@@ -213,7 +213,7 @@ def test_a_truncated_input_goes_on_when_it_is_whole(
     score_files(scorer, source, tmp_path / "undisturbed.parquet")
     whole = source.read_bytes()
     source.write_bytes(whole[: len(whole) * 3 // 4])
-    monkeypatch.setattr("pyfastlm.lm.files.readers.BUFFER_BYTES", 512)
+    monkeypatch.setattr("pyfastlm.lm.files.lines.BUFFER_BYTES", 512)
 
     with pytest.raises(
         InputError, match=r"in.jsonl.gz' is truncated or damaged gzip after line [\d,]+ \(byte"

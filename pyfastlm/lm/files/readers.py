@@ -1,21 +1,19 @@
 """Rows of one input as a stream: each is a text to score, or the reason why it cannot be."""
 
 import contextlib
-import io
 import json
-import os
 from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO, NamedTuple, NoReturn, cast
+from typing import Any, NamedTuple, cast
 
 from pyfastlm._require import require
 from pyfastlm.errors import InputError
-from pyfastlm.lm.files.inputs import STDIN, Source
+from pyfastlm.lm.files import lines
+from pyfastlm.lm.files.inputs import Source
+from pyfastlm.lm.files.lines import json_object, json_type, not_utf8
 
-# Longer rows are rejected: a file without line ends must not be loaded whole.
-MAX_ROW_BYTES = 64 << 20
 # Small, so that a batch of long documents stays small.
 PARQUET_BATCH_ROWS = 64
-BUFFER_BYTES = 1 << 16
+KEPT = "restore the file and run again: what is scored is kept"
 
 
 class Row(NamedTuple):
@@ -55,31 +53,30 @@ class Reader:
 
     def _lines(self, index: int, source: Source) -> Iterator[Row]:
         parse = _json_row if source.format == "jsonl" else _text_row
-        number = 0
+        number = consumed = 0
         with contextlib.ExitStack() as stack:
-            raw = _open(source, stack)
-            consumed = 0
+            raw = lines.opened(source, stack)
             if source.size:
                 self._tell = raw.tell if source.compression else lambda: consumed
             try:
-                for line, length in _split(_decompressed(raw, source, stack)):
+                for line, length in lines.split(lines.decompressed(raw, source, stack)):
                     consumed += length
                     number += 1
                     if line is None:
-                        yield _rejected(index, number, f"longer than {MAX_ROW_BYTES >> 20} MiB")
+                        yield _rejected(index, number, f"longer than {lines.MAX_ROW_BYTES >> 20} MiB")
                         continue
                     if number == 1:
                         line = line.removeprefix(b"\xef\xbb\xbf")
                     yield parse(index, number, line, self.text_key)
             except OSError as error:
-                _damaged(source, f"line {number:,}", self._tell(), error)
+                lines.damaged(source, f"line {number:,}", self._tell(), error, KEPT)
 
     def _parquet(self, index: int, source: Source) -> Iterator[Row]:
         pa, pq = require("pyarrow", "lm"), require("pyarrow.parquet", "lm")
         number = 0
         try:
             with pq.ParquetFile(
-                source.path, pre_buffer=False, buffer_size=BUFFER_BYTES, page_checksum_verification=True
+                source.path, pre_buffer=False, buffer_size=lines.BUFFER_BYTES, page_checksum_verification=True
             ) as file:
                 columns = _columns(source, file.schema_arrow, self.text_key, pa)
                 total = max(file.metadata.num_rows, 1)
@@ -93,43 +90,11 @@ class Reader:
                         name = None if ids is None else _id(ids[offset])
                         yield _bytes_row(index, number, name, text, self.text_key)
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-            _damaged(source, f"row {number:,}", 0, error)
+            lines.damaged(source, f"row {number:,}", 0, error, KEPT)
 
 
 def _nothing() -> int:
     return 0
-
-
-def _open(source: Source, stack: contextlib.ExitStack) -> BinaryIO:
-    if source.path == STDIN:
-        # A second descriptor: closing it leaves the process's own standard input open.
-        return cast(BinaryIO, stack.enter_context(open(os.dup(0), "rb", buffering=0)))
-    return cast(BinaryIO, stack.enter_context(open(source.path, "rb", buffering=0)))
-
-
-def _decompressed(raw: BinaryIO, source: Source, stack: contextlib.ExitStack) -> BinaryIO:
-    if source.compression is None:
-        return stack.enter_context(io.BufferedReader(cast(io.RawIOBase, raw), BUFFER_BYTES))
-    if source.size == 0 and os.path.isfile(source.path):
-        raise OSError("the file has 0 bytes")
-    pa = require("pyarrow", "lm")
-    stream = pa.input_stream(raw, compression=source.compression, buffer_size=BUFFER_BYTES)
-    return stack.enter_context(io.BufferedReader(stream, BUFFER_BYTES))
-
-
-def _split(stream: BinaryIO) -> Iterator[tuple[bytes | None, int]]:
-    """Lines without their end (LF or CRLF), and their lengths with it.
-
-    None stands for a line over the limit, which is skipped.
-    """
-    while line := stream.readline(MAX_ROW_BYTES + 2):
-        length = len(line)
-        if length > MAX_ROW_BYTES and not line.endswith(b"\n"):
-            while (rest := stream.readline(BUFFER_BYTES)) and not rest.endswith(b"\n"):
-                length += len(rest)
-            yield None, length + len(rest)
-        else:
-            yield line.removesuffix(b"\n").removesuffix(b"\r"), length
 
 
 def _text_row(index: int, number: int, line: bytes, text_key: str) -> Row:
@@ -141,34 +106,25 @@ def _bytes_row(index: int, number: int, name: str | None, text: bytes | None, te
         return _rejected(index, number, f"{text_key!r} is null, expected a string", name)
     if not text:
         return _rejected(index, number, "empty text", name)
-    if len(text) > MAX_ROW_BYTES:
-        return _rejected(index, number, f"longer than {MAX_ROW_BYTES >> 20} MiB", name)
+    if len(text) > lines.MAX_ROW_BYTES:
+        return _rejected(index, number, f"longer than {lines.MAX_ROW_BYTES >> 20} MiB", name)
     try:
         return Row(index, number, name, text.decode(), len(text), None)
     except UnicodeDecodeError as error:
-        return _rejected(index, number, _not_utf8(error), name)
+        return _rejected(index, number, not_utf8(error), name)
 
 
 def _json_row(index: int, number: int, line: bytes, text_key: str) -> Row:
     try:
-        value = json.loads(line.decode())
-    except UnicodeDecodeError as error:
-        return _rejected(index, number, _not_utf8(error))
-    except json.JSONDecodeError as error:
-        reason = "blank line" if not line.strip() else f"invalid JSON: {error.msg} at character {error.pos}"
-        return _rejected(index, number, reason)
-    except ValueError:
-        return _rejected(index, number, "invalid JSON: a number has too many digits")
-    except RecursionError:
-        return _rejected(index, number, "invalid JSON: nested too deeply")
-    if not isinstance(value, dict):
-        return _rejected(index, number, f"expected a JSON object, got {_json_type(value)}")
+        value = json_object(line)
+    except ValueError as error:
+        return _rejected(index, number, str(error))
     name = _id(value.get("id"))
     if text_key not in value:
         return _rejected(index, number, f"no key {text_key!r}", name)
     text = value[text_key]
     if not isinstance(text, str):
-        return _rejected(index, number, f"{text_key!r} is {_json_type(text)}, expected a string", name)
+        return _rejected(index, number, f"{text_key!r} is {json_type(text)}, expected a string", name)
     if not text:
         return _rejected(index, number, "empty text", name)
     try:
@@ -179,22 +135,6 @@ def _json_row(index: int, number: int, line: bytes, text_key: str) -> Row:
 
 def _rejected(index: int, number: int, reason: str, name: str | None = None) -> Row:
     return Row(index, number, name, None, 0, reason)
-
-
-def _not_utf8(error: UnicodeDecodeError) -> str:
-    return f"not UTF-8: {error.reason} at byte {error.start}"
-
-
-def _json_type(value: object) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "a boolean"
-    if isinstance(value, int | float):
-        return "a number"
-    if isinstance(value, str):
-        return "a string"
-    return "an array" if isinstance(value, list) else "an object"
 
 
 def _id(value: object) -> str | None:
@@ -238,16 +178,3 @@ def _as_bytes(column: Any, pa: Any) -> list[bytes | None]:
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     return cast("list[bytes | None]", column.cast(pa.large_binary()).to_pylist())
-
-
-def _damaged(source: Source, reached: str, position: int, error: Exception) -> NoReturn:
-    """Tell a failing disk (has an errno) from a file that is not what its name says."""
-    if isinstance(error, OSError) and error.errno is not None:
-        raise type(error)(error.errno, os.strerror(error.errno), source.name) from error
-    kind = source.compression or source.format
-    where = f"after {reached}" + (f" (byte {position:,} of {source.size:,})" if position else "")
-    detail = str(error).strip().partition("\n")[0]
-    raise InputError(
-        f"inputs: {source.name!r} is truncated or damaged {kind} {where}: {detail}; "
-        "restore the file and run again: what is scored is kept"
-    ) from error
