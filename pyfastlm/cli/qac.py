@@ -2,7 +2,7 @@
 
 import typer
 
-from pyfastlm.cli import qac_build, qac_complete, qac_serve
+from pyfastlm.cli import qac_build, qac_complete, qac_eval, qac_serve
 
 
 def group() -> typer.Typer:
@@ -11,9 +11,10 @@ def group() -> typer.Typer:
     app.callback()(_about)
     app.command("build")(qac_build.command)
     app.command("complete")(qac_complete.command)
+    app.command("eval")(qac_eval.command)
     app.command("serve")(qac_serve.command)
     return app
 
 
 def _about() -> None:
-    """Complete searches: build an index of terms with counts, ask it, serve it."""
+    """Complete searches: build an index of terms with counts, ask it, compare engines, serve it."""

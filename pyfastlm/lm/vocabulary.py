@@ -1,4 +1,4 @@
-"""The bytes that each token of a tokenizer stands for, so that text can be held to a form while it is made."""
+"""The bytes that each token of a tokenizer stands for: what holds text to a form while it is written."""
 
 from typing import Any
 
@@ -24,7 +24,9 @@ def token_bytes(tokenizer: Any) -> list[bytes | None]:
     for number, token in enumerate(tokens):
         found.append(None if token is None or number in special else read(token))
     if not any(found):
-        raise InputError("lm: the bytes of its tokens are not known; use a byte-level or SentencePiece tokenizer")
+        raise InputError(
+            "lm: the bytes of its tokens are not known; use a byte-level or SentencePiece tokenizer"
+        )
     return found
 
 
@@ -47,7 +49,7 @@ def _sentencepiece(token: str) -> bytes | None:
 
 
 def _byte_letters() -> dict[str, int]:
-    """GPT-2's letters for bytes: printable ones stand for themselves, the others for code points from 256 on."""
+    """GPT-2's letters for bytes: printable ones stand for themselves, the others are moved to 256 and on."""
     plain = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
     moved = [byte for byte in range(256) if byte not in plain]
     return {chr(byte): byte for byte in plain} | {chr(256 + place): byte for place, byte in enumerate(moved)}

@@ -2,8 +2,10 @@
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from pyfastlm.index import TermIndex
 
 MOST_EDITS = 2
 
@@ -31,7 +33,7 @@ class Ceilings:
     lookahead_others: float
 
 
-def ceilings(prefixes: Sequence[str], terms: Sequence[str], known: Container[str] | None, k: int) -> Ceilings:
+def ceilings(prefixes: Sequence[str], terms: Sequence[str], known: TermIndex | None, k: int) -> Ceilings:
     """The ceilings of rows, normalised; ``known`` is the dictionary."""
     rows = max(len(terms), 1)
     inside = [known is None or term in known for term in terms]

@@ -42,7 +42,7 @@ def count_terms(
     memory: int = MEMORY,
     threads: int | None = None,
 ) -> Counts:
-    """Count the rows of each ``final_search_term`` into a Parquet file (term, count) sorted by the term's bytes.
+    """Count the rows of each ``final_search_term`` into a Parquet file (term, count), sorted by the bytes.
 
     It counts rows, because ``popularity`` in the files counts days to come as well.
 
@@ -82,8 +82,9 @@ def _count(
     temporary: Path,
 ) -> tuple[int, int]:
     asked = " UNION ALL ".join(
-        f"SELECT final_search_term AS term, search_time AS time FROM {READ[form].format(files=_literals(names))}"
+        f"SELECT final_search_term AS term, search_time AS time FROM {read}"
         for form, names in _by_format(sources).items()
+        for read in [READ[form].format(files=_literals(names))]
     )
     since, until = window
     # A failing cast stops the count too: a row without a time belongs to no side of a split.

@@ -40,7 +40,7 @@ def evaluate(
             returns terms.
         rows: with one prefix each, as :func:`read_amazonqac` gives them of the test split.
         k: how many answers count.
-        terms: the dictionary for coverage, ceilings and popularity; by default that of the engine, if it has one.
+        terms: the dictionary for coverage, ceilings and popularity; by default that of the engine, if any.
         seed: of the intervals.
         progress: show a bar on standard error.
 

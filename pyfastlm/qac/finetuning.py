@@ -3,6 +3,7 @@
 import copy
 import tempfile
 import time
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -72,7 +73,8 @@ def finetune(
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     started = time.perf_counter()
-    with tempfile.TemporaryDirectory() as directory, quiet():
+    with tempfile.TemporaryDirectory() as directory, quiet(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # names that these libraries are about to change
         trainer = trl.SFTTrainer(
             model,
             args=trl.SFTConfig(
@@ -97,7 +99,11 @@ def finetune(
             train_dataset=datasets.Dataset.from_list(examples),
             processing_class=tokenizer,
             peft_config=peft.LoraConfig(
-                r=rank, lora_alpha=2 * rank, lora_dropout=0.0, target_modules="all-linear", task_type="CAUSAL_LM"
+                r=rank,
+                lora_alpha=2 * rank,
+                lora_dropout=0.0,
+                target_modules="all-linear",
+                task_type="CAUSAL_LM",
             ),
         )
         trainer.train()

@@ -18,7 +18,8 @@ from pyfastlm.qac.prompts import END, prompt
 from pyfastlm.qac.query import Query
 
 TOKENS = 16  # of a term at most
-LOOKED_AT = 64  # tokens, the likeliest ones, that are looked up in the dictionary at each step
+TERMS = 100  # of the dictionary that a beam may go on to at each step, the best ones,
+LIKELIEST = 64  # and tokens, the likeliest ones, with which it may go on to another
 PROMPTS = 8  # read at once
 
 
@@ -41,7 +42,9 @@ class Generator:
         self.typed = typed
         self.context = context
         self.normalizer: Normalizer = "none" if index is None else index.normalizer
-        self._vocabulary = _Vocabulary(self.lm.tokenizer, self.lm.model.get_input_embeddings().weight.shape[0])
+        self._vocabulary = _Vocabulary(
+            self.lm.tokenizer, self.lm.model.get_input_embeddings().weight.shape[0]
+        )
 
     def answers(self, queries: Sequence[Query], k: int) -> list[list[str]]:
         """See :class:`pyfastlm.qac.query.Engine`."""
@@ -113,10 +116,16 @@ class _Vocabulary:
         self._sorted = [token for token, _ in usable]
         self._numbers = np.array([n for _, n in usable])
         self._number = dict(usable)
+        self._longest = max(map(len, self._sorted), default=0)
 
     def all(self) -> NDArray[np.int64]:
         """Every token that a term may hold."""
         return self._numbers
+
+    def spelling(self, text: bytes) -> list[int]:
+        """Those that ``text`` begins with."""
+        most = min(self._longest, len(text))
+        return [self._number[part] for n in range(1, most + 1) if (part := text[:n]) in self._number]
 
     def agreeing(self, rest: bytes) -> NDArray[np.int64]:
         """Those that ``rest`` begins with, and those that begin with it."""
@@ -170,25 +179,36 @@ class _Held:
             return torch.empty(0, dtype=torch.long)
         missing = rest[len(made) :]
         tokens = torch.from_numpy(self._vocabulary.agreeing(missing) if missing else self._vocabulary.all())
-        term = (self._heads[row] + made).removeprefix(b" ")
+        written = self._heads[row] + made
+        term = written.removeprefix(b" ")
         whole = not missing and bool(term.strip(b" "))
         if self._index is not None:
-            tokens = self._known(term, tokens, scores)
+            tokens = self._known(written, tokens, scores)
             whole = whole and _valid(term) == len(term) and term.decode() in self._index
         end = torch.tensor([self._vocabulary.end] * whole, dtype=torch.long)
         return torch.cat([tokens, end])
 
-    def _known(self, term: bytes, tokens: Tensor, scores: Tensor) -> Tensor:
-        """Of the likeliest ``tokens`` those after which a term of the dictionary may still come."""
+    def _known(self, written: bytes, tokens: Tensor, scores: Tensor) -> Tensor:
+        """Those of ``tokens`` after which a term of the dictionary may still come.
+
+        All that spell its best terms; of the likeliest the others, too, where it has very many.
+        """
         assert self._index is not None
-        likeliest = tokens[scores[tokens].topk(min(LOOKED_AT, len(tokens))).indices]
-        kept = []
-        for token in likeliest.tolist():
-            following = term + (self._vocabulary.bytes[token] or b"")
-            text = following.removeprefix(b" ")
-            if self._index.complete(text[: _valid(text)].decode(), 1):
-                kept.append(token)
-        return torch.tensor(kept, dtype=torch.long)
+        term = written.removeprefix(b" ")
+        space = b"" if written else b" "
+        best = self._index.complete(term[: _valid(term)].decode(), TERMS)
+        kept = {
+            token
+            for text in (found.encode() for found, _ in best)
+            if text.startswith(term)
+            for token in self._vocabulary.spelling(space + text[len(term) :])
+        }
+        if len(best) == TERMS or self._index.normalizer != "none":
+            for token in tokens[scores[tokens].topk(min(LIKELIEST, len(tokens))).indices].tolist():
+                text = (written + (self._vocabulary.bytes[token] or b"")).removeprefix(b" ")
+                if self._index.complete(text[: _valid(text)].decode(), 1):
+                    kept.add(token)
+        return torch.tensor(sorted(kept & set(tokens.tolist())), dtype=torch.long)
 
     def _text(self, ids: Sequence[int]) -> bytes | None:
         """What tokens stand for, up to the end; None where one stands for nothing."""

@@ -73,7 +73,9 @@ def _parquet(source: Source) -> Iterator[tuple[int, dict[str, Any]]]:
             names = set(file.schema_arrow.names)
             wanted = TEST if "prefix" in names else TRAIN
             if missing := [name for name in wanted if name not in names and name != "popularity"]:
-                raise InputError(f"path: {source.name!r} has no column {missing[0]!r}; it has: {_some(names)}")
+                raise InputError(
+                    f"path: {source.name!r} has no column {missing[0]!r}; it has: {_some(names)}"
+                )
             columns = [name for name in wanted if name in names]
             for batch in file.iter_batches(BATCH_ROWS, columns=columns, use_threads=False):
                 for fields in batch.to_pylist():
@@ -160,9 +162,7 @@ def _past(value: Any) -> tuple[Search, ...]:
         if not isinstance(pair, list) or len(pair) != 2:
             raise ValueError(f"past_search_terms: expected [term, time], got {_shown(pair)}")
         fields = {"past_search_terms": pair[0], "time in past_search_terms": pair[1]}
-        found.append(
-            Search(_string(fields, "past_search_terms"), _time(fields, "time in past_search_terms"))
-        )
+        found.append(Search(_string(fields, "past_search_terms"), _time(fields, "time in past_search_terms")))
     return tuple(found)
 
 

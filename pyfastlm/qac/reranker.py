@@ -129,7 +129,9 @@ class SessionReranker:
             if term in dict(found)
         ]
         if not kept:
-            raise InputError("queries: expected at least one with a context whose term is among the candidates")
+            raise InputError(
+                "queries: expected at least one with a context whose term is among the candidates"
+            )
         features = self.features([query for query, _, _ in kept], [found for _, found, _ in kept])
         self.weights = _likeliest(features, [place for _, _, place in kept], self.weights)
         return self.weights

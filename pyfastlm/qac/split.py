@@ -1,8 +1,8 @@
-"""Rows of the train split as rows of a test: later than a time, with one prefix each, and their past."""
+"""Rows of the train split as rows of a test, and some of many rows."""
 
 import random
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from pyfastlm.qac.rows import Row, Search
@@ -31,3 +31,9 @@ def one_prefix(rows: Iterable[Row], *, since: datetime | None = None, seed: int 
                 found.append(row._replace(prefixes=(prefix,), past=past, popularity=None))
             past = (*past, Search(row.term, row.time))
     return sorted(found, key=lambda row: (row.time, row.query_id))
+
+
+def sample(rows: Sequence[Row], count: int, *, seed: int = 0) -> list[Row]:
+    """``count`` of the rows, drawn evenly and in their order; all where they are fewer."""
+    chosen = random.Random(f"{seed} rows").sample(range(len(rows)), min(count, len(rows)))
+    return [rows[place] for place in sorted(chosen)]

@@ -30,16 +30,16 @@ def write_amazonqac(rows: Iterable[Row], path: StrPath) -> int:
     fields = _test_fields if test else _train_fields
     target = Path(path)
     written = 0
-    with replacing(target, target.with_name(f".{target.name}-{os.getpid()}")) as file:
-        with pq.ParquetWriter(file, schema, compression="snappy") as writer:
-            batch = [] if first is None else [fields(first)]
-            for row in stream:
-                batch.append(fields(row))
-                if len(batch) == BATCH_ROWS:
-                    writer.write_table(pa.Table.from_pylist(batch, schema))
-                    written += len(batch)
-                    batch = []
-            writer.write_table(pa.Table.from_pylist(batch, schema))
+    temporary = target.with_name(f".{target.name}-{os.getpid()}")
+    with replacing(target, temporary) as file, pq.ParquetWriter(file, schema, compression="snappy") as writer:
+        batch = [] if first is None else [fields(first)]
+        for row in stream:
+            batch.append(fields(row))
+            if len(batch) == BATCH_ROWS:
+                writer.write_table(pa.Table.from_pylist(batch, schema))
+                written += len(batch)
+                batch = []
+        writer.write_table(pa.Table.from_pylist(batch, schema))
     return written + len(batch)
 
 
