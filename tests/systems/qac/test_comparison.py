@@ -54,7 +54,7 @@ def test_controls_can_be_left_out_and_one_context_cannot_be_exchanged(index: Ter
 
 def test_wrong_engines(index: TermIndex) -> None:
     rows = one_prefix(sample_rows(5, seed=0))
-    with pytest.raises(InputError, match="engines: expected some of no order, .*, got 'oracle'"):
+    with pytest.raises(InputError, match=r"engines: expected some of no order, .*, got 'oracle'"):
         compare(index, rows, ["oracle"])
     with pytest.raises(InputError, match="rows: expected at least one"):
         compare(index, [])

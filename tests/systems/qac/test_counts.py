@@ -77,13 +77,13 @@ def test_wrong_files_and_windows(tmp_path: Path) -> None:
     path = jsonl(tmp_path / "a.jsonl", sample_rows(5, seed=0))
     with pytest.raises(InputError, match="no row between since and until"):
         count_terms(path, tmp_path / "c.parquet", since=datetime(2024, 1, 1))
-    with pytest.raises(InputError, match="out: .* is a directory"):
+    with pytest.raises(InputError, match=r"out: .* is a directory"):
         count_terms(path, tmp_path)
     pq.write_table(pa.table({"x": [1]}), tmp_path / "b.parquet")
-    with pytest.raises(InputError, match='files: .*"final_search_term" not found'):
+    with pytest.raises(InputError, match=r'files: .*"final_search_term" not found'):
         count_terms(tmp_path / "b.parquet", tmp_path / "c.parquet")
     (tmp_path / "b.parquet").write_bytes(b"PAR1 and nothing else PAR1")
-    with pytest.raises(InputError, match="^files: "):
+    with pytest.raises(InputError, match=r"^files: "):
         count_terms(tmp_path / "b.parquet", tmp_path / "c.parquet")
     with pytest.raises(InputError, match="no whole Parquet file"):
         list(read_counts(tmp_path / "b.parquet"))

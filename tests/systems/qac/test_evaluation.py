@@ -113,7 +113,7 @@ def test_wrong_arguments(index: TermIndex) -> None:
         evaluate(index, [])
     with pytest.raises(InputError, match="k: expected a whole number >= 1, got 0"):
         evaluate(index, [row("a", "b")], 0)
-    with pytest.raises(InputTypeError, match="engine: expected a TermIndex, .*, got int"):
+    with pytest.raises(InputTypeError, match=r"engine: expected a TermIndex, .*, got int"):
         evaluate(3, [row("a", "b")])
     with pytest.raises(InputTypeError, match="engine: expected terms"):
         evaluate(lambda prefix, k: [(1, 2)], [row("a", "b")])

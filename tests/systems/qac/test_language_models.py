@@ -1,5 +1,6 @@
 """Engines with a language model, on a tiny one: formulas, limits and determinism."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -144,7 +145,7 @@ def test_written_terms_come_by_their_log_probability(tuned: LM) -> None:
         context = prompt(query.past, query.prefix)
         logp = [score.logp for score in scorer.conditional([(context, completion(a)) for a in answers])]
         # The beams may spell a term by other tokens than the tokenizer, under which it is less likely.
-        compared += sum(a >= b - 0.5 for a, b in zip(logp, logp[1:], strict=False))
+        compared += sum(a >= b - 0.5 for a, b in itertools.pairwise(logp))
     assert compared >= 10
 
 
