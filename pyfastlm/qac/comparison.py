@@ -3,9 +3,9 @@
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, astuple, dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pyfastlm.errors import InputError
 from pyfastlm.index import TermIndex
@@ -47,6 +47,23 @@ class Comparison:
     def columns(self) -> list[str]:
         """Heads of :meth:`cells`."""
         return [column.format(k=self.rows[0].report.k) for column in COLUMNS]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything but the ranks, for JSON."""
+        return {
+            "engines": [
+                {
+                    "engine": row.name,
+                    "gain": row.gain,
+                    "gain_interval": row.gain_interval,
+                    "milliseconds": row.milliseconds,
+                    **{name: value for name, value in asdict(row.report).items() if name != "ranks"},
+                }
+                for row in self.rows
+            ],
+            "weights": self.weights,
+            "loss": self.loss,
+        }
 
     def cells(self) -> list[list[str]]:
         """A row of a table for each engine."""

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from pyfastlm._require import require
 from pyfastlm.errors import InputError
 from pyfastlm.lm.loading import LMLike
 from pyfastlm.lm.scorer import Scorer
@@ -17,6 +17,7 @@ from pyfastlm.qac.query import Query
 CANDIDATES = 30
 REMEMBERED = 1 << 16  # terms whose log-probability without context is kept
 PENALTY = 1e-3  # on the squares of weights
+STEPS = 100  # of their optimisation at most; ten are usual
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,16 +151,20 @@ def _ordered(
 
 
 def _likeliest(features: Sequence[NDArray[np.float64]], places: Sequence[int], start: Weights) -> Weights:
-    def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        total, slope = PENALTY * float(weights @ weights), 2 * PENALTY * weights
-        for of_query, place in zip(features, places, strict=True):
-            scores = of_query @ weights
-            shares = np.exp(scores - scores.max())
-            shares /= shares.sum()
-            total -= float(np.log(shares[place])) / len(features)
-            slope = slope + (shares @ of_query - of_query[place]) / len(features)
-        return total, slope
+    weights = torch.tensor(astuple(start), dtype=torch.float64, requires_grad=True)
+    asked = [torch.from_numpy(of_query) for of_query in features]
+    optimizer = torch.optim.LBFGS(
+        [weights], max_iter=STEPS, tolerance_grad=1e-9, tolerance_change=1e-12, line_search_fn="strong_wolfe"
+    )
 
-    optimize = require("scipy.optimize", "qac")
-    found = optimize.minimize(loss, np.array(astuple(start)), jac=True, method="BFGS")
-    return Weights(*(float(weight) for weight in found.x))
+    def loss() -> float:
+        optimizer.zero_grad()
+        right = [
+            (of_query @ weights).log_softmax(0)[place] for of_query, place in zip(asked, places, strict=True)
+        ]
+        value = PENALTY * weights @ weights - torch.stack(right).mean()
+        value.backward()  # type: ignore[no-untyped-call]
+        return float(value.detach())
+
+    optimizer.step(loss)
+    return Weights(*weights.tolist())

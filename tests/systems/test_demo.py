@@ -102,7 +102,7 @@ def a_collection(*documents: str, name: str = "own", parallel: bool = True) -> C
 def a_demo(scorer: Scorer, *collections: Collection) -> Demo:
     scoring = score(scorer, collections, seed=0)
     facts = about(scorer, seed=0, quick=True, seconds=1.0, tokens=scoring.tokens)
-    return Demo(Path("index.html"), scoring, None, ("<b>npm</b> & co",), facts)
+    return Demo(Path("index.html"), scoring, None, None, ("<b>npm</b> & co",), facts)
 
 
 # Texts
