@@ -94,8 +94,8 @@ def _method(completion: Completion) -> str:
 <h3>Method</h3>
 <p>Terms: {escape(ngrams.ABOUT)}. Sessions: {completion.sessions:,}, made up from these counts in the form of
 AmazonQAC (Everaert et al., 2024): typed key by key with slips and deletions, over thirty days; people repeat
-searches and stay with words of theirs, so what a session is worth here is what the generator put there. Counts
-are of the {completion.logged:,} searches of the first days, tests of the last ones.{weights}
+searches and stay with words of theirs, so what a session is worth here is what the generator put there.
+Counts are of the {completion.logged:,} searches of the first days, tests of the last ones.{weights}
 {completion.seconds:.0f} s.</p>
 </section>
 """

@@ -44,7 +44,9 @@ def test_engines_are_tested_on_days_that_were_not_counted(completion: Completion
 
 def test_the_page_shows_terms_as_text(completion: Completion) -> None:
     class Tags(HTMLParser):
-        open: list[str] = []
+        def __init__(self) -> None:
+            super().__init__()
+            self.open: list[str] = []
 
         def handle_starttag(self, tag: str, attrs: object) -> None:
             self.open.append(tag)
@@ -53,8 +55,9 @@ def test_the_page_shows_terms_as_text(completion: Completion) -> None:
             assert self.open.pop() == tag
 
     html = qac_html.sections(completion)
-    Tags().feed(html)
-    assert Tags.open == []
+    tags = Tags()
+    tags.feed(html)
+    assert tags.open == []
     assert "thank you &lt;b&gt;&amp; <small>(typo)</small>" in html
     for row in completion.comparison.rows:
         assert f"<th>{row.name}</th>" in html
