@@ -128,8 +128,8 @@ def _completion_table(completion: "Completion") -> None:
     )
     median, slowest = completion.microseconds
     print(
-        f"{completion.terms:,} terms, {completion.bytes_per_term:.1f} bytes each; a call takes {median:.1f} us, at "
-        f"the 99th percentile {slowest:.1f} us; {completion.seconds:,.0f} s"
+        f"{completion.terms:,} terms, {completion.bytes_per_term:.1f} bytes each; a call takes "
+        f"{median:.1f} us, at the 99th percentile {slowest:.1f} us; {completion.seconds:,.0f} s"
     )
 
 
