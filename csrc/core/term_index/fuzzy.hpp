@@ -15,7 +15,7 @@ enum class Extent { beginning, whole };
 
 // The terms within `edits` of the query; finds do not overlap. `fix_first`: terms that have another first
 // code point than the query are none.
-std::vector<Found> within(const Map& map, std::string_view query, int edits, bool fix_first, Extent extent);
+std::vector<Found> within(const Tree& map, std::string_view query, int edits, bool fix_first, Extent extent);
 
 // The same for one term.
 bool is_within(std::string_view term, std::string_view query, int edits, bool fix_first, Extent extent);
