@@ -99,6 +99,15 @@ Found find(const Tree& map, std::string_view prefix) {
     return {{node.lo, node.hi}, node.list};
 }
 
+std::optional<std::uint32_t> place_of(const Tree& map, std::string_view key) {
+    const Range range = find(map, key).range;
+    if (range.size() == 0) return std::nullopt;
+    std::string first;  // of all terms that begin with the key, it would be the first
+    map.key(range.lo, first);
+    if (first != key) return std::nullopt;
+    return range.lo;
+}
+
 BestFirst::BestFirst(const Map& map, const Found* found, std::size_t finds) : map_(map) {
     for (std::size_t i = 0; i < finds; ++i) cover(found[i].range);
     std::make_heap(heap_.begin(), heap_.end(), worse);

@@ -31,9 +31,14 @@ class Postings {
     // Bytes still to be read.
     [[nodiscard]] std::uint64_t left() const { return static_cast<std::uint64_t>(end_ - at_); }
 
-    // Goes on to the next one, or returns false.
+    [[nodiscard]] bool done() const { return done_; }
+
+    // Goes on to the next one, if there is one; else it is done, and returns false.
     bool next() {
-        if (at_ == end_) return false;
+        if (at_ == end_) {
+            done_ = true;
+            return false;
+        }
         std::uint64_t value = 0;
         for (unsigned shift = 0;; shift += 7) {
             if (at_ == end_ || shift > 28) refuse();
@@ -52,6 +57,7 @@ class Postings {
 
     std::uint32_t rank_, terms_;
     const unsigned char *at_, *end_;
+    bool done_ = false;
 };
 
 class Words : public Tree {

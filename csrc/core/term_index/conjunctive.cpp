@@ -1,0 +1,264 @@
+#include "core/term_index/conjunctive.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <iterator>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "core/term_index/union.hpp"
+
+namespace pyfastlm::term_index {
+
+Asked::Asked(std::string_view text) {
+    std::vector<std::string_view> words;
+    for_words(text, [&words](std::string_view word) { words.push_back(word); });
+    if (!words.empty() && text.back() != ' ') {
+        partial_ = words.back();
+        words.pop_back();
+    }
+    count_ = words.size();
+    std::sort(words.begin(), words.end());
+    for (const std::string_view word : words) {
+        least_bytes_ += word.size() + 1;
+        if (!whole_.empty() && whole_.back() == word) {
+            ++times_.back();
+        } else {
+            whole_.push_back(word);
+            times_.push_back(1);
+        }
+    }
+    least_bytes_ =
+        count_ == 0 ? partial_.size() : least_bytes_ - 1 + (partial_.empty() ? 0 : partial_.size() + 1);
+}
+
+bool Asked::answers(std::string_view term) {
+    if (term.size() < least_bytes_) return false;
+    missing_ = times_;
+    std::size_t left = count_;
+    bool further = partial_.empty();
+    for_words(term, [&](std::string_view word) {
+        const auto same = std::lower_bound(whole_.begin(), whole_.end(), word);
+        const auto place = static_cast<std::size_t>(same - whole_.begin());
+        if (same != whole_.end() && *same == word && missing_[place] > 0)
+            --missing_[place], --left;
+        else if (!further && word.substr(0, partial_.size()) == partial_)
+            further = true;
+    });
+    return left == 0 && further;
+}
+
+namespace {
+
+// Fewer postings than this are all read; of more, the best are tried first.
+constexpr std::uint64_t few = 512;
+constexpr std::size_t tried_first = 512, batch = 32;
+
+using Ranks = std::vector<std::uint32_t>;
+
+class Search {
+  public:
+    Search(const Map& map, Asked& asked, std::size_t k, const std::unordered_set<std::uint32_t>& hidden,
+           std::uint64_t budget, std::vector<Ranked>& terms)
+        : map_(map), words_(map.words()), asked_(asked), k_(k), hidden_(hidden), left_(budget),
+          alone_(asked.count() == 1 && asked.partial().empty()), terms_(terms) {}
+
+    bool run() {
+        terms_.clear();
+        if (asked_.count() == 0) {
+            with_partial();
+        } else {
+            with_whole();
+            if (alone_) add_word_itself();
+        }
+        return exact_;
+    }
+
+  private:
+    bool afford(std::uint64_t work) {
+        if (work > left_) return false;
+        left_ -= work;
+        return true;
+    }
+
+    // One word that is not whole: the terms that begin with it, and those that have such a word after a
+    // space.
+    void with_partial() {
+        const Found own = find(map_, asked_.partial());
+        if (hidden_.empty()) {
+            best(map_, &own, 1, k_, terms_);
+        } else {
+            BestFirst all(map_, &own, 1);
+            for (Ranked term; terms_.size() < k_ && all.next(term);)
+                if (!hidden_.contains(term.lex)) terms_.push_back(term);
+        }
+        const Found further = find(words_, asked_.partial());
+        if (further.range.size() == 0) return;
+        const auto count = terms_.size();
+        Union ranks(words_, &further, 1, count == k_ ? terms_.back().rank : map_.terms());
+        for (std::uint32_t rank = 0; terms_.size() < count + k_ && ranks.next(rank, left_);)
+            if (hidden_.empty() || !hidden_.contains(map_.lex(rank))) terms_.push_back({rank, unknown_lex});
+        exact_ = left_ > 0;
+        order(count);
+    }
+
+    // The terms from the place `middle` on come to those before it.
+    void order(std::size_t middle) {
+        std::inplace_merge(terms_.begin(), terms_.begin() + static_cast<std::ptrdiff_t>(middle), terms_.end(),
+                           [](Ranked a, Ranked b) { return a.rank < b.rank; });
+        const auto end =
+            std::unique(terms_.begin(), terms_.end(), [](Ranked a, Ranked b) { return a.rank == b.rank; });
+        terms_.erase(end, terms_.end());
+        if (terms_.size() > k_) terms_.resize(k_);
+    }
+
+    // A term without a space is its only word.
+    void add_word_itself() {
+        const std::optional<std::uint32_t> lex = place_of(map_, asked_.whole()[0]);
+        if (!lex.has_value() || hidden_.contains(*lex)) return;
+        terms_.push_back({map_.rank(*lex), *lex});
+        order(terms_.size() - 1);
+    }
+
+    void with_whole() {
+        std::vector<Postings> lists;
+        for (const std::string_view word : asked_.whole()) {
+            const std::optional<std::uint32_t> place = place_of(words_, word);
+            if (!place.has_value()) return;
+            lists.push_back(words_.postings(*place));
+        }
+        std::sort(lists.begin(), lists.end(),
+                  [](const Postings& a, const Postings& b) { return a.left() < b.left(); });
+        Range range{0, 0};
+        std::uint64_t range_work = ~std::uint64_t{0} / 4;
+        if (!asked_.partial().empty()) {
+            range = find(words_, asked_.partial()).range;
+            if (range.size() == 0) return;
+            range_work = words_.posting_bytes(range) + range.size();
+        }
+        std::vector<Postings> filters(lists.begin() + 1, lists.end());
+        Postings& shortest = lists[0];
+        Ranks ranks;
+        if (range_work > few) {
+            // The best terms of the rarest word, until it is clear that few of them answer.
+            for (std::size_t tried = 0; !shortest.done() && (tried < tried_first || shortest.left() >= left_);
+                 tried += batch) {
+                ranks.clear();
+                take(shortest, batch, ranks);
+                if (!check(ranks)) return;
+            }
+            if (shortest.done()) return;
+        }
+        if (range_work <= few || range_work < shortest.left() / 4) {
+            if (!afford(range_work)) return give_up();
+            ranks = of_range(range, shortest.rank());
+            filters.insert(filters.begin(), shortest);
+        } else {
+            left_ -= shortest.left();
+            ranks.clear();
+            take(shortest, shortest.left() + 1, ranks);
+            if (range_work < ranks.size() * term_work / 4 && afford(range_work)) keep_those_of(range, ranks);
+        }
+        for (Postings& filter : filters)
+            if (filter.left() < ranks.size() * term_work && afford(filter.left()))
+                keep_those_of(filter, ranks);
+        check(ranks);
+    }
+
+    void give_up() { exact_ = false; }
+
+    static void take(Postings& from, std::size_t count, Ranks& ranks) {
+        for (; count > 0 && !from.done(); --count, from.next()) ranks.push_back(from.rank());
+    }
+
+    // The ranks, from one on, of all terms that have a word of a range.
+    Ranks of_range(Range range, std::uint32_t from) const {
+        Ranks ranks;
+        for (std::uint32_t word = range.lo; word < range.hi; ++word)
+            for (Postings list = words_.postings(word); !list.done(); list.next())
+                if (list.rank() >= from) ranks.push_back(list.rank());
+        std::sort(ranks.begin(), ranks.end());
+        ranks.erase(std::unique(ranks.begin(), ranks.end()), ranks.end());
+        return ranks;
+    }
+
+    static void keep_those_of(Postings& list, Ranks& ranks) {
+        std::size_t kept = 0;
+        for (const std::uint32_t rank : ranks) {
+            while (!list.done() && list.rank() < rank) list.next();
+            if (list.done()) break;
+            if (list.rank() == rank) ranks[kept++] = rank;
+        }
+        ranks.resize(kept);
+    }
+
+    // A bit for each rank, modulo a power of two, tells most of the terms that have a word of the range and
+    // are not among `ranks`.
+    void keep_those_of(Range range, Ranks& ranks) const {
+        const std::size_t mask = std::bit_ceil(16 * ranks.size()) - 1;
+        std::vector<bool> wanted(mask + 1);
+        for (const std::uint32_t rank : ranks) wanted[rank & mask] = true;
+        Ranks found;
+        for (std::uint32_t word = range.lo; word < range.hi; ++word)
+            for (Postings list = words_.postings(word); !list.done(); list.next())
+                if (wanted[list.rank() & mask]) found.push_back(list.rank());
+        std::sort(found.begin(), found.end());
+        Ranks kept;
+        std::set_intersection(ranks.begin(), ranks.end(), found.begin(), found.end(),
+                              std::back_inserter(kept));
+        ranks = std::move(kept);
+    }
+
+    // Takes those that answer, of rising ranks. False where the search is over.
+    bool check(const Ranks& ranks) {
+        for (std::size_t first = 0; first < ranks.size(); first += batch) {
+            const std::size_t count = std::min(batch, ranks.size() - first);
+            if (!check(ranks.data() + first, count)) return false;
+        }
+        return true;
+    }
+
+    bool check(const std::uint32_t* ranks, std::size_t count) {
+        // Where terms lie in memory is known for all before the first of them is read.
+        std::array<std::uint32_t, batch> lex{};
+        for (std::size_t i = 0; i < count; ++i) map_.prefetch_lex(ranks[i]);
+        for (std::size_t i = 0; i < count; ++i) {
+            lex[i] = map_.lex(ranks[i]);
+            if (!alone_) map_.prefetch_block(lex[i] / block_terms);
+        }
+        for (std::size_t i = 0; i < count; ++i) {
+            if (!alone_) map_.key(lex[i], key_);
+            if (!afford(term_work + key_.size())) {
+                give_up();
+                return false;
+            }
+            if (hidden_.contains(lex[i]) || (!alone_ && !asked_.answers(key_))) continue;
+            terms_.push_back({ranks[i], lex[i]});
+            if (terms_.size() == k_) return false;
+        }
+        return true;
+    }
+
+    const Map& map_;
+    const Words& words_;
+    Asked& asked_;
+    std::size_t k_;
+    const std::unordered_set<std::uint32_t>& hidden_;
+    std::uint64_t left_;  // of the budget
+    bool alone_;          // one whole word: all terms that have it answer
+    std::vector<Ranked>& terms_;
+    bool exact_ = true;
+    std::string key_;
+};
+
+}  // namespace
+
+bool best_with_words(const Map& map, Asked& asked, std::size_t k,
+                     const std::unordered_set<std::uint32_t>& hidden, std::uint64_t budget,
+                     std::vector<Ranked>& terms) {
+    return Search(map, asked, k, hidden, budget, terms).run();
+}
+
+}  // namespace pyfastlm::term_index
