@@ -10,12 +10,14 @@ from pyfastlm.errors import InputError
 from pyfastlm.index import TermIndex
 
 HEADER = 576  # bytes before the first section
+WORDS = ("a", "ab ", "a b", "b a d", "日 a", "b b ")
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("hostile") / "whole"
-    TermIndex.build(slow.some_terms(3000, seed=1).items(), path)
+    terms = slow.some_terms(2000, seed=1) | slow.some_phrases(1000, seed=1)
+    TermIndex.build(terms.items(), path)
     return path
 
 
@@ -28,6 +30,7 @@ def ask(index: TermIndex) -> list[object]:
     found: list[object] = [index.complete(prefix, k) for prefix in ("", "a", "abc") for k in (3, 40)]
     found += [index.complete("abcd", max_edits=1), index.lookup("abcd"), index.score("ab"), len(index)]
     found.append(index.complete_batch(["a", "b", "日"]).strings())
+    found += [index.complete(query, k, mode="conjunctive") for query in WORDS for k in (3, 40)]
     return found
 
 

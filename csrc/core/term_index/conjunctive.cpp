@@ -34,6 +34,11 @@ Asked::Asked(std::string_view text) {
         count_ == 0 ? partial_.size() : least_bytes_ - 1 + (partial_.empty() ? 0 : partial_.size() + 1);
 }
 
+bool Asked::partial_begins_whole() const {
+    const auto at = std::lower_bound(whole_.begin(), whole_.end(), partial_);
+    return at != whole_.end() && at->substr(0, partial_.size()) == partial_;
+}
+
 bool Asked::answers(std::string_view term) {
     if (term.size() < least_bytes_) return false;
     missing_ = times_;
@@ -52,9 +57,9 @@ bool Asked::answers(std::string_view term) {
 
 namespace {
 
-// Fewer postings than this are all read; of more, the best are tried first.
-constexpr std::uint64_t few = 512;
-constexpr std::size_t tried_first = 512, batch = 32;
+constexpr std::size_t batch = 32;
+constexpr std::uint64_t sorting = 4;  // how much more work it is to sort postings than to read them
+constexpr std::uint64_t never = ~std::uint64_t{0} / (2 * sorting);
 
 using Ranks = std::vector<std::uint32_t>;
 
@@ -131,43 +136,47 @@ class Search {
         }
         std::sort(lists.begin(), lists.end(),
                   [](const Postings& a, const Postings& b) { return a.left() < b.left(); });
+        Postings& shortest = lists[0];
+        std::vector<Postings> filters(lists.begin() + 1, lists.end());
         Range range{0, 0};
-        std::uint64_t range_work = ~std::uint64_t{0} / 4;
+        std::uint64_t range_work = never;
         if (!asked_.partial().empty()) {
             range = find(words_, asked_.partial()).range;
             if (range.size() == 0) return;
-            range_work = words_.posting_bytes(range) + range.size();
+            if (!asked_.partial_begins_whole()) range_work = words_.posting_bytes(range) + range.size();
         }
-        std::vector<Postings> filters(lists.begin() + 1, lists.end());
-        Postings& shortest = lists[0];
+        // The best terms of the rarest word are tried, until as much has been spent on them as it takes to
+        // find out from the lists which of the others may answer.
+        const auto list_work = [&] {
+            const std::uint64_t filter = filters.empty() ? never : filters[0].left();
+            return shortest.left() + std::min(filter, range_work);
+        };
+        const auto other_way = [&] { return std::min(list_work(), sorting * range_work); };
         Ranks ranks;
-        if (range_work > few) {
-            // The best terms of the rarest word, until it is clear that few of them answer.
-            for (std::size_t tried = 0; !shortest.done() && (tried < tried_first || shortest.left() >= left_);
-                 tried += batch) {
-                ranks.clear();
-                take(shortest, batch, ranks);
-                if (!check(ranks)) return;
-            }
+        for (std::uint64_t spent = 0; spent < other_way() || left_ < other_way();
+             spent += batch * term_work) {
             if (shortest.done()) return;
+            ranks.clear();
+            take(shortest, batch, ranks);
+            if (!check(ranks)) return;
         }
-        if (range_work <= few || range_work < shortest.left() / 4) {
-            if (!afford(range_work)) return give_up();
+        if (shortest.done()) return;
+        if (sorting * range_work < list_work()) {
+            left_ -= range_work;
             ranks = of_range(range, shortest.rank());
             filters.insert(filters.begin(), shortest);
+            range_work = never;
         } else {
             left_ -= shortest.left();
             ranks.clear();
             take(shortest, shortest.left() + 1, ranks);
-            if (range_work < ranks.size() * term_work / 4 && afford(range_work)) keep_those_of(range, ranks);
         }
         for (Postings& filter : filters)
             if (filter.left() < ranks.size() * term_work && afford(filter.left()))
                 keep_those_of(filter, ranks);
+        if (range_work < ranks.size() * term_work && afford(range_work)) keep_those_of(range, ranks);
         check(ranks);
     }
-
-    void give_up() { exact_ = false; }
 
     static void take(Postings& from, std::size_t count, Ranks& ranks) {
         for (; count > 0 && !from.done(); --count, from.next()) ranks.push_back(from.rank());
@@ -231,7 +240,7 @@ class Search {
         for (std::size_t i = 0; i < count; ++i) {
             if (!alone_) map_.key(lex[i], key_);
             if (!afford(term_work + key_.size())) {
-                give_up();
+                exact_ = false;
                 return false;
             }
             if (hidden_.contains(lex[i]) || (!alone_ && !asked_.answers(key_))) continue;

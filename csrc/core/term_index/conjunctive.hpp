@@ -25,6 +25,10 @@ class Asked {
     [[nodiscard]] std::string_view partial() const { return partial_; }
     [[nodiscard]] bool nothing() const { return count_ == 0 && partial_.empty(); }
 
+    // Whether one of the whole words begins with the partial one, so that all terms that have it have such a
+    // word.
+    [[nodiscard]] bool partial_begins_whole() const;
+
     // Whether a term has each whole word, as often as the query, and a further word for the partial one.
     bool answers(std::string_view term);
 
