@@ -1,5 +1,7 @@
 """What a term index is judged by: every term compared with every query, slowly."""
 
+import itertools
+import math
 import random
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -66,6 +68,29 @@ def has_words(term: str, query: str) -> bool:
 def conjunctions(terms: Mapping[str, float], query: str, k: int) -> list[tuple[str, float]]:
     found = [(term, score) for term, score in terms.items() if has_words(term, query)]
     return sorted(found, key=lambda item: (-item[1], item[0].encode()))[:k]
+
+
+def word_edits(term: str, query: str, *, fix_first: bool) -> float:
+    """The least edits of all ways to give each word of a query a word of the term of its own."""
+    words, others = words_of(query), words_of(term)
+    partial = len(words) - 1 if words and not query.endswith(" ") else None
+
+    def edits(i: int, other: str) -> float:
+        if fix_first and words[i][0] != other[0]:
+            return math.inf
+        steps = osa(words[i], other)
+        return min(steps) if i == partial else steps[-1]
+
+    ways = itertools.permutations(others, len(words))
+    return min((sum(edits(i, other) for i, other in enumerate(way)) for way in ways), default=math.inf)
+
+
+def conjunctions_near(
+    terms: Mapping[str, float], query: str, k: int, *, edits: int, fix_first: bool = True
+) -> list[tuple[str, float]]:
+    found = [(word_edits(term, query, fix_first=fix_first), term, score) for term, score in terms.items()]
+    within = [hit for hit in found if hit[0] <= edits]
+    return [hit[1:] for hit in sorted(within, key=lambda hit: (hit[0], -hit[2], hit[1].encode()))[:k]]
 
 
 def some_phrases(count: int, seed: int) -> dict[str, float]:

@@ -146,8 +146,10 @@ class TermIndex:
             prefix: may be empty; a space at its end counts.
             k: how many terms at most.
             max_edits: 0, 1 or 2. Terms also answer where some beginning of theirs is so many edits or fewer
-                from ``prefix``; those with fewer edits come first. Only 0 in conjunctive mode.
-            fix_first: terms that have another first code point than ``prefix`` do not answer to edits.
+                from ``prefix``; those with fewer edits come first. In conjunctive mode it is the edits of all
+                words together, each from a word of the term of its own, the last one from a beginning.
+            fix_first: terms that have another first code point than ``prefix`` do not answer to edits; in
+                conjunctive mode words that have another one than theirs.
             mode: ``"prefix"`` or ``"conjunctive"``.
 
         Raises:
@@ -157,7 +159,7 @@ class TermIndex:
             prefix = self._of_prefix(_text("prefix", prefix))
         if max_edits == 0 and mode == "prefix" and type(k) is int and k > 0:
             return self._exact(prefix, k)
-        words = _words(mode, max_edits)
+        words = _words(mode)
         return self._native.complete(
             _text("prefix", prefix), _k(k), _edits(max_edits), fix_first, words, BUDGET
         )
@@ -181,7 +183,7 @@ class TermIndex:
             raise InputTypeError("prefixes: expected a sequence of strings, got one string")
         if self._of_prefix is not None:
             prefixes = [self._of_prefix(_text("prefixes", prefix)) for prefix in prefixes]
-        words = _words(mode, max_edits)
+        words = _words(mode)
         ids, scores, exact, others, file = self._native.answers(
             prefixes, _k(k), _edits(max_edits), fix_first, words, BUDGET, num_threads(threads)
         )
@@ -269,9 +271,7 @@ def _edits(edits: int) -> int:
     return edits
 
 
-def _words(mode: str, edits: int) -> bool:
+def _words(mode: str) -> bool:
     if mode not in get_args(Mode):
         raise InputError(f"mode: expected 'prefix' or 'conjunctive', got {mode!r}")
-    if mode == "conjunctive" and edits != 0:
-        raise InputError(f"max_edits: expected 0 with mode='conjunctive', got {edits!r}")
     return mode == "conjunctive"

@@ -66,6 +66,58 @@ def test_random_terms(tmp_path_factory, terms: dict[str, float], queries: list[s
         assert ask(index, query, k) == slow.conjunctions(terms, query, k)
 
 
+@settings(max_examples=150, deadline=None)
+@given(
+    st.dictionaries(PHRASE, SCORE, max_size=20),
+    st.lists(PHRASE, min_size=1, max_size=3),
+    st.integers(1, 20),
+    st.booleans(),
+)
+def test_random_edits(
+    tmp_path_factory, terms: dict[str, float], queries: list[str], k: int, fix_first
+) -> None:
+    index = TermIndex.build(terms.items(), tmp_path_factory.getbasetemp() / "random.near")
+    for query in [*queries, *(query + " " for query in queries)]:
+        for edits in (1, 2):
+            options = {"max_edits": edits, "fix_first": fix_first}
+            found = index.complete(query, k, mode="conjunctive", **options)
+            assert found == slow.conjunctions_near(terms, query, k, edits=edits, fix_first=fix_first)
+            batch = index.complete_batch([query], k, mode="conjunctive", **options)
+            assert batch.exact.all()
+            assert batch.strings() == [[term for term, _ in found]]
+
+
+@pytest.mark.parametrize("fix_first", [True, False])
+@pytest.mark.parametrize("edits", [1, 2])
+def test_edits(many: dict[str, float], edits: int, fix_first: bool, tmp_path: Path) -> None:
+    few = dict(random.Random(edits).sample(sorted(many.items()), 1000))
+    index = TermIndex.build(few.items(), tmp_path / "x")
+    for term in list(few)[::20]:
+        index.remove(term)
+        del few[term]
+    for term, score in (("abc é日", 100.0), ("é", 99.0), ("b abc b", -3.0)):
+        index.add(term, score)
+        few[term] = score
+    for query in slow.some_word_queries(few, 40, seed=edits):
+        expected = slow.conjunctions_near(few, query, 25, edits=edits, fix_first=fix_first)
+        found = index.complete(query, 25, max_edits=edits, fix_first=fix_first, mode="conjunctive")
+        assert found == expected, query
+
+
+def test_edits_are_shared_by_all_words(tmp_path: Path) -> None:
+    terms = {"new york": 3.0, "york newark": 2.0, "newyork": 1.0, "yorks new": 4.0, "yorkshire": 5.0}
+    index = TermIndex.build(terms.items(), tmp_path / "x")
+
+    def near(query: str, edits: int) -> list[str]:
+        return [term for term, _ in index.complete(query, max_edits=edits, mode="conjunctive")]
+
+    assert near("yrok nwe ", 1) == near("yrok new", 0) == []
+    assert near("yrok nwe ", 2) == ["new york"]
+    assert near("yrok new", 1) == ["new york", "york newark"]
+    assert near("new yrok", 1) == ["yorks new", "new york"]
+    assert near("yrok", 1) == ["yorkshire", "yorks new", "new york", "york newark"]
+
+
 @pytest.mark.parametrize("k", [1, 10, 16, 17, 100, 1000])
 def test_every_k(index: TermIndex, many: dict[str, float], k: int) -> None:
     for query in slow.some_word_queries(many, 60, seed=k):
@@ -159,10 +211,11 @@ class Changing(RuleBasedStateMachine):
     def merge(self) -> None:
         self.index.merge()
 
-    @rule(query=PHRASE, k=st.integers(1, 20))
-    def ask(self, query: str, k: int) -> None:
+    @rule(query=PHRASE, k=st.integers(1, 20), edits=st.integers(0, 2))
+    def ask(self, query: str, k: int, edits: int) -> None:
         for text in (query, query + " "):
-            assert ask(self.index, text, k) == slow.conjunctions(self.terms, text, k)
+            found = self.index.complete(text, k, max_edits=edits, mode="conjunctive")
+            assert found == slow.conjunctions_near(self.terms, text, k, edits=edits)
 
 
 def test_changes(tmp_path: Path) -> None:
@@ -206,7 +259,10 @@ def test_threads_ask_while_another_changes_and_merges(many: dict[str, float], tm
     [
         (lambda x: x.complete("a", mode="any"), "mode: expected 'prefix' or 'conjunctive', got 'any'"),
         (lambda x: x.complete_batch(["a"], mode=None), "mode: expected 'prefix' or 'conjunctive', got None"),
-        (lambda x: x.complete("a b", max_edits=1, mode="conjunctive"), "max_edits: expected 0 with mode="),
+        (
+            lambda x: x.complete("a b", max_edits=3, mode="conjunctive"),
+            "max_edits: expected 0, 1 or 2, got 3",
+        ),
         (lambda x: x.complete(3, mode="conjunctive"), "prefix: expected a string, got int"),
         (lambda x: x.complete("a", 0, mode="conjunctive"), "k: expected a whole number >= 1"),
     ],

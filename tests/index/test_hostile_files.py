@@ -31,6 +31,7 @@ def ask(index: TermIndex) -> list[object]:
     found += [index.complete("abcd", max_edits=1), index.lookup("abcd"), index.score("ab"), len(index)]
     found.append(index.complete_batch(["a", "b", "日"]).strings())
     found += [index.complete(query, k, mode="conjunctive") for query in WORDS for k in (3, 40)]
+    found += [index.complete(query, max_edits=1, mode="conjunctive") for query in WORDS]
     return found
 
 

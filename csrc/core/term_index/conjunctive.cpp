@@ -1,27 +1,25 @@
 #include "core/term_index/conjunctive.hpp"
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <iterator>
 #include <optional>
 #include <string>
 #include <utility>
 
+#include "core/term_index/read_ahead.hpp"
 #include "core/term_index/union.hpp"
 
 namespace pyfastlm::term_index {
 
 Asked::Asked(std::string_view text) {
-    std::vector<std::string_view> words;
-    for_words(text, [&words](std::string_view word) { words.push_back(word); });
-    if (!words.empty() && text.back() != ' ') {
-        partial_ = words.back();
-        words.pop_back();
+    for_words(text, [this](std::string_view word) { words_.push_back(word); });
+    if (!words_.empty() && text.back() != ' ') {
+        partial_ = words_.back();
+        words_.pop_back();
     }
-    count_ = words.size();
-    std::sort(words.begin(), words.end());
-    for (const std::string_view word : words) {
+    std::sort(words_.begin(), words_.end());
+    for (const std::string_view word : words_) {
         least_bytes_ += word.size() + 1;
         if (!whole_.empty() && whole_.back() == word) {
             ++times_.back();
@@ -30,8 +28,8 @@ Asked::Asked(std::string_view text) {
             times_.push_back(1);
         }
     }
-    least_bytes_ =
-        count_ == 0 ? partial_.size() : least_bytes_ - 1 + (partial_.empty() ? 0 : partial_.size() + 1);
+    least_bytes_ += partial_.size();  // with a space before it where there are words
+    if (partial_.empty()) --least_bytes_;
 }
 
 bool Asked::partial_begins_whole() const {
@@ -42,7 +40,7 @@ bool Asked::partial_begins_whole() const {
 bool Asked::answers(std::string_view term) {
     if (term.size() < least_bytes_) return false;
     missing_ = times_;
-    std::size_t left = count_;
+    std::size_t left = words_.size();
     bool further = partial_.empty();
     for_words(term, [&](std::string_view word) {
         const auto same = std::lower_bound(whole_.begin(), whole_.end(), word);
@@ -57,7 +55,6 @@ bool Asked::answers(std::string_view term) {
 
 namespace {
 
-constexpr std::size_t batch = 32;
 constexpr std::uint64_t sorting = 4;  // how much more work it is to sort postings than to read them
 constexpr std::uint64_t never = ~std::uint64_t{0} / (2 * sorting);
 
@@ -66,13 +63,13 @@ using Ranks = std::vector<std::uint32_t>;
 class Search {
   public:
     Search(const Map& map, Asked& asked, std::size_t k, const std::unordered_set<std::uint32_t>& hidden,
-           std::uint64_t budget, std::vector<Ranked>& terms)
+           std::uint64_t& budget, std::vector<Ranked>& terms)
         : map_(map), words_(map.words()), asked_(asked), k_(k), hidden_(hidden), left_(budget),
-          alone_(asked.count() == 1 && asked.partial().empty()), terms_(terms) {}
+          alone_(asked.words().size() == 1 && asked.partial().empty()), terms_(terms) {}
 
     bool run() {
         terms_.clear();
-        if (asked_.count() == 0) {
+        if (asked_.words().empty()) {
             with_partial();
         } else {
             with_whole();
@@ -154,10 +151,10 @@ class Search {
         const auto other_way = [&] { return std::min(list_work(), sorting * range_work); };
         Ranks ranks;
         for (std::uint64_t spent = 0; spent < other_way() || left_ < other_way();
-             spent += batch * term_work) {
+             spent += terms_ahead * term_work) {
             if (shortest.done()) return;
             ranks.clear();
-            take(shortest, batch, ranks);
+            take(shortest, terms_ahead, ranks);
             if (!check(ranks)) return;
         }
         if (shortest.done()) return;
@@ -222,32 +219,23 @@ class Search {
 
     // Takes those that answer, of rising ranks. False where the search is over.
     bool check(const Ranks& ranks) {
-        for (std::size_t first = 0; first < ranks.size(); first += batch) {
-            const std::size_t count = std::min(batch, ranks.size() - first);
+        for (std::size_t first = 0; first < ranks.size(); first += terms_ahead) {
+            const std::size_t count = std::min(terms_ahead, ranks.size() - first);
             if (!check(ranks.data() + first, count)) return false;
         }
         return true;
     }
 
     bool check(const std::uint32_t* ranks, std::size_t count) {
-        // Where terms lie in memory is known for all before the first of them is read.
-        std::array<std::uint32_t, batch> lex{};
-        for (std::size_t i = 0; i < count; ++i) map_.prefetch_lex(ranks[i]);
-        for (std::size_t i = 0; i < count; ++i) {
-            lex[i] = map_.lex(ranks[i]);
-            if (!alone_) map_.prefetch_block(lex[i] / block_terms);
-        }
-        for (std::size_t i = 0; i < count; ++i) {
-            if (!alone_) map_.key(lex[i], key_);
-            if (!afford(term_work + key_.size())) {
+        return read_terms(map_, ranks, count, [this](Ranked term, std::string_view key) {
+            if (!afford(term_work + key.size())) {
                 exact_ = false;
                 return false;
             }
-            if (hidden_.contains(lex[i]) || (!alone_ && !asked_.answers(key_))) continue;
-            terms_.push_back({ranks[i], lex[i]});
-            if (terms_.size() == k_) return false;
-        }
-        return true;
+            if (hidden_.contains(term.lex) || !asked_.answers(key)) return true;
+            terms_.push_back(term);
+            return terms_.size() < k_;
+        });
     }
 
     const Map& map_;
@@ -255,17 +243,16 @@ class Search {
     Asked& asked_;
     std::size_t k_;
     const std::unordered_set<std::uint32_t>& hidden_;
-    std::uint64_t left_;  // of the budget
-    bool alone_;          // one whole word: all terms that have it answer
+    std::uint64_t& left_;  // of the budget
+    bool alone_;           // one whole word, and nothing else
     std::vector<Ranked>& terms_;
     bool exact_ = true;
-    std::string key_;
 };
 
 }  // namespace
 
 bool best_with_words(const Map& map, Asked& asked, std::size_t k,
-                     const std::unordered_set<std::uint32_t>& hidden, std::uint64_t budget,
+                     const std::unordered_set<std::uint32_t>& hidden, std::uint64_t& budget,
                      std::vector<Ranked>& terms) {
     return Search(map, asked, k, hidden, budget, terms).run();
 }

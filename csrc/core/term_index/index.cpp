@@ -8,6 +8,7 @@
 
 #include "core/parallel.hpp"
 #include "core/term_index/conjunctive.hpp"
+#include "core/term_index/near_words.hpp"
 #include "core/term_index/search.hpp"
 
 namespace pyfastlm::term_index {
@@ -158,14 +159,26 @@ void Index::order(std::size_t first, std::size_t k, std::vector<Hit>& hits) cons
 bool Index::answer_words(const Query& query, std::vector<Hit>& hits) const {
     Asked asked(query.text);
     if (asked.nothing()) return answer_locked({{}, query.k, 0, true, Extent::beginning}, hits);
+    std::optional<NearWords> near;
+    if (query.edits > 0) near.emplace(asked, query.edits, query.fix_first);
+    std::uint64_t budget = query.budget;
     std::vector<Ranked> terms;
-    const bool exact = best_with_words(*map_, asked, query.k, hidden_, query.budget, terms);
     hits.clear();
-    for (const Ranked term : terms) hits.push_back({term.rank, 0, map_->score(term.rank), {}});
-    for (const auto& [key, change] : changes_)
-        if (change.score.has_value() && asked.answers(key)) hits.push_back({no_rank, 0, *change.score, key});
-    if (hits.size() > terms.size()) order(0, query.k, hits);
-    return exact;
+    bool exact = true;
+    for (int edits = 0; edits <= query.edits && hits.size() < query.k && exact; ++edits) {
+        const std::size_t before = hits.size(), k = query.k - before;
+        exact = edits == 0
+                    ? best_with_words(*map_, asked, k, hidden_, budget, terms)
+                    : near_with_words(*map_, asked, *near, edits, query.fix_first, k, hidden_, budget, terms);
+        for (const Ranked term : terms) hits.push_back({term.rank, edits, map_->score(term.rank), {}});
+        if (changes_.empty()) continue;
+        for (const auto& [key, change] : changes_)
+            if (change.score.has_value() &&
+                (edits == 0 ? asked.answers(key) : near->edits_to(key, budget) == edits))
+                hits.push_back({no_rank, edits, *change.score, key});
+        order(before, query.k, hits);
+    }
+    return exact && budget > 0;
 }
 
 // Appends the terms of `changes_` that answer with `edits` at most and are not there yet.
