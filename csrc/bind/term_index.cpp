@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/term_index/concatenate.hpp"
 #include "core/term_index/sorter.hpp"
 
 namespace py = pybind11;
@@ -258,6 +259,17 @@ void build(const py::typing::Iterable<py::typing::Tuple<py::str, py::float_>>& i
     }
 }
 
+void concatenate(const std::vector<Holder>& files, const std::string& path, const std::string& duplicates) {
+    const ti::Duplicates rule = duplicates_of(duplicates);
+    try {
+        const py::gil_scoped_release release;
+        ti::Writer writer(path, files.at(0)->header().normalizer);
+        ti::concatenate(files, rule, writer);
+    } catch (const std::invalid_argument& error) {
+        refuse(input_error, std::string("paths: ") + error.what());
+    }
+}
+
 // ids [n, k], scores [n, k], whether each answer is whole [n], the strings of ids that are none of the
 // file's, and the file.
 py::typing::Tuple<py::array_t<std::int32_t>, py::array_t<float>, py::array_t<bool>, py::typing::List<py::str>,
@@ -379,5 +391,6 @@ void register_term_index(py::module_& m) {
              py::arg("words"), py::arg("budget"), py::arg("threads"));
     m.def("term_index_build", &build, py::arg("items"), py::arg("path"), py::arg("normalizer"),
           py::arg("duplicates"), py::arg("memory"));
+    m.def("term_index_concatenate", &concatenate, py::arg("files"), py::arg("path"), py::arg("duplicates"));
     m.def("term_index_strings", &strings, py::arg("file"), py::arg("ids"), py::arg("others"));
 }

@@ -93,6 +93,47 @@ class TermIndex:
         return cls.open(path)
 
     @classmethod
+    def concatenate(
+        cls,
+        paths: Iterable[str | os.PathLike[str]],
+        path: str | os.PathLike[str],
+        *,
+        duplicates: str = "error",
+    ) -> "TermIndex":
+        """Write all terms of the files at ``paths`` to one file at ``path`` and open it.
+
+        The files are merged as they lie, in one pass; it needs some 24 bytes for each term, as a build. The
+        result is the same, byte for byte, as that of a build from all terms at once.
+
+        Args:
+            paths: one file or more, made with the same normalizer, in any order.
+            path: the new file; may be one of ``paths``.
+            duplicates: what the score of a term of several files is, as in :meth:`build`; the ``"last"`` is
+                that of the last file.
+
+        Raises:
+            InputError: a file is not a whole term index, two do not go together, or a term comes twice.
+            OSError: a file could not be read or written.
+        """
+        if isinstance(paths, str | os.PathLike):
+            raise InputTypeError("paths: expected several paths, got one")
+        files = [(os.fspath(each), cls.open(each)._native.file()) for each in paths]
+        if not files:
+            raise InputError("paths: expected one file or more, got none")
+        (first, one), *others = files
+        for name, file in others:
+            if file.normalizer != one.normalizer:
+                names = normalize.NAMES[one.normalizer], normalize.NAMES[file.normalizer]
+                raise InputError(
+                    f"paths: expected files of one normalizer, got {first!r} with {names[0]!r} and {name!r} "
+                    f"with {names[1]!r}"
+                )
+        target = Path(path)
+        with replacing(target, _beside(target)) as written:
+            _native.term_index_concatenate([file for _, file in files], written.name, duplicates)
+        return cls.open(path)
+
+    @classmethod
     def open(cls, path: str | os.PathLike[str], *, verify: bool = True, mmap: bool = True) -> "TermIndex":
         """Open the file at ``path``.
 
