@@ -16,7 +16,7 @@ from pyfastlm.index.normalize import Normalizer
 
 MOST_EDITS = 2
 MEMORY = 1 << 30  # bytes that a build may sort at once
-BUDGET = 1 << 22  # bytes of postings that a conjunctive search may read, some milliseconds' worth
+BUDGET = 1 << 23  # bytes of postings that a conjunctive search may read: some ten milliseconds
 
 Mode = Literal["prefix", "conjunctive"]
 

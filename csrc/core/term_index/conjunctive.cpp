@@ -55,7 +55,7 @@ bool Asked::answers(std::string_view term) {
 
 namespace {
 
-constexpr std::uint64_t sorting = 4;  // how much more work it is to sort postings than to read them
+constexpr std::uint64_t sorting = 16;  // how much more work it is to sort postings than to read them
 constexpr std::uint64_t never = ~std::uint64_t{0} / (2 * sorting);
 
 using Ranks = std::vector<std::uint32_t>;

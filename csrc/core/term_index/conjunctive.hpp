@@ -46,6 +46,6 @@ bool best_with_words(const Map& map, Asked& asked, std::size_t k,
                      const std::unordered_set<std::uint32_t>& hidden, std::uint64_t& budget,
                      std::vector<Ranked>& terms);
 
-constexpr std::uint64_t term_work = 32, near_work = 128;
+constexpr std::uint64_t term_work = 96, near_work = 256;
 
 }  // namespace pyfastlm::term_index
