@@ -2,10 +2,8 @@
 
 #include <algorithm>
 #include <bit>
-#include <iterator>
 #include <optional>
 #include <string>
-#include <utility>
 
 #include "core/term_index/read_ahead.hpp"
 #include "core/term_index/union.hpp"
@@ -59,6 +57,40 @@ constexpr std::uint64_t sorting = 16;  // how much more work it is to sort posti
 constexpr std::uint64_t never = ~std::uint64_t{0} / (2 * sorting);
 
 using Ranks = std::vector<std::uint32_t>;
+
+// Rising ranks in memory, read as Postings are.
+struct Few {
+    const std::uint32_t *at, *end;
+    [[nodiscard]] bool done() const { return at == end; }
+    [[nodiscard]] std::uint32_t rank() const { return *at; }
+    void next() { ++at; }
+};
+
+template <class See>
+void for_postings(const Words& words, Range range, const See& see) {
+    for (std::uint32_t word = range.lo; word < range.hi; ++word)
+        for (Postings list = words.postings(word); !list.done(); list.next()) see(list.rank());
+}
+
+// The terms that have a word of a range, and some others: a bit for all ranks that are equal modulo a power
+// of two.
+class Marks {
+  public:
+    // `count` of the terms, or more.
+    Marks(const Words& words, Range range, std::uint64_t count)
+        : mask_(std::bit_ceil(16 * count) - 1), bits_(mask_ / 64 + 1) {
+        for_postings(words, range, [this](std::uint32_t rank) {
+            bits_[(rank & mask_) / 64] |= std::uint64_t{1} << rank % 64;
+        });
+    }
+    [[nodiscard]] bool may_have(std::uint32_t rank) const {
+        return (bits_[(rank & mask_) / 64] >> rank % 64 & 1) != 0;
+    }
+
+  private:
+    std::uint64_t mask_;
+    std::vector<std::uint64_t> bits_;
+};
 
 class Search {
   public:
@@ -151,83 +183,68 @@ class Search {
         const auto other_way = [&] { return std::min(list_work(), sorting * range_work); };
         Ranks ranks;
         for (std::uint64_t spent = 0; spent < other_way() || left_ < other_way();
-             spent += terms_ahead * term_work) {
+             spent += ranks.size() * term_work) {
             if (shortest.done()) return;
             ranks.clear();
-            take(shortest, terms_ahead, ranks);
+            for (; ranks.size() < ahead() && !shortest.done(); shortest.next())
+                ranks.push_back(shortest.rank());
             if (!check(ranks)) return;
         }
         if (shortest.done()) return;
         if (sorting * range_work < list_work()) {
             left_ -= range_work;
-            ranks = of_range(range, shortest.rank());
+            const Ranks few = of_range(range, shortest.rank());
             filters.insert(filters.begin(), shortest);
-            range_work = never;
-        } else {
-            left_ -= shortest.left();
-            ranks.clear();
-            take(shortest, shortest.left() + 1, ranks);
+            walk(Few{few.data(), few.data() + few.size()}, few.size(), filters, nullptr);
+            return;
         }
-        for (Postings& filter : filters)
-            if (filter.left() < ranks.size() * term_work && afford(filter.left()))
-                keep_those_of(filter, ranks);
-        if (range_work < ranks.size() * term_work && afford(range_work)) keep_those_of(range, ranks);
-        check(ranks);
-    }
-
-    static void take(Postings& from, std::size_t count, Ranks& ranks) {
-        for (; count > 0 && !from.done(); --count, from.next()) ranks.push_back(from.rank());
+        const std::uint64_t count = shortest.left() + 1;  // at most
+        left_ -= count - 1;
+        std::optional<Marks> marks;
+        if (range_work < (filters.empty() ? count * term_work : filters[0].left()) && afford(range_work))
+            marks.emplace(words_, range, range_work);
+        walk(shortest, count, filters, marks.has_value() ? &*marks : nullptr);
     }
 
     // The ranks, from one on, of all terms that have a word of a range.
-    Ranks of_range(Range range, std::uint32_t from) const {
+    [[nodiscard]] Ranks of_range(Range range, std::uint32_t from) const {
         Ranks ranks;
-        for (std::uint32_t word = range.lo; word < range.hi; ++word)
-            for (Postings list = words_.postings(word); !list.done(); list.next())
-                if (list.rank() >= from) ranks.push_back(list.rank());
+        for_postings(words_, range, [&](std::uint32_t rank) {
+            if (rank >= from) ranks.push_back(rank);
+        });
         std::sort(ranks.begin(), ranks.end());
         ranks.erase(std::unique(ranks.begin(), ranks.end()), ranks.end());
         return ranks;
     }
 
-    static void keep_those_of(Postings& list, Ranks& ranks) {
-        std::size_t kept = 0;
-        for (const std::uint32_t rank : ranks) {
-            while (!list.done() && list.rank() < rank) list.next();
-            if (list.done()) break;
-            if (list.rank() == rank) ranks[kept++] = rank;
+    // Checks those of `count` ranks that are in the lists, where these are short, and marked.
+    template <class Source>
+    void walk(Source source, std::uint64_t count, std::vector<Postings>& lists, const Marks* marks) {
+        std::erase_if(lists, [&](const Postings& list) {
+            return list.left() >= count * term_work || !afford(list.left());
+        });
+        Ranks ranks;
+        for (; !source.done(); source.next()) {
+            const std::uint32_t rank = source.rank();
+            if (marks != nullptr && !marks->may_have(rank)) continue;
+            if (!std::all_of(lists.begin(), lists.end(), [rank](Postings& list) { return list.has(rank); }))
+                continue;
+            ranks.push_back(rank);
+            if (ranks.size() < ahead()) continue;
+            if (!check(ranks)) return;
+            ranks.clear();
         }
-        ranks.resize(kept);
+        check(ranks);
     }
 
-    // A bit for each rank, modulo a power of two, tells most of the terms that have a word of the range and
-    // are not among `ranks`.
-    void keep_those_of(Range range, Ranks& ranks) const {
-        const std::size_t mask = std::bit_ceil(16 * ranks.size()) - 1;
-        std::vector<bool> wanted(mask + 1);
-        for (const std::uint32_t rank : ranks) wanted[rank & mask] = true;
-        Ranks found;
-        for (std::uint32_t word = range.lo; word < range.hi; ++word)
-            for (Postings list = words_.postings(word); !list.done(); list.next())
-                if (wanted[list.rank() & mask]) found.push_back(list.rank());
-        std::sort(found.begin(), found.end());
-        Ranks kept;
-        std::set_intersection(ranks.begin(), ranks.end(), found.begin(), found.end(),
-                              std::back_inserter(kept));
-        ranks = std::move(kept);
+    // How many terms to look at together.
+    [[nodiscard]] std::size_t ahead() const {
+        return std::clamp<std::size_t>(k_ - terms_.size(), 8, terms_ahead);
     }
 
     // Takes those that answer, of rising ranks. False where the search is over.
     bool check(const Ranks& ranks) {
-        for (std::size_t first = 0; first < ranks.size(); first += terms_ahead) {
-            const std::size_t count = std::min(terms_ahead, ranks.size() - first);
-            if (!check(ranks.data() + first, count)) return false;
-        }
-        return true;
-    }
-
-    bool check(const std::uint32_t* ranks, std::size_t count) {
-        return read_terms(map_, ranks, count, [this](Ranked term, std::string_view key) {
+        return read_terms(map_, ranks.data(), ranks.size(), [this](Ranked term, std::string_view key) {
             if (!afford(term_work + key.size())) {
                 exact_ = false;
                 return false;

@@ -52,6 +52,12 @@ class Postings {
         return true;
     }
 
+    // Goes on to a rank or the next one after it. Whether it is there.
+    bool has(std::uint32_t rank) {
+        while (!done_ && rank_ < rank) next();
+        return !done_ && rank_ == rank;
+    }
+
   private:
     [[noreturn]] static void refuse() { throw Damaged("section postings names what is not there"); }
 
