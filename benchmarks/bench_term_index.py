@@ -9,6 +9,7 @@ each term and gets a hundred thousand of them; it needs setuptools < 81.
 """
 
 import bisect
+import itertools
 import random
 import sqlite3
 import time
@@ -176,6 +177,82 @@ def test_fast_autocomplete(benchmark, tmp_path: Path) -> None:
         lambda: [engine.search(query, max_cost=0, size=K) for query in queries], rounds=3, warmup_rounds=0
     )
     benchmark.extra_info["calls"] = len(queries)
+
+
+# Words in any order
+
+
+def by_fts5() -> Answer:
+    """sqlite's inverted index; rows are numbered in our order, so that the first ones are the best."""
+    connection = sqlite3.connect(":memory:")
+    tokens = "unicode61 remove_diacritics 0 categories 'L* M* N* P* S* C*'"  # spaces part words, nothing else
+    connection.execute(
+        f"""create virtual table terms using fts5(term, detail=none, prefix='1 2 3', tokenize="{tokens}")"""
+    )
+    order = sorted(term_corpus.terms().items(), key=lambda item: (-item[1], item[0].encode()))
+    connection.executemany("insert into terms (term) values (?)", ((term,) for term, _ in order))
+    connection.execute("insert into terms (terms) values ('optimize')")
+
+    def answer(query: str) -> list[str]:
+        *whole, partial = (f'"{word}"' for word in query.split(" "))
+        match = " AND ".join([*whole, partial + " *"] if partial != '""' else whole)
+        select = "select term from terms where terms match ? order by rowid limit ?"
+        return [term for (term,) in connection.execute(select, (match, K))]
+
+    return answer
+
+
+fts5 = cache(by_fts5)
+
+
+def word_queries(kind: str, count: int) -> list[str]:
+    """Words of terms of two, the second one first; for three, of two such terms."""
+    pairs = [term.split(" ") for term in drawn(80_000, seed=1) if term.count(" ") == 1]
+    queries = []
+    for i, ((first, second), (third, _)) in enumerate(itertools.pairwise(pairs)):
+        partial = first if kind != "two and a partial one" else third
+        queries.append(
+            {
+                "a partial one": second[: 1 + i % 6],
+                "a whole one": second + " ",
+                "a whole and a partial one": f"{second} {partial[: 1 + i % 6]}",
+                "two and a partial one": f"{second} {first} {partial[: 1 + i % 3]}",
+                "the and a letter": f"the {first[:1]}",
+            }[kind]
+        )
+    # A peer that does not ask for a further word answers others.
+    further = [q for q in queries if not any(w.startswith(q.split(" ")[-1]) for w in q.split(" ")[:-1])]
+    return (queries if kind == "a whole one" else further)[:count]
+
+
+@pytest.mark.parametrize("peer", ["pyfastlm", "fts5"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "a partial one",
+        "a whole one",
+        "a whole and a partial one",
+        "two and a partial one",
+        "the and a letter",
+    ],
+)
+def test_conjunctive(benchmark, index: TermIndex, kind: str, peer: str) -> None:
+    benchmark.group = f"conjunctive, {kind}"
+    queries = word_queries(kind, 5000 if peer == "pyfastlm" else 200)
+
+    def ours(query: str) -> list[tuple[str, float]]:
+        return index.complete(query, K, mode="conjunctive")
+
+    if peer == "pyfastlm":
+        assert index.complete_batch(queries, K, mode="conjunctive").exact.all()
+    else:
+        for query in queries:
+            assert fts5()(query) == [term for term, _ in ours(query)]
+    answer = ours if peer == "pyfastlm" else fts5()
+    asked = queries[: 1000 if peer == "pyfastlm" else 50]
+    benchmark.pedantic(lambda: [answer(query) for query in asked], rounds=5, warmup_rounds=1)
+    benchmark.extra_info["calls"] = len(asked)
+    benchmark.extra_info |= percentiles(answer, queries)
 
 
 @pytest.mark.parametrize("threads", [1, 2])

@@ -6,7 +6,7 @@ import collections.abc
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['LinearLogpInputs', 'TermIndex', 'TermIndexFile', 'VarlenAttentionInputs', 'compact_count', 'compact_gather', 'compact_index', 'compact_scatter', 'gate_compact', 'isa', 'linear_forward', 'linear_logp_backward', 'linear_logp_forward', 'term_index_build', 'term_index_strings', 'varlen_attention_backward', 'varlen_attention_forward']
+__all__: list[str] = ['LinearLogpInputs', 'TermIndex', 'TermIndexFile', 'VarlenAttentionInputs', 'compact_count', 'compact_gather', 'compact_index', 'compact_scatter', 'gate_compact', 'isa', 'linear_forward', 'linear_logp_backward', 'linear_logp_forward', 'term_index_build', 'term_index_concatenate', 'term_index_strings', 'varlen_attention_backward', 'varlen_attention_forward']
 class LinearLogpInputs:
     """
     Shapes and addresses that the passes of linear_logp share.
@@ -31,9 +31,9 @@ class TermIndex:
         ...
     def adopt(self, path: str) -> None:
         ...
-    def answers(self, prefixes: collections.abc.Iterable[str], k: typing.SupportsInt | typing.SupportsIndex, edits: typing.SupportsInt | typing.SupportsIndex, fix_first: bool, threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.float32], list[str], TermIndexFile]:
+    def answers(self, prefixes: collections.abc.Iterable[str], k: typing.SupportsInt | typing.SupportsIndex, edits: typing.SupportsInt | typing.SupportsIndex, fix_first: bool, words: bool, budget: typing.SupportsInt | typing.SupportsIndex, threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.bool], list[str], TermIndexFile]:
         ...
-    def complete(self, prefix: str, k: typing.SupportsInt | typing.SupportsIndex, edits: typing.SupportsInt | typing.SupportsIndex, fix_first: bool) -> list[tuple[str, float]]:
+    def complete(self, prefix: str, k: typing.SupportsInt | typing.SupportsIndex, edits: typing.SupportsInt | typing.SupportsIndex, fix_first: bool, words: bool, budget: typing.SupportsInt | typing.SupportsIndex) -> list[tuple[str, float]]:
         ...
     def exact(self) -> typing.Any:
         """
@@ -76,6 +76,8 @@ def linear_logp_backward(inputs: LinearLogpInputs, lse: typing.SupportsInt | typ
 def linear_logp_forward(inputs: LinearLogpInputs, logp: typing.SupportsInt | typing.SupportsIndex, lse: typing.SupportsInt | typing.SupportsIndex, argmax: typing.SupportsInt | typing.SupportsIndex, entropy: typing.SupportsInt | typing.SupportsIndex, slope: typing.SupportsInt | typing.SupportsIndex, threads: typing.SupportsInt | typing.SupportsIndex) -> None:
     ...
 def term_index_build(items: collections.abc.Iterable[tuple[str, float]], path: str, normalizer: typing.SupportsInt | typing.SupportsIndex, duplicates: str, memory: typing.SupportsInt | typing.SupportsIndex) -> None:
+    ...
+def term_index_concatenate(files: collections.abc.Sequence[TermIndexFile], path: str, duplicates: str) -> None:
     ...
 def term_index_strings(file: TermIndexFile, ids: typing.Annotated[numpy.typing.ArrayLike, numpy.int32], others: collections.abc.Sequence[str]) -> list[list[str]]:
     ...

@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/term_index/concatenate.hpp"
 #include "core/term_index/sorter.hpp"
 
 namespace py = pybind11;
@@ -135,15 +136,18 @@ class Pairs {
     std::vector<Slot> slots_;
 };
 
+ti::Extent extent_of(bool words) { return words ? ti::Extent::words : ti::Extent::beginning; }
+
 class TermIndex {
   public:
     TermIndex(const std::string& path, bool verify, bool in_memory)
         : index(std::make_shared<ti::Map>(path, verify, in_memory)) {}
 
-    PairList complete(py::str prefix, std::size_t k, int edits, bool fix_first) {
+    PairList complete(py::str prefix, std::size_t k, int edits, bool fix_first, bool words,
+                      std::uint64_t budget) {
         std::vector<ti::Hit> hits;
         const MapPointer map =
-            answer({utf8(prefix.ptr(), "prefix"), k, edits, fix_first, ti::Extent::beginning}, hits);
+            answer({utf8(prefix.ptr(), "prefix"), k, edits, fix_first, extent_of(words), budget}, hits);
         PairList found;
         std::string key;
         for (const ti::Hit& hit : hits) {
@@ -193,8 +197,9 @@ PyObject* exact(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
         std::vector<ti::Ranked> terms;
         const MapPointer map = bound->index.unchanged(prefix, k, terms);
         const py::object list =
-            map != nullptr ? bound->pairs.list(map, terms)
-                           : bound->complete(py::reinterpret_borrow<py::str>(arguments[0]), k, 0, true);
+            map != nullptr
+                ? bound->pairs.list(map, terms)
+                : bound->complete(py::reinterpret_borrow<py::str>(arguments[0]), k, 0, true, false, 0);
         return Py_NewRef(list.ptr());
     } catch (py::error_already_set& error) {
         error.restore();
@@ -254,22 +259,36 @@ void build(const py::typing::Iterable<py::typing::Tuple<py::str, py::float_>>& i
     }
 }
 
-// ids [n, k], scores [n, k], the strings of ids that are none of the file's, and the file.
-py::typing::Tuple<py::array_t<std::int32_t>, py::array_t<float>, py::typing::List<py::str>, ti::Map> answers(
-    TermIndex& self, const py::typing::Iterable<py::str>& prefixes, std::size_t k, int edits, bool fix_first,
-    int threads) {
+void concatenate(const std::vector<Holder>& files, const std::string& path, const std::string& duplicates) {
+    const ti::Duplicates rule = duplicates_of(duplicates);
+    try {
+        const py::gil_scoped_release release;
+        ti::Writer writer(path, files.at(0)->header().normalizer);
+        ti::concatenate(files, rule, writer);
+    } catch (const std::invalid_argument& error) {
+        refuse(input_error, std::string("paths: ") + error.what());
+    }
+}
+
+// ids [n, k], scores [n, k], whether each answer is whole [n], the strings of ids that are none of the
+// file's, and the file.
+py::typing::Tuple<py::array_t<std::int32_t>, py::array_t<float>, py::array_t<bool>, py::typing::List<py::str>,
+                  ti::Map>
+answers(TermIndex& self, const py::typing::Iterable<py::str>& prefixes, std::size_t k, int edits,
+        bool fix_first, bool words, std::uint64_t budget, int threads) {
     const py::tuple held(prefixes);  // a list could change while others run
     const std::size_t count = held.size();
     std::vector<std::string_view> texts(count);
     for (std::size_t i = 0; i < count; ++i) texts[i] = utf8(PyTuple_GET_ITEM(held.ptr(), i), "prefixes");
     py::array_t<std::int32_t> ids({count, k});
     py::array_t<float> scores({count, k});
-    ti::Table table{ids.mutable_data(), scores.mutable_data(), {}, nullptr};
+    py::array_t<bool> exact(static_cast<py::ssize_t>(count));
+    ti::Table table{ids.mutable_data(), scores.mutable_data(), exact.mutable_data(), {}, nullptr};
     {
         const py::gil_scoped_release release;
-        self.index.answers(texts, {{}, k, edits, fix_first, ti::Extent::beginning}, threads, table);
+        self.index.answers(texts, {{}, k, edits, fix_first, extent_of(words), budget}, threads, table);
     }
-    return py::make_tuple(ids, scores, table.others, std::const_pointer_cast<ti::Map>(table.map));
+    return py::make_tuple(ids, scores, exact, table.others, std::const_pointer_cast<ti::Map>(table.map));
 }
 
 // The strings of ids [n, k], without those that are -1.
@@ -322,7 +341,7 @@ void register_term_index(py::module_& m) {
              py::arg("in_memory"), py::call_guard<py::gil_scoped_release>())
         .def("__len__", [](const TermIndex& self) { return self.index.size(); })
         .def("complete", &TermIndex::complete, py::arg("prefix"), py::arg("k"), py::arg("edits"),
-             py::arg("fix_first"))
+             py::arg("fix_first"), py::arg("words"), py::arg("budget"))
         .def("lookup", &TermIndex::lookup, py::arg("term"), py::arg("k"), py::arg("edits"),
              py::arg("fix_first"))
         .def(
@@ -369,8 +388,9 @@ void register_term_index(py::module_& m) {
             py::arg("path"), py::call_guard<py::gil_scoped_release>())
         .def("file", [](const TermIndex& self) { return std::const_pointer_cast<ti::Map>(self.index.map()); })
         .def("answers", &answers, py::arg("prefixes"), py::arg("k"), py::arg("edits"), py::arg("fix_first"),
-             py::arg("threads"));
+             py::arg("words"), py::arg("budget"), py::arg("threads"));
     m.def("term_index_build", &build, py::arg("items"), py::arg("path"), py::arg("normalizer"),
           py::arg("duplicates"), py::arg("memory"));
+    m.def("term_index_concatenate", &concatenate, py::arg("files"), py::arg("path"), py::arg("duplicates"));
     m.def("term_index_strings", &strings, py::arg("file"), py::arg("ids"), py::arg("others"));
 }

@@ -16,10 +16,12 @@ class Completions:
         ids: [n, k] int32, -1 where a prefix has fewer terms. They are ranks of the file (0 is its best term),
             and numbers beyond those for terms that were changed since.
         scores: [n, k] float32, minus infinity where there is no term.
+        exact: [n] bool, False where a conjunctive search read as much as it may: terms may be missing then.
     """
 
     ids: npt.NDArray[np.int32]
     scores: npt.NDArray[np.float32]
+    exact: npt.NDArray[np.bool_]
     _others: list[str] = field(repr=False)
     _file: _native.TermIndexFile = field(repr=False)
 

@@ -4,7 +4,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from pyfastlm import _native
 from pyfastlm._durable import replacing
@@ -16,6 +16,9 @@ from pyfastlm.index.normalize import Normalizer
 
 MOST_EDITS = 2
 MEMORY = 1 << 30  # bytes that a build may sort at once
+BUDGET = 1 << 23  # bytes of postings that a conjunctive search may read: some ten milliseconds
+
+Mode = Literal["prefix", "conjunctive"]
 
 
 class Match(NamedTuple):
@@ -91,6 +94,47 @@ class TermIndex:
         return cls.open(path)
 
     @classmethod
+    def concatenate(
+        cls,
+        paths: Iterable[str | os.PathLike[str]],
+        path: str | os.PathLike[str],
+        *,
+        duplicates: str = "error",
+    ) -> "TermIndex":
+        """Write all terms of the files at ``paths`` to one file at ``path`` and open it.
+
+        The files are merged as they lie, in one pass; it needs some 24 bytes for each term, as a build. The
+        result is the same, byte for byte, as that of a build from all terms at once.
+
+        Args:
+            paths: one file or more, made with the same normalizer, in any order.
+            path: the new file; may be one of ``paths``.
+            duplicates: what the score of a term of several files is, as in :meth:`build`; the ``"last"`` is
+                that of the last file.
+
+        Raises:
+            InputError: a file is not a whole term index, two do not go together, or a term comes twice.
+            OSError: a file could not be read or written.
+        """
+        if isinstance(paths, str | os.PathLike):
+            raise InputTypeError("paths: expected several paths, got one")
+        files = [(os.fspath(each), cls.open(each)._native.file()) for each in paths]
+        if not files:
+            raise InputError("paths: expected one file or more, got none")
+        (first, one), *others = files
+        for name, file in others:
+            if file.normalizer != one.normalizer:
+                names = normalize.NAMES[one.normalizer], normalize.NAMES[file.normalizer]
+                raise InputError(
+                    f"paths: expected files of one normalizer, got {first!r} with {names[0]!r} and {name!r} "
+                    f"with {names[1]!r}"
+                )
+        target = Path(path)
+        with replacing(target, _beside(target)) as written:
+            _native.term_index_concatenate([file for _, file in files], written.name, duplicates)
+        return cls.open(path)
+
+    @classmethod
     def open(cls, path: str | os.PathLike[str], *, verify: bool = True, mmap: bool = True) -> "TermIndex":
         """Open the file at ``path``.
 
@@ -128,25 +172,39 @@ class TermIndex:
         return self._native.score(_text("term", term) if self._of_term is None else self._of_term(term))
 
     def complete(
-        self, prefix: str, k: int = 10, *, max_edits: int = 0, fix_first: bool = True
+        self, prefix: str, k: int = 10, *, max_edits: int = 0, fix_first: bool = True, mode: Mode = "prefix"
     ) -> list[tuple[str, float]]:
-        """The best ``k`` terms that begin with ``prefix``, with their scores.
+        """The best ``k`` terms that begin with ``prefix``, with their scores; or that have its words.
+
+        With ``mode="conjunctive"`` the prefix is split at spaces into words; all of them are whole but the
+        last one, where no space follows it. A term answers that has, among its own words, every whole one as
+        often as the prefix, and one more word that begins with the last one; in any order. Empty words do
+        not count, and a prefix without words is answered by all terms. Such a search ends when it has read
+        ``BUDGET`` bytes of the lists of words, and the answer may then lack terms: only
+        :meth:`complete_batch` tells (``exact``). It takes a prefix of several common words that hardly ever
+        come together.
 
         Args:
             prefix: may be empty; a space at its end counts.
             k: how many terms at most.
             max_edits: 0, 1 or 2. Terms also answer where some beginning of theirs is so many edits or fewer
-                from ``prefix``; those with fewer edits come first.
-            fix_first: terms that have another first code point than ``prefix`` do not answer to edits.
+                from ``prefix``; those with fewer edits come first. In conjunctive mode it is the edits of all
+                words together, each from a word of the term of its own, the last one from a beginning.
+            fix_first: terms that have another first code point than ``prefix`` do not answer to edits; in
+                conjunctive mode words that have another one than theirs.
+            mode: ``"prefix"`` or ``"conjunctive"``.
 
         Raises:
             InputError: an argument is not what it should be, or the file turns out to be damaged.
         """
         if self._of_prefix is not None:
             prefix = self._of_prefix(_text("prefix", prefix))
-        if max_edits == 0 and type(k) is int and k > 0:
+        if max_edits == 0 and mode == "prefix" and type(k) is int and k > 0:
             return self._exact(prefix, k)
-        return self._native.complete(_text("prefix", prefix), _k(k), _edits(max_edits), fix_first)
+        words = _words(mode)
+        return self._native.complete(
+            _text("prefix", prefix), _k(k), _edits(max_edits), fix_first, words, BUDGET
+        )
 
     def complete_batch(
         self,
@@ -155,6 +213,7 @@ class TermIndex:
         *,
         max_edits: int = 0,
         fix_first: bool = True,
+        mode: Mode = "prefix",
         threads: int | None = None,
     ) -> Completions:
         """The same for ``n`` prefixes at once, on ``threads`` threads, while other Python threads run.
@@ -166,10 +225,11 @@ class TermIndex:
             raise InputTypeError("prefixes: expected a sequence of strings, got one string")
         if self._of_prefix is not None:
             prefixes = [self._of_prefix(_text("prefixes", prefix)) for prefix in prefixes]
-        ids, scores, others, file = self._native.answers(
-            prefixes, _k(k), _edits(max_edits), fix_first, num_threads(threads)
+        words = _words(mode)
+        ids, scores, exact, others, file = self._native.answers(
+            prefixes, _k(k), _edits(max_edits), fix_first, words, BUDGET, num_threads(threads)
         )
-        return Completions(ids, scores, others, file)
+        return Completions(ids, scores, exact, others, file)
 
     def lookup(self, term: str, *, max_edits: int = 2, k: int = 10, fix_first: bool = True) -> list[Match]:
         """The best ``k`` terms that are, as a whole, ``max_edits`` edits or fewer from ``term``.
@@ -256,3 +316,9 @@ def _edits(edits: int) -> int:
     if isinstance(edits, bool) or not isinstance(edits, int) or not 0 <= edits <= MOST_EDITS:
         raise InputError(f"max_edits: expected 0, 1 or 2, got {edits!r}")
     return edits
+
+
+def _words(mode: str) -> bool:
+    if mode not in get_args(Mode):
+        raise InputError(f"mode: expected 'prefix' or 'conjunctive', got {mode!r}")
+    return mode == "conjunctive"

@@ -9,13 +9,15 @@ import terms as slow
 from pyfastlm.errors import InputError
 from pyfastlm.index import TermIndex
 
-HEADER = 384  # bytes before the first section
+HEADER = 576  # bytes before the first section
+WORDS = ("a", "ab ", "a b", "b a d", "日 a", "b b ")
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("hostile") / "whole"
-    TermIndex.build(slow.some_terms(3000, seed=1).items(), path)
+    terms = slow.some_terms(2000, seed=1) | slow.some_phrases(1000, seed=1)
+    TermIndex.build(terms.items(), path)
     return path
 
 
@@ -28,6 +30,8 @@ def ask(index: TermIndex) -> list[object]:
     found: list[object] = [index.complete(prefix, k) for prefix in ("", "a", "abc") for k in (3, 40)]
     found += [index.complete("abcd", max_edits=1), index.lookup("abcd"), index.score("ab"), len(index)]
     found.append(index.complete_batch(["a", "b", "日"]).strings())
+    found += [index.complete(query, k, mode="conjunctive") for query in WORDS for k in (3, 40)]
+    found += [index.complete(query, max_edits=1, mode="conjunctive") for query in WORDS]
     return found
 
 
@@ -42,7 +46,7 @@ def test_every_byte_of_the_header(whole: Path, tmp_path: Path) -> None:
             assert ask(TermIndex.open(tmp_path / "x")) == right
         except InputError:
             refused += 1
-    assert refused >= 344  # the rest is zeros that nobody reads
+    assert refused >= 552  # the rest is zeros that nobody reads
 
 
 @pytest.mark.parametrize("verify", [True, False])
@@ -67,7 +71,7 @@ def test_damage_of_the_body(whole: Path, tmp_path: Path, verify: bool) -> None:
 def test_every_kind_of_truncation(whole: Path, tmp_path: Path) -> None:
     data = whole.read_bytes()
     rng = random.Random(0)
-    for size in (0, 1, 343, 344, 383, 384, len(data) - 1, *(rng.randrange(len(data)) for _ in range(50))):
+    for size in (0, 1, 551, 552, 575, 576, len(data) - 1, *(rng.randrange(len(data)) for _ in range(50))):
         put(tmp_path / "x", data[:size])
         with pytest.raises(InputError, match=r"path: .* is not a whole term index: "):
             TermIndex.open(tmp_path / "x")
@@ -81,7 +85,7 @@ def test_other_files_are_named_for_what_they_are(whole: Path, tmp_path: Path) ->
     with pytest.raises(InputError, match="not the file of a term index"):
         TermIndex.open(tmp_path / "x")
     data = bytearray(whole.read_bytes())
-    data[8] = 2
+    data[8] = 3
     put(tmp_path / "x", data)
-    with pytest.raises(InputError, match="of format version 2; this library reads version 1"):
+    with pytest.raises(InputError, match="of format version 3; this library reads version 2"):
         TermIndex.open(tmp_path / "x")

@@ -8,6 +8,7 @@
 #include <iterator>
 #include <map>
 #include <random>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -20,12 +21,13 @@ namespace {
 
 using namespace pyfastlm::term_index;
 using Scores = std::map<std::string, double>;
+constexpr std::uint64_t budget = 1 << 22;
 
 std::string random_text(std::mt19937& random, unsigned letters, unsigned most) {
     std::string text;
     for (auto length = random() % most; length > 0; --length)
-        text.push_back(random() % 30 == 0 ? "\0\x7f"[random() % 2]
-                                          : static_cast<char>('a' + random() % letters));
+        text.push_back(random() % 6 == 0 ? "  \0\x7f"[random() % 4]
+                                         : static_cast<char>('a' + random() % letters));
     return text;
 }
 
@@ -61,9 +63,34 @@ int edits_between(const std::string& query, const std::string& term, bool whole)
     return whole ? d[n][m] : *std::min_element(d[n].begin(), d[n].end());
 }
 
+std::vector<std::string> words_of(const std::string& text) {
+    std::istringstream words(text);
+    std::vector<std::string> found;
+    for (std::string word; std::getline(words, word, ' ');)
+        if (!word.empty()) found.push_back(word);
+    return found;
+}
+
+bool has_words(const std::string& term, const std::string& query) {
+    std::vector<std::string> whole = words_of(query), further = words_of(term);
+    std::string partial;
+    if (!whole.empty() && query.back() != ' ') partial = whole.back(), whole.pop_back();
+    for (const std::string& word : whole) {
+        const auto same = std::find(further.begin(), further.end(), word);
+        if (same == further.end()) return false;
+        further.erase(same);
+    }
+    return partial.empty() || std::any_of(further.begin(), further.end(),
+                                          [&](const std::string& word) { return word.starts_with(partial); });
+}
+
 std::vector<std::string> expected(const Scores& scores, const Query& query) {
     std::vector<std::tuple<int, double, std::string>> found;
     for (const auto& [key, score] : scores) {
+        if (query.extent == Extent::words) {
+            if (has_words(key, std::string(query.text))) found.emplace_back(0, -score, key);
+            continue;
+        }
         if (query.fix_first && !query.text.empty() && (key.empty() || key[0] != query.text[0])) continue;
         const int edits = edits_between(std::string(query.text), key, query.extent == Extent::whole);
         if (edits <= query.edits) found.emplace_back(edits, -score, key);
@@ -100,6 +127,8 @@ void answers_are_those_of_comparing(const std::string& path) {
                         const Query query{text, 1 + random() % 40, edits, random() % 2 == 0, extent};
                         CHECK(answered(index, query) == expected(scores, query));
                     }
+                const Query words{text, 1 + random() % 40, 0, true, Extent::words, budget};
+                CHECK(answered(index, words) == expected(scores, words));
             }
             for (int i = 0; i < 20; ++i) {
                 const std::string text = random_text(random, 4, 5);
@@ -157,6 +186,12 @@ void ask(const Index& index, const Scores* scores, std::mt19937& random) {
             const std::vector<std::string> keys = answered(index, query);
             if (scores != nullptr) CHECK(keys == expected(*scores, query));
         }
+    for (int i = 0; i < 4; ++i) {
+        const std::string text = random_text(random, 4, 6);
+        const Query query{text, random() % 2 == 0 ? 5u : 100u, i / 2, true, Extent::words, budget};
+        const std::vector<std::string> keys = answered(index, query);
+        if (scores != nullptr && query.edits == 0) CHECK(keys == expected(*scores, query));
+    }
 }
 
 void damage_is_noticed(const std::string& path, int mutations) {

@@ -24,17 +24,30 @@ enum Section : std::size_t {
     steps,   // a bit for each rank: whether its score differs from that of the rank before
     step_counts,  // uint32 for each 64 of those: how many bits are set before them
     scores,       // double: the different scores, descending
+
+    // The words of those terms that have a space, in the order of their bytes; spaces part words. As `keys`,
+    // `blocks`, `nodes` and `labels` of terms, then the ranks of the terms that have each word (words.hpp).
+    word_keys,
+    word_blocks,
+    word_nodes,
+    word_labels,
+    word_best,       // Packed [words]: the least rank
+    word_minima,     // as `minima`: the least of every `fan` of those, and so on
+    posting_starts,  // Packed [words + 1]: where the further ranks of each begin in `postings`
+    postings,        // rising ranks: the distance from the one before less one, LEB128
     section_count
 };
 
 constexpr std::array<const char*, section_count> section_names{
-    "keys",   "blocks", "lex_to_rank", "rank_to_lex", "minima", "nodes",
-    "labels", "lists",  "steps",       "step_counts", "scores"};
+    "keys",        "blocks",    "lex_to_rank", "rank_to_lex",    "minima",    "nodes",       "labels",
+    "lists",       "steps",     "step_counts", "scores",         "word_keys", "word_blocks", "word_nodes",
+    "word_labels", "word_best", "word_minima", "posting_starts", "postings"};
 
 constexpr std::uint32_t block_terms = 16, node_terms = 16, list_terms = 64, listed = 16, fan = 32;
 constexpr std::uint64_t most_terms = 0x7fffffff;  // numbers reach Python as int32
 constexpr std::uint64_t longest_key = 0x7fffffff;
-constexpr std::uint32_t format_version = 1, byte_order = 0x01020304;
+constexpr std::uint64_t most_words = 0xffffffff;  // in all terms together
+constexpr std::uint32_t format_version = 2, byte_order = 0x01020304;
 constexpr std::array<char, 8> magic{'p', 'f', 'l', 'm', 't', 'e', 'r', 'm'};
 
 struct Part {
@@ -44,14 +57,26 @@ struct Part {
 struct Header {
     std::array<char, 8> magic;
     std::uint32_t version, byte_order;
-    std::uint64_t file_bytes, terms, nodes, lists, distinct_scores, longest_key;
+    std::uint64_t file_bytes, terms, nodes, lists, distinct_scores, longest_key, words, word_nodes;
     std::uint32_t normalizer, unused;
     std::array<Part, section_count> parts;
     std::uint64_t checksum;  // of all bytes of the header before it
 };
-static_assert(sizeof(Header) == 344);
+static_assert(sizeof(Header) == 552);
 
 constexpr std::uint64_t aligned(std::uint64_t offset) { return (offset + 63) / 64 * 64; }
+
+constexpr std::uint64_t blocks_of(std::uint64_t terms) { return (terms + block_terms - 1) / block_terms; }
+
+// Where the file has a tree of keys (tree.hpp).
+struct TreeSections {
+    Section keys, blocks, nodes, labels;
+    std::uint64_t Header::*terms, Header::*node_count;
+    bool has_lists;
+};
+constexpr TreeSections term_sections{keys, blocks, nodes, labels, &Header::terms, &Header::nodes, true};
+constexpr TreeSections word_sections{word_keys,      word_blocks,         word_nodes, word_labels,
+                                     &Header::words, &Header::word_nodes, false};
 
 // The terms that share a prefix, and the nodes of one byte more.
 struct Node {

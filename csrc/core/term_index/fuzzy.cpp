@@ -20,7 +20,7 @@ struct Place {
 template <int limit>
 class Walk {
   public:
-    Walk(const Map& map, std::string_view query, bool fix_first, Extent extent)
+    Walk(const Tree& map, std::string_view query, bool fix_first, Extent extent)
         : map_(map), query_(code_points(query)), edits_(query_), extent_(extent),
           fix_first_(fix_first && !query_.empty()) {}
 
@@ -184,7 +184,7 @@ class Walk {
         }
     }
 
-    const Map& map_;
+    const Tree& map_;
     std::vector<std::uint32_t> query_;
     Edits<limit> edits_;
     Extent extent_;
@@ -197,7 +197,7 @@ class Walk {
 
 }  // namespace
 
-std::vector<Found> within(const Map& map, std::string_view query, int edits, bool fix_first, Extent extent) {
+std::vector<Found> within(const Tree& map, std::string_view query, int edits, bool fix_first, Extent extent) {
     switch (edits) {
         case 0: return Walk<0>(map, query, fix_first, extent).run();
         case 1: return Walk<1>(map, query, fix_first, extent).run();

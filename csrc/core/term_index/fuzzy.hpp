@@ -10,12 +10,13 @@
 
 namespace pyfastlm::term_index {
 
-// What is compared with the query: any beginning of a term (the best one counts), or all of it.
-enum class Extent { beginning, whole };
+// What is compared with the query: any beginning of a term (the best one counts), all of it, or its words in
+// any order (conjunctive.hpp).
+enum class Extent { beginning, whole, words };
 
 // The terms within `edits` of the query; finds do not overlap. `fix_first`: terms that have another first
 // code point than the query are none.
-std::vector<Found> within(const Map& map, std::string_view query, int edits, bool fix_first, Extent extent);
+std::vector<Found> within(const Tree& map, std::string_view query, int edits, bool fix_first, Extent extent);
 
 // The same for one term.
 bool is_within(std::string_view term, std::string_view query, int edits, bool fix_first, Extent extent);

@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "core/parallel.hpp"
+#include "core/term_index/conjunctive.hpp"
+#include "core/term_index/near_words.hpp"
 #include "core/term_index/search.hpp"
 
 namespace pyfastlm::term_index {
@@ -31,15 +33,6 @@ bool starts_with(std::string_view text, std::string_view prefix) {
 }
 
 }  // namespace
-
-std::optional<std::uint32_t> place_of(const Map& map, std::string_view key) {
-    const Range range = find(map, key).range;
-    if (range.size() == 0) return std::nullopt;
-    std::string first;  // of all terms that begin with the key, it would be the first
-    map.key(range.lo, first);
-    if (first != key) return std::nullopt;
-    return range.lo;
-}
 
 std::size_t Index::size() const {
     const std::shared_lock guard(lock_);
@@ -80,6 +73,7 @@ void Index::answers(const std::vector<std::string_view>& texts, const Query& que
         const std::size_t last = std::min((task + 1) * queries_per_task, texts.size());
         for (std::size_t i = task * queries_per_task; i < last; ++i) {
             std::size_t place = i * query.k;
+            table.exact[i] = true;
             if (plain) {
                 const Found found = find(map, texts[i]);
                 best(map, &found, 1, query.k, terms);
@@ -90,7 +84,7 @@ void Index::answers(const std::vector<std::string_view>& texts, const Query& que
             } else {
                 Query one = query;
                 one.text = texts[i];
-                answer_locked(one, hits);
+                table.exact[i] = answer_locked(one, hits);
                 for (Hit& hit : hits) {
                     if (hit.rank == no_rank) changed[task].emplace_back(place, std::move(hit.key));
                     table.ids[place] = static_cast<std::int32_t>(hit.rank);
@@ -110,7 +104,8 @@ void Index::answers(const std::vector<std::string_view>& texts, const Query& que
         }
 }
 
-void Index::answer_locked(const Query& query, std::vector<Hit>& hits) const {
+bool Index::answer_locked(const Query& query, std::vector<Hit>& hits) const {
+    if (query.extent == Extent::words) return answer_words(query, hits);
     const Map& map = *map_;
     std::vector<Ranked> terms;
     hits.clear();
@@ -142,18 +137,48 @@ void Index::answer_locked(const Query& query, std::vector<Hit>& hits) const {
         hits.insert(hits.end(),
                     std::make_move_iterator(changed.begin() + static_cast<std::ptrdiff_t>(before)),
                     std::make_move_iterator(changed.end()));
-        const auto bytes_of = [&map](const Hit& hit) {
-            std::string key = hit.key;
-            if (hit.rank != no_rank) map.key(map.lex(hit.rank), key);
-            return key;
-        };
-        std::stable_sort(hits.begin() + static_cast<std::ptrdiff_t>(before), hits.end(),
-                         [&](const Hit& a, const Hit& b) {
-                             if (a.score != b.score) return a.score > b.score;
-                             return bytes_of(a) < bytes_of(b);
-                         });
-        if (hits.size() > query.k) hits.resize(query.k);
+        order(before, query.k, hits);
     }
+    return true;
+}
+
+void Index::order(std::size_t first, std::size_t k, std::vector<Hit>& hits) const {
+    const auto bytes_of = [this](const Hit& hit) {
+        std::string key = hit.key;
+        if (hit.rank != no_rank) map_->key(map_->lex(hit.rank), key);
+        return key;
+    };
+    std::stable_sort(hits.begin() + static_cast<std::ptrdiff_t>(first), hits.end(),
+                     [&](const Hit& a, const Hit& b) {
+                         if (a.score != b.score) return a.score > b.score;
+                         return bytes_of(a) < bytes_of(b);
+                     });
+    if (hits.size() > k) hits.resize(k);
+}
+
+bool Index::answer_words(const Query& query, std::vector<Hit>& hits) const {
+    Asked asked(query.text);
+    if (asked.nothing()) return answer_locked({{}, query.k, 0, true, Extent::beginning}, hits);
+    std::optional<NearWords> near;
+    if (query.edits > 0) near.emplace(asked, query.edits, query.fix_first);
+    std::uint64_t budget = query.budget;
+    std::vector<Ranked> terms;
+    hits.clear();
+    bool exact = true;
+    for (int edits = 0; edits <= query.edits && hits.size() < query.k && exact; ++edits) {
+        const std::size_t before = hits.size(), k = query.k - before;
+        exact = edits == 0
+                    ? best_with_words(*map_, asked, k, hidden_, budget, terms)
+                    : near_with_words(*map_, asked, *near, edits, query.fix_first, k, hidden_, budget, terms);
+        for (const Ranked term : terms) hits.push_back({term.rank, edits, map_->score(term.rank), {}});
+        if (changes_.empty()) continue;
+        for (const auto& [key, change] : changes_)
+            if (change.score.has_value() &&
+                (edits == 0 ? asked.answers(key) : near->edits_to(key, budget) == edits))
+                hits.push_back({no_rank, edits, *change.score, key});
+        order(before, query.k, hits);
+    }
+    return exact && budget > 0;
 }
 
 // Appends the terms of `changes_` that answer with `edits` at most and are not there yet.

@@ -36,6 +36,7 @@ struct Query {
     int edits;
     bool fix_first;
     Extent extent;
+    std::uint64_t budget = 0;  // of Extent::words (conjunctive.hpp)
 };
 
 // Answers side by side: [queries, k]. The id of a term is its rank in `map`, or, from map->terms() on, its
@@ -43,6 +44,7 @@ struct Query {
 struct Table {
     std::int32_t* ids;
     float* scores;
+    bool* exact;  // [queries]: false where the budget ended the search, and some terms may be missing
     std::vector<std::string> others;
     std::shared_ptr<const Map> map;
 };
@@ -82,7 +84,11 @@ class Index {
     };
     using Changes = std::map<std::string, Change, std::less<>>;
 
-    void answer_locked(const Query& query, std::vector<Hit>& hits) const;
+    // Returns false where the budget ended the search.
+    bool answer_locked(const Query& query, std::vector<Hit>& hits) const;
+    bool answer_words(const Query& query, std::vector<Hit>& hits) const;
+    // Orders the hits from the place `first` on, which have as many edits, and drops those after the best k.
+    void order(std::size_t first, std::size_t k, std::vector<Hit>& hits) const;
     void changed_hits(const Query& query, int edits, std::vector<Hit>& hits) const;
     void change(std::string_view key, std::optional<double> score);
     [[nodiscard]] std::optional<double> score_locked(std::string_view key) const;
@@ -93,8 +99,5 @@ class Index {
     std::unordered_set<std::uint32_t> hidden_;  // lex numbers of the file's terms that `changes_` names
     std::int64_t gained_ = 0;                   // terms, over those of the file
 };
-
-// The place of a term in the file.
-std::optional<std::uint32_t> place_of(const Map& map, std::string_view key);
 
 }  // namespace pyfastlm::term_index

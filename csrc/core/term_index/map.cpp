@@ -39,29 +39,33 @@ void read_all(int file, unsigned char* to, std::uint64_t bytes) {
     }
 }
 
-// What the section of a file with this header must have; 0 for `keys`, which says so itself.
+// What the section of a file with this header must have; 0 for those whose own part says so.
 std::uint64_t expected_bytes(const Header& header, std::size_t section) {
-    const std::uint64_t terms = header.terms;
+    const std::uint64_t terms = header.terms, words = header.words;
     const unsigned width = width_of(terms);
     switch (section) {
-        case blocks:
-            return packed_bytes((terms + block_terms - 1) / block_terms + 1,
-                                width_of(header.parts[keys].bytes));
+        case blocks: return packed_bytes(blocks_of(terms) + 1, width_of(header.parts[keys].bytes));
         case lex_to_rank:
         case rank_to_lex: return packed_bytes(terms, width);
-        case minima: {
-            std::uint64_t bytes = 0;
-            for (const std::uint64_t size : level_sizes(terms)) bytes += packed_bytes(size, width);
-            return bytes;
-        }
+        case minima: return level_bytes(terms, width);
         case nodes: return (header.nodes + 1) * sizeof(Node);
         case labels: return header.nodes;
         case lists: return packed_bytes(header.lists * listed, width);
         case steps: return (terms + 63) / 64 * sizeof(std::uint64_t);
         case step_counts: return (terms + 63) / 64 * sizeof(std::uint32_t);
         case scores: return header.distinct_scores * sizeof(double);
+        case word_blocks: return packed_bytes(blocks_of(words) + 1, width_of(header.parts[word_keys].bytes));
+        case word_nodes: return (header.word_nodes + 1) * sizeof(Node);
+        case word_labels: return header.word_nodes;
+        case word_best: return packed_bytes(words, width);
+        case word_minima: return level_bytes(words, width);
+        case posting_starts: return packed_bytes(words + 1, width_of(header.parts[postings].bytes));
         default: return 0;
     }
+}
+
+constexpr bool says_its_own_size(std::size_t section) {
+    return section == keys || section == word_keys || section == postings;
 }
 
 }  // namespace
@@ -96,19 +100,13 @@ Map::Map(const std::string& path, bool verify, bool in_memory) {
         throw;
     }
 
+    static_cast<Tree&>(*this) = Tree(bytes_, term_sections);
+    words_ = Words(bytes_);
     const std::uint64_t terms = header().terms;
     const unsigned width = width_of(terms);
-    terms_ = static_cast<std::uint32_t>(terms);
-    blocks_ = {at(blocks), (terms + block_terms - 1) / block_terms + 1, width_of(header().parts[keys].bytes)};
     lex_to_rank_ = {at(lex_to_rank), terms, width};
     rank_to_lex_ = {at(rank_to_lex), terms, width};
-    const unsigned char* level = at(minima);
-    for (const std::uint64_t size : level_sizes(terms)) {
-        levels_.emplace_back(level, size, width);
-        level += packed_bytes(size, width);
-    }
-    nodes_ = reinterpret_cast<const Node*>(at(nodes));
-    labels_ = at(labels);
+    levels_ = levels_at(at(minima), terms, width);
     lists_ = {at(lists), header().lists * listed, width};
     steps_ = reinterpret_cast<const std::uint64_t*>(at(steps));
     step_counts_ = reinterpret_cast<const std::uint32_t*>(at(step_counts));
@@ -130,9 +128,11 @@ void Map::check_header(std::uint64_t file_bytes) const {
     if (h.file_bytes != file_bytes)
         throw Damaged("of " + std::to_string(file_bytes) + " bytes; " + std::to_string(h.file_bytes) +
                       " were written");
-    // Every prefix ends with a byte that is in `keys`.
+    // Every prefix ends with a byte that is in `keys`; every word but "" has an entry of a byte or more.
     if (h.terms > most_terms || h.nodes == 0 || h.nodes > h.file_bytes || h.lists > h.nodes ||
-        h.distinct_scores > h.terms || h.parts[keys].bytes > h.file_bytes)
+        h.distinct_scores > h.terms || h.parts[keys].bytes > h.file_bytes || h.words > most_terms ||
+        (h.words > 0 && h.terms == 0) || h.word_nodes == 0 || h.word_nodes > h.file_bytes ||
+        h.parts[word_keys].bytes > h.file_bytes || h.parts[postings].bytes > h.file_bytes)
         throw Damaged("the header makes no sense");
 }
 
@@ -142,7 +142,7 @@ void Map::check_parts(bool verify) const {
         const Part& part = header().parts[section];
         const std::string name = section_names[section];
         if (part.offset != offset || part.bytes > header().file_bytes - offset ||
-            (section != keys && part.bytes != expected_bytes(header(), section)))
+            (!says_its_own_size(section) && part.bytes != expected_bytes(header(), section)))
             throw Damaged("section " + name + " lies where it cannot");
         if (verify && part.checksum != xxh64(bytes_ + offset, part.bytes))
             throw Damaged("section " + name + " is damaged");
@@ -151,58 +151,9 @@ void Map::check_parts(bool verify) const {
     if (offset != header().file_bytes) throw Damaged("there is more in the file than its sections");
 }
 
-void Map::out_of_range(const char* section) {
-    throw Damaged("section " + std::string(section) + " names what is not there");
-}
-
-Entries Map::block(std::uint32_t number) const {
-    const std::uint64_t first = blocks_[number], last = blocks_[number + 1];
-    if (first > last || last > header().parts[keys].bytes) out_of_range("blocks");
-    return {at(keys) + first, at(keys) + last};
-}
-
-void Map::key(std::uint32_t lex, std::string& to) const {
-    Entries entries = block(lex / block_terms);
-    std::array<Entry, block_terms> read;
-    std::uint32_t last = lex % block_terms;
-    for (std::uint32_t i = 0; i <= last; ++i) read[i] = entries.next();
-    // From the end on, each byte comes from the last entry that has it.
-    std::size_t end = read[last].shared + read[last].length;
-    to.resize(end);
-    for (std::uint32_t i = last + 1; i-- > 0;) {
-        const Entry& entry = read[i];
-        if (entry.shared >= end) continue;
-        std::memcpy(to.data() + entry.shared, entry.suffix, end - entry.shared);
-        end = entry.shared;
-    }
-}
-
-Inner Map::node(std::uint32_t number) const {
-    const Node& node = nodes_[number];
-    const std::uint32_t end = nodes_[number + 1].children;
-    if (node.lo > node.hi || node.hi > terms_ || node.children > end || end > header().nodes ||
-        node.children <= number || (node.list != no_list && node.list >= header().lists))
-        out_of_range("nodes");
-    return {node, end - node.children};
-}
-
-std::uint32_t Map::child(const Inner& parent, unsigned char label, Range& gap) const {
-    const unsigned char* const first = labels_ + parent.children;
-    if (const void* const found = std::memchr(first, label, parent.count))
-        return parent.children + static_cast<std::uint32_t>(static_cast<const unsigned char*>(found) - first);
-    gap = {0, 0};
-    if ((parent.light >> label % 64 & 1) == 0) return no_node;
-    const auto before =
-        static_cast<std::uint32_t>(std::lower_bound(first, first + parent.count, label) - first);
-    gap = {before == 0 ? parent.lo : nodes_[parent.children + before - 1].hi,
-           before == parent.count ? parent.hi : nodes_[parent.children + before].lo};
-    if (gap.lo < parent.lo || gap.lo > gap.hi || gap.hi > parent.hi) out_of_range("nodes");
-    return no_node;
-}
-
 void Map::list(std::uint32_t number, std::uint32_t count, std::uint32_t* ranks) const {
     for (std::uint32_t i = 0; i < count; ++i)
-        ranks[i] = checked(lists_[std::uint64_t{number} * listed + i], terms_, "lists");
+        ranks[i] = checked(lists_[std::uint64_t{number} * listed + i], terms(), lists);
 }
 
 }  // namespace pyfastlm::term_index

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/term_index/bits.hpp"
 #include "core/term_index/format.hpp"
 
 namespace pyfastlm::term_index {
@@ -16,6 +17,21 @@ inline std::vector<std::uint64_t> level_sizes(std::uint64_t terms) {
         sizes.push_back(size);
     }
     return sizes;
+}
+
+inline std::uint64_t level_bytes(std::uint64_t terms, unsigned width) {
+    std::uint64_t bytes = 0;
+    for (const std::uint64_t size : level_sizes(terms)) bytes += packed_bytes(size, width);
+    return bytes;
+}
+
+inline std::vector<Packed> levels_at(const unsigned char* bytes, std::uint64_t terms, unsigned width) {
+    std::vector<Packed> levels;
+    for (const std::uint64_t size : level_sizes(terms)) {
+        levels.emplace_back(bytes, size, width);
+        bytes += packed_bytes(size, width);
+    }
+    return levels;
 }
 
 }  // namespace pyfastlm::term_index

@@ -37,7 +37,7 @@ class Comparison {
 
 // The last block that may hold the first match: its first key comes before the prefix, that of the next does
 // not.
-std::uint32_t first_block(const Map& map, Range gap, std::size_t depth, std::string_view prefix) {
+std::uint32_t first_block(const Tree& map, Range gap, std::size_t depth, std::string_view prefix) {
     std::uint32_t low = gap.lo / block_terms, high = (gap.hi - 1) / block_terms;
     while (low < high) {
         const std::uint32_t middle = low + (high - low + 1) / 2;
@@ -55,7 +55,7 @@ std::uint32_t first_block(const Map& map, Range gap, std::size_t depth, std::str
 
 }  // namespace
 
-Range find_in(const Map& map, Range gap, std::size_t depth, std::string_view prefix) {
+Range find_in(const Tree& map, Range gap, std::size_t depth, std::string_view prefix) {
     constexpr Range nothing{0, 0};
     if (gap.size() == 0) return nothing;
     std::uint32_t number = first_block(map, gap, depth, prefix);
@@ -88,7 +88,7 @@ Range find_in(const Map& map, Range gap, std::size_t depth, std::string_view pre
     return range;
 }
 
-Found find(const Map& map, std::string_view prefix) {
+Found find(const Tree& map, std::string_view prefix) {
     Inner node = map.node(0);
     for (std::size_t depth = 0; depth < prefix.size(); ++depth) {
         Range gap{0, 0};
@@ -97,6 +97,15 @@ Found find(const Map& map, std::string_view prefix) {
         node = map.node(number);
     }
     return {{node.lo, node.hi}, node.list};
+}
+
+std::optional<std::uint32_t> place_of(const Tree& map, std::string_view key) {
+    const Range range = find(map, key).range;
+    if (range.size() == 0) return std::nullopt;
+    std::string first;  // of all terms that begin with the key, it would be the first
+    map.key(range.lo, first);
+    if (first != key) return std::nullopt;
+    return range.lo;
 }
 
 BestFirst::BestFirst(const Map& map, const Found* found, std::size_t finds) : map_(map) {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -16,10 +17,13 @@ struct Found {
     std::uint32_t list = no_list;
 };
 
-Found find(const Map& map, std::string_view prefix);
+Found find(const Tree& map, std::string_view prefix);
 
 // The terms of `gap` that begin with `prefix`. All of them must share its first `depth` bytes.
-Range find_in(const Map& map, Range gap, std::size_t depth, std::string_view prefix);
+Range find_in(const Tree& map, Range gap, std::size_t depth, std::string_view prefix);
+
+// The place of a term.
+std::optional<std::uint32_t> place_of(const Tree& map, std::string_view key);
 
 // A term by its rank; its lex number as well, where that is known.
 struct Ranked {

@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include "core/term_index/format.hpp"
+#include "core/term_index/join.hpp"
 
 namespace pyfastlm::term_index {
 namespace {
@@ -19,38 +20,6 @@ std::uint64_t head_of(std::string_view key) {
         head = head << 8 | (i < key.size() ? static_cast<unsigned char>(key[i]) : 0u);
     return head;
 }
-
-// Joins equal neighbours, in the order of their coming, and hands the rest on.
-class Join {
-  public:
-    Join(Duplicates duplicates, const std::function<void(std::string_view, double)>& take)
-        : duplicates_(duplicates), take_(take) {}
-
-    void push(std::string_view key, double score) {
-        if (!any_ || key != key_) {
-            finish();
-            key_ = key, score_ = score, any_ = true;
-            return;
-        }
-        switch (duplicates_) {
-            case Duplicates::last: score_ = score; break;
-            case Duplicates::sum: score_ += score; break;
-            case Duplicates::max: score_ = std::max(score_, score); break;
-            case Duplicates::refuse: throw std::invalid_argument("the term '" + key_ + "' comes twice");
-        }
-    }
-    void finish() {
-        if (any_) take_(key_, score_);
-        any_ = false;
-    }
-
-  private:
-    Duplicates duplicates_;
-    const std::function<void(std::string_view, double)>& take_;
-    std::string key_;
-    double score_ = 0;
-    bool any_ = false;
-};
 
 }  // namespace
 

@@ -11,10 +11,9 @@
 #include <string_view>
 #include <vector>
 
-namespace pyfastlm::term_index {
+#include "core/term_index/join.hpp"
 
-// What becomes of a term that comes several times.
-enum class Duplicates { last, sum, max, refuse };
+namespace pyfastlm::term_index {
 
 class Sorter {
   public:

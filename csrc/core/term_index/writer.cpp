@@ -2,93 +2,39 @@
 
 #include <algorithm>
 #include <cmath>
-#include <iterator>
 #include <numeric>
 #include <stdexcept>
-#include <utility>
 
-#include "core/term_index/bits.hpp"
-#include "core/term_index/entry.hpp"
 #include "core/term_index/least.hpp"
-#include "core/term_index/minima.hpp"
+#include "core/term_index/packing.hpp"
 
 namespace pyfastlm::term_index {
-namespace {
 
-constexpr std::size_t chunk = std::size_t{1} << 20;
-
-template <class Numbers>
-void write_packed(Output& out, const Numbers& numbers, unsigned width) {
-    Packer packer(width);
-    for (const auto number : numbers) {
-        packer.push(number);
-        if (packer.bytes().size() < chunk) continue;
-        out.write(packer.bytes());
-        packer.bytes().clear();
-    }
-    packer.finish();
-    out.write(packer.bytes());
-}
-
-}  // namespace
-
-Writer::Writer(const std::string& path, std::uint32_t normalizer) : out_(path), normalizer_(normalizer) {
-    out_.begin(keys);
-    open_.push_back({0, 0});
-}
+Writer::Writer(const std::string& path, std::uint32_t normalizer)
+    : out_(path), normalizer_(normalizer), tree_(out_, term_sections) {}
 
 void Writer::push(std::string_view key, double score) {
     if (score_of_.size() == most_terms) throw std::invalid_argument("more than 2,147,483,647 terms");
     if (key.size() > longest_key) throw std::invalid_argument("a term of more than 2,147,483,647 bytes");
     if (!std::isfinite(score)) throw std::invalid_argument("a score that is not finite");
-    if (!score_of_.empty() && key <= last_) throw std::invalid_argument("terms that do not rise");
-
-    const auto both = std::mismatch(key.begin(), key.end(), last_.begin(), last_.end());
-    const auto shared = static_cast<std::size_t>(both.first - key.begin());
-    close_prefixes(shared);
-    const auto lex = static_cast<std::uint32_t>(score_of_.size());
-    open_.resize(key.size() + 1, {lex, 0});
-
-    const bool head = lex % block_terms == 0;
-    if (head) block_starts_.push_back(key_bytes_);
-    encoded_.clear();
-    append_entry(encoded_, head ? 0 : shared, key.substr(head ? 0 : shared));
-    out_.write(encoded_);
-    key_bytes_ += encoded_.size();
-    longest_ = std::max<std::uint64_t>(longest_, key.size());
-    last_ = key;
+    if (!score_of_.empty() && key <= tree_.last()) throw std::invalid_argument("terms that do not rise");
+    words_.push(tree_.size(), key);
+    tree_.push(key);
     score_of_.push_back(score == 0.0 ? 0.0 : score);  // -0.0 becomes 0.0, equal to it
 }
 
-// Those prefixes of the last key that are longer than `down_to` have seen all of their terms.
-void Writer::close_prefixes(std::size_t down_to) {
-    const auto end = static_cast<std::uint32_t>(score_of_.size());
-    for (; open_.size() > down_to + 1; open_.pop_back()) {
-        const std::size_t depth = open_.size() - 1;
-        const Open& prefix = open_.back();
-        const auto label = static_cast<unsigned char>(last_[depth - 1]);
-        if (end - prefix.lo >= node_terms)
-            found_.push_back({prefix.lo, end, static_cast<std::uint32_t>(depth), label, prefix.light});
-        else
-            open_[depth - 1].light |= std::uint64_t{1} << label % 64;
-    }
-}
-
 void Writer::finish() {
-    close_prefixes(0);
-    found_.push_back({0, static_cast<std::uint32_t>(score_of_.size()), 0, 0, open_[0].light});
-    block_starts_.push_back(key_bytes_);
-
-    out_.begin(blocks);
-    write_packed(out_, block_starts_, width_of(key_bytes_));
+    tree_.finish();
     write_ranks();
 
     Header header{};
     header.terms = score_of_.size();
-    header.nodes = found_.size();
+    header.nodes = tree_.nodes().size() - 1;
     header.lists = lists_;
     header.distinct_scores = distinct_scores_;
-    header.longest_key = longest_;
+    header.longest_key = tree_.longest();
+    header.words = words_.words();
+    header.word_nodes = words_.nodes();
     header.normalizer = normalizer_;
     out_.finish(header);
 }
@@ -108,40 +54,18 @@ void Writer::write_ranks() {
     out_.begin(rank_to_lex);
     write_packed(out_, order, width);
     out_.begin(minima);
-    std::vector<std::uint32_t> below = ranks;
-    for (const std::uint64_t size : level_sizes(terms)) {
-        std::vector<std::uint32_t> level(size);
-        for (std::size_t i = 0; i < size; ++i) {
-            const auto first = below.begin() + static_cast<std::ptrdiff_t>(i * fan);
-            const auto last =
-                below.begin() + static_cast<std::ptrdiff_t>(std::min((i + 1) * fan, below.size()));
-            level[i] = *std::min_element(first, last);
-        }
-        write_packed(out_, level, width);
-        below = std::move(level);
-    }
+    write_minima(out_, ranks, width);
     write_nodes(ranks);
     write_scores(order);
+    words_.finish(out_, ranks);
 }
 
 void Writer::write_nodes(const std::vector<std::uint32_t>& ranks) {
-    std::sort(found_.begin(), found_.end(), [](const Found& a, const Found& b) {
-        return a.depth != b.depth ? a.depth < b.depth : a.lo < b.lo;
-    });
-    std::vector<Node> tree(found_.size());
+    std::vector<Node> tree = tree_.nodes();
+    const std::size_t count = tree.size() - 1;
     lists_ = 0;
-    std::size_t child = 1;  // depth by depth, children come in the order of their parents
-    for (std::size_t i = 0; i < tree.size(); ++i) {
-        const Found& node = found_[i];
-        const std::size_t first = child;
-        while (child < found_.size() && found_[child].depth == node.depth + 1 && found_[child].lo < node.hi)
-            ++child;
-        const bool has_list = node.hi - node.lo >= list_terms || i == 0;
-        tree[i] = {node.lo, node.hi, static_cast<std::uint32_t>(first), has_list ? lists_++ : no_list,
-                   node.light};
-    }
-    const auto count = static_cast<std::uint32_t>(tree.size());
-    tree.push_back({0, 0, count, no_list, 0});  // where the children of the last one end
+    for (std::size_t i = 0; i < count; ++i)
+        if (tree[i].hi - tree[i].lo >= list_terms || i == 0) tree[i].list = lists_++;
 
     std::vector<Least<std::uint32_t>> best(count);
     for (std::size_t i = count; i-- > 0;) {
@@ -158,10 +82,7 @@ void Writer::write_nodes(const std::vector<std::uint32_t>& ranks) {
         light_until(node.hi);
     }
 
-    out_.begin(nodes);
-    out_.write(tree.data(), tree.size());
-    out_.begin(labels);
-    for (const Found& node : found_) out_.write(&node.label, 1);
+    tree_.write_nodes(tree);
     out_.begin(lists);
     std::vector<std::uint32_t> all;
     all.reserve(std::size_t{lists_} * listed);

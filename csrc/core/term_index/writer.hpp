@@ -1,5 +1,5 @@
 // Writes the file of a term index from its terms in the order of their bytes. Memory: about 24 bytes for each
-// term, whatever their lengths.
+// term, whatever their lengths, and what word_writer.hpp says for those that have a space.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +9,8 @@
 
 #include "core/term_index/format.hpp"
 #include "core/term_index/output.hpp"
+#include "core/term_index/tree_writer.hpp"
+#include "core/term_index/word_writer.hpp"
 
 namespace pyfastlm::term_index {
 
@@ -24,30 +26,15 @@ class Writer {
     void finish();
 
   private:
-    struct Found {
-        std::uint32_t lo, hi, depth;
-        unsigned char label;
-        std::uint64_t light;
-    };
-
-    void close_prefixes(std::size_t down_to);
     void write_ranks();
     void write_nodes(const std::vector<std::uint32_t>& ranks);
     void write_scores(const std::vector<std::uint32_t>& order);
 
     Output out_;
     std::uint32_t normalizer_;
-    std::string last_, encoded_;
-    std::uint64_t longest_ = 0, key_bytes_ = 0;
-    std::vector<std::uint64_t> block_starts_;
+    TreeWriter tree_;
+    WordWriter words_;
     std::vector<double> score_of_;
-    // Of each prefix of the last key, "" first: the first term that has it, and its Node::light so far.
-    struct Open {
-        std::uint32_t lo;
-        std::uint64_t light;
-    };
-    std::vector<Open> open_;
-    std::vector<Found> found_;
     std::uint64_t distinct_scores_ = 0;
     std::uint32_t lists_ = 0;
 };
