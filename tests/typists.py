@@ -11,7 +11,7 @@ from urllib.parse import urlencode, urlsplit
 
 @dataclass
 class Load:
-    """What came of it: milliseconds of each request, microseconds in the index, and what went wrong."""
+    """What came of it: milliseconds of each request, microseconds of each look-up, and what went wrong."""
 
     seconds: float = 0.0
     milliseconds: list[float] = field(default_factory=list)
@@ -28,7 +28,7 @@ class Load:
         index, worst = sorted(self.index), max(self.milliseconds)
         return (
             f"{len(self.milliseconds):,} requests in {self.seconds:.1f} s, {rate:,.0f} a second; "
-            f"ms: {spread}, max {worst:.1f}; in the index, us: p50 {index[len(index) // 2]:.0f}, "
+            f"ms: {spread}, max {worst:.1f}; look-up, us: p50 {index[len(index) // 2]:.0f}, "
             f"p99 {index[int(len(index) * 0.99)]:.0f}; errors: {len(self.errors)}"
         )
 

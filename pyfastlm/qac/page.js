@@ -55,11 +55,11 @@ async function request() {
   }
 }
 
-function measure(index, trip) {
+function measure(lookup, trip) {
   trips = [...trips, trip].slice(-REMEMBERED);
   const median = [...trips].sort((a, b) => a - b)[trips.length >> 1];
   latency.replaceChildren(
-    "index ", part("b", index < 1000 ? `${Math.round(index)} µs` : `${(index / 1000).toFixed(1)} ms`),
+    "look-up ", part("b", lookup < 1000 ? `${Math.round(lookup)} µs` : `${(lookup / 1000).toFixed(1)} ms`),
     "   round trip ", part("b", `${trip.toFixed(1)} ms`), part("span", ` (median ${median.toFixed(1)})`, "median"),
   );
 }

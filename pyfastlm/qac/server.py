@@ -31,8 +31,9 @@ def app(
     """The ASGI application: ``/``, ``/complete``, ``/health``; GET and HEAD only.
 
     ``/complete?q=&k=&edits=&mode=&past=`` answers with JSON: ``query``, ``suggestions`` (each with ``term``,
-    ``score``, ``stage`` and ``distance``, best first) and ``microseconds`` in the index. What is refused gets
-    a status of 4xx and ``error``, one line. ``past`` may come several times, the last search last.
+    ``score``, ``stage`` and ``distance``, best first) and ``microseconds``, of looking up and reordering.
+    What is refused gets a status of 4xx and ``error``, one line. ``past`` may come several times, the last
+    search last.
 
     Args:
         index: the terms, or the path of their file.

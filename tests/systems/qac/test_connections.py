@@ -1,6 +1,8 @@
 """Hostile bytes on a real socket: each gets a clean answer, and the server goes on."""
 
+import contextlib
 import json
+import resource
 import socket
 import time
 from collections.abc import Iterator
@@ -11,6 +13,7 @@ import pytest
 from serving import served
 
 from pyfastlm.cli.app import run
+from pyfastlm.qac.server import MOST_CONNECTIONS
 
 LINE = b"GET /complete?q=red HTTP/1.1\r\nHost: localhost\r\n"
 
@@ -210,6 +213,23 @@ def test_silence_is_cut_off(line: socket.socket) -> None:
     start = time.monotonic()
     assert line.recv(1) == b""
     assert 8 < time.monotonic() - start < 15
+
+
+@pytest.mark.skipif(
+    resource.getrlimit(resource.RLIMIT_NOFILE)[0] < MOST_CONNECTIONS + 100, reason="too few files may be open"
+)
+def test_too_many_connections_are_told_so_and_the_others_go_on(address: str) -> None:
+    port = urlsplit(address).port or 0
+    with contextlib.ExitStack() as stack:
+        for _ in range(MOST_CONNECTIONS):
+            connection = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20))
+        assert exchange(connection, get(b"/health"))[0] == 503
+    end = time.monotonic() + 10
+    status = 503
+    while status == 503 and time.monotonic() < end:
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+            status = exchange(connection, get(b"/health"))[0]
+    assert status == 200
 
 
 def test_a_rate_holds_on_this_machine_when_it_is_given(index_path: Path) -> None:
