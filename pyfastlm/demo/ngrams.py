@@ -11,7 +11,9 @@ FILES = ("frequency_dictionary_en_82_765.txt", "frequency_bigramdictionary_en_24
 
 
 def counts() -> dict[str, float]:
-    """Some 325,000 terms with their counts.
+    """Some 325,000 terms, with how often they come in a thousand million words, or pairs of words.
+
+    The two lists are of different corpora, so each is measured by its own sum.
 
     Raises:
         TextsMissing: the package is not installed, or not what is expected.
@@ -23,9 +25,9 @@ def counts() -> dict[str, float]:
     try:
         for name in FILES:
             text = (Path(found.submodule_search_locations[0]) / name).read_text("utf-8-sig")
-            for line in text.splitlines():
-                term, _, count = line.rpartition(" ")
-                terms[term] = float(count)
+            lines = [line.rpartition(" ") for line in text.splitlines()]
+            total = sum(float(count) for _, _, count in lines)
+            terms |= {term: max(1.0, float(round(1e9 * float(count) / total))) for term, _, count in lines}
     except (OSError, ValueError) as error:
         raise TextsMissing(f"its counts cannot be read: {error}") from None
     return terms

@@ -1,10 +1,11 @@
-"""The ladder of an answer: what begins as typed first, then what begins nearly so, until there are k."""
+"""The ladder of an answer: what begins as typed, what holds its words, then what nearly does."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from pyfastlm.errors import InputError
 from pyfastlm.index import TermIndex
+from pyfastlm.index.term_index import Mode
 from pyfastlm.qac.context import reorder
 
 FETCH = 50  # terms of a stage that a session chooses from
@@ -14,7 +15,9 @@ AUTO = -1  # edits by the length of the query
 class Suggestion(NamedTuple):
     """A term, its score in the index, the ``stage`` that found it, and its edits where the stage knows them.
 
-    The distance is between the query and the nearest beginning of the term.
+    Stages: ``exact``: it begins as typed; ``words``: it holds the words typed, the last one as a beginning,
+    in any order; ``typo`` and ``typo in words``: the same with edits. The distance is between the query and
+    the nearest beginning of the term.
     """
 
     term: str
@@ -24,20 +27,29 @@ class Suggestion(NamedTuple):
 
 
 class Stage(NamedTuple):
-    """One rung: ``ask(index, query, n)`` also returns, and first, what earlier rungs of its mode return."""
+    """One rung: ``ask(index, query, n)`` allows ``edits``; it also returns what earlier rungs return."""
 
     name: str
     mode: str
-    distance: int | None
+    edits: int
     ask: Callable[[TermIndex, str, int], list[tuple[str, float]]]
 
 
+def _stage(name: str, mode: Mode, edits: int) -> Stage:
+    return Stage(
+        name, mode, edits, lambda index, query, n: index.complete(query, n, max_edits=edits, mode=mode)
+    )
+
+
 STAGES = (
-    Stage("exact", "prefix", 0, lambda index, query, n: index.complete(query, n)),
-    Stage("typo", "prefix", 1, lambda index, query, n: index.complete(query, n, max_edits=1)),
-    Stage("typo", "prefix", 2, lambda index, query, n: index.complete(query, n, max_edits=2)),
+    _stage("exact", "prefix", 0),
+    _stage("words", "conjunctive", 0),
+    _stage("typo", "prefix", 1),
+    _stage("typo in words", "conjunctive", 1),
+    _stage("typo", "prefix", 2),
+    _stage("typo in words", "conjunctive", 2),
 )
-MODES = tuple(dict.fromkeys(stage.mode for stage in STAGES))  # each allows its own stages and those before it
+MODES: tuple[Mode, ...] = ("prefix", "conjunctive")  # the second one has the stages of both
 
 
 def auto_edits(query: str) -> int:
@@ -64,7 +76,7 @@ def suggest(
         k: how many at most.
         edits: 0, 1 or 2; by default by the length of the query (:func:`auto_edits`).
         past: earlier searches, the last one last; see :func:`pyfastlm.qac.context.reorder`.
-        mode: the last kind of stages to ask, one of ``MODES``; by default all.
+        mode: ``"prefix"``: without the stages that look for words; ``"conjunctive"``: all.
 
     Raises:
         InputError: an argument is not what it should be, or the file turns out to be damaged.
@@ -82,11 +94,12 @@ def suggest(
         wanted = k - len(found)
         if not wanted:
             break
-        if stage.mode not in allowed or (stage.distance or 0) > most:
+        if stage.mode not in allowed or stage.edits > most:
             continue
         fetch = max(wanted, FETCH) if past else wanted
         terms = stage.ask(index, query, len(found) + fetch)
         fresh = [pair for pair in terms if pair[0] not in found]
         for term, score in reorder(fresh, past, wanted):
-            found[term] = Suggestion(term, score, stage.name, stage.distance)
+            distance = stage.edits if stage.mode == "prefix" else None
+            found[term] = Suggestion(term, score, stage.name, distance)
     return list(found.values())

@@ -2,6 +2,7 @@
 
 import math
 import random
+from pathlib import Path
 
 import pytest
 from terms import matches, some_queries, some_terms
@@ -110,7 +111,7 @@ def test_the_ladder_is_the_order_of_edits_with_the_distance_of_each(
     index, terms = random_index
     for query in some_queries(terms, 40, seed=k + edits):
         expected = matches(terms, query, edits=edits, fix_first=True, whole=False)[:k]
-        assert suggest(index, query, k, edits=edits) == [
+        assert suggest(index, query, k, edits=edits, mode="prefix") == [
             (term, score, "typo" if distance else "exact", distance) for distance, term, score in expected
         ]
 
@@ -120,10 +121,10 @@ def test_a_session_moves_within_stages_only(random_index: tuple[TermIndex, dict[
     rng, moved = random.Random(3), 0
     for query in some_queries(terms, 40, seed=11):
         past = rng.sample(sorted(terms), 3)
-        plain, ordered = suggest(index, query, 300, edits=2), suggest(index, query, 300, edits=2, past=past)
+        plain, ordered = (suggest(index, query, 300, edits=2, mode="prefix", past=of) for of in ((), past))
         assert [one.distance for one in ordered] == sorted(one.distance or 0 for one in plain)
         assert sorted(ordered) == sorted(plain)
-        assert [one.term for one in suggest(index, query, 5, edits=2, past=past)] == [
+        assert [one.term for one in suggest(index, query, 5, edits=2, mode="prefix", past=past)] == [
             one.term for one in ordered[:5]
         ] or len(plain) > 50  # more than a session chooses from
         moved += ordered != plain
@@ -142,7 +143,47 @@ def test_the_ladder_refuses(random_index: tuple[TermIndex, dict[str, float]]) ->
             suggest(index, "a", **options)  # type: ignore[arg-type]
 
 
-def test_stages_of_one_mode_ask_for_more_and_more_edits() -> None:
-    for mode in MODES:
-        distances = [stage.distance or 0 for stage in STAGES if stage.mode == mode]
-        assert distances == sorted(distances)
+def test_stages_ask_for_more_and_more_edits() -> None:
+    assert [stage.edits for stage in STAGES] == sorted(stage.edits for stage in STAGES)
+    assert {stage.mode for stage in STAGES} == set(MODES)
+
+
+def test_words_come_after_what_begins_as_typed_and_before_typos(tmp_path: Path) -> None:
+    counts = {
+        "red shoes": 5.0,
+        "shoes red": 9.0,
+        "old red shoes": 7.0,
+        "rde shoes": 99.0,
+        "blue rde shoe": 3.0,
+    }
+    index = TermIndex.build(counts.items(), tmp_path / "t")
+    found = suggest(index, "red sh", edits=1)
+    assert [(one.term, one.stage, one.distance) for one in found] == [
+        ("red shoes", "exact", 0),
+        ("shoes red", "words", None),
+        ("old red shoes", "words", None),
+        ("rde shoes", "typo", 1),
+        ("blue rde shoe", "typo in words", None),
+    ]
+    assert [one.term for one in suggest(index, "red sh", edits=1, mode="prefix")] == [
+        "red shoes",
+        "rde shoes",
+    ]
+    assert suggest(index, "red sh", 2, edits=1) == found[:2]
+
+
+@pytest.mark.parametrize("edits", [0, 1, 2])
+def test_the_whole_ladder_has_what_each_stage_has(
+    random_index: tuple[TermIndex, dict[str, float]], edits: int
+) -> None:
+    index, terms = random_index
+    for query in some_queries(terms, 40, seed=edits):
+        found = suggest(index, query, 400, edits=edits)
+        by_words = dict(index.complete(query, 400, max_edits=edits, mode="conjunctive"))
+        nearly = dict(index.complete(query, 400, max_edits=edits))
+        assert {one.term: one.score for one in found} == by_words | nearly
+        assert len({one.term for one in found}) == len(found)
+        places = [[stage.name for stage in STAGES].index(one.stage) for one in found if one.distance != 2]
+        exact = [one for one in found if one.stage in ("exact", "words")]
+        assert found[: len(exact)] == exact
+        assert places[: len(exact)] == sorted(places[: len(exact)])

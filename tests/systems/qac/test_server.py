@@ -55,7 +55,7 @@ def error_of(answer: Any, status: int) -> str:
 def test_answers_are_the_indexs(client: TestClient, index: TermIndex) -> None:
     for query in ("", "r", "re", "red ", "CAFÉ", "日", "<img", "zzz"):
         for k in (1, 3, 100):
-            found = suggestions(client, query, k=k, edits=0)
+            found = suggestions(client, query, k=k, edits=0, mode="prefix")
             assert [(one["term"], one["score"]) for one in found] == index.complete(query, k)
             assert {(one["stage"], one["distance"]) for one in found} <= {("exact", 0)}
 
