@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pyfastlm._require import require
 from pyfastlm.errors import InputError
 from pyfastlm.index import TermIndex
 from pyfastlm.index.normalize import Normalizer
@@ -53,6 +54,20 @@ class Generator:
             found += self._batch(queries[start : start + PROMPTS], k)
         return found
 
+    def _read(self, inputs: Any, width: int) -> Any:
+        """Keys and values of all but the last token, read once for each prompt and not for each beam."""
+        mask = inputs["attention_mask"]
+        cache = require("transformers", "qac").DynamicCache(config=self.lm.model.config)
+        self.lm.model.base_model(
+            input_ids=inputs["input_ids"][:, :-1],
+            attention_mask=mask[:, :-1],
+            position_ids=(mask.cumsum(1) - 1).clamp(min=0)[:, :-1],
+            past_key_values=cache,
+            use_cache=True,
+        )
+        cache.batch_repeat_interleave(width)
+        return cache
+
     @torch.inference_mode()
     def _batch(self, queries: Sequence[Query], k: int) -> list[list[str]]:
         beginnings = [("", " ") if self.typed else _cut(query.prefix) for query in queries]
@@ -69,6 +84,7 @@ class Generator:
         held.start = inputs["input_ids"].shape[1]
         made = self.lm.model.generate(
             **inputs,
+            past_key_values=self._read(inputs, k),
             num_beams=k,
             num_return_sequences=k,
             do_sample=False,

@@ -123,3 +123,59 @@ def test_the_command_refuses(
     assert out == ""
     assert err.count("\n") == 1
     assert message in err
+
+
+def test_from_counts_to_a_table_by_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The pipeline of `pyfastlm qac sessions --help`."""
+    (tmp_path / "counts.tsv").write_text(
+        "".join(f"{count:g}\t{term}\n" for term, count in TERMS.items()), "utf-8"
+    )
+    logs, counts, terms = tmp_path / "logs", tmp_path / "counts.parquet", tmp_path / "terms"
+    for arguments in (
+        ["sessions", tmp_path / "counts.tsv", "-o", logs, "--sessions", 200, "--json"],
+        ["count", logs / "train.parquet", "-o", counts, "--until", "2023-09-15", "--json"],
+        ["build", counts, "-o", terms, "--json"],
+        ["eval", logs / "test.parquet", "--earlier", logs / "earlier.parquet", "-i", terms, "--json"],
+    ):
+        capsys.readouterr()
+        assert run(["qac", *map(str, arguments)]) == 0, capsys.readouterr().err
+        found = json.loads(capsys.readouterr().out)
+        if arguments[0] == "sessions":
+            assert sum(found["rows"].values()) == len(sample_rows(200, seed=0))
+        if arguments[0] == "count":
+            rows = [row for row in sample_rows(200, seed=0) if row.time < datetime(2023, 9, 15)]
+            assert (found["rows"], found["terms"]) == (len(rows), len({row.term for row in rows}))
+    assert [engine["engine"] for engine in found["engines"]] == [
+        "no order",
+        "popularity",
+        "typos",
+        "conjunctive",
+        "context",
+        "context, other contexts",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["sessions", "{counts}", "-o", "{out}", "--train", "29"],
+            "days: expected more than train and earlier",
+        ),
+        (["sessions", "{out}.tsv", "-o", "{out}"], "cannot read"),
+        (["count", "{counts}", "-o", "{out}"], "files: expected .parquet or .jsonl"),
+        (["count", "{out}.parquet", "-o", "{out}"], "cannot read"),
+        (["count", "x.parquet", "-o", "{out}", "--until", "soon"], "until: expected a date"),
+    ],
+)
+def test_commands_for_logs_refuse(
+    arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "counts.txt").write_text("3\ta\n")
+    names = {"counts": tmp_path / "counts.txt", "out": tmp_path / "out"}
+    capsys.readouterr()
+    assert run(["qac", *(argument.format_map(names) for argument in arguments)]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert message in err
