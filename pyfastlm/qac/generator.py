@@ -1,5 +1,6 @@
 """Completion written by a language model: beams that agree with what was typed, or with a dictionary too."""
 
+import inspect
 from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any
@@ -43,6 +44,9 @@ class Generator:
         self.typed = typed
         self.context = context
         self.normalizer: Normalizer = "none" if index is None else index.normalizer
+        # Newer transformers call it by its new name.
+        names = inspect.signature(self.lm.model.base_model.forward).parameters
+        self._cache = "cache" if "cache" in names else "past_key_values"
         self._vocabulary = _Vocabulary(
             self.lm.tokenizer, self.lm.model.get_input_embeddings().weight.shape[0]
         )
@@ -62,8 +66,8 @@ class Generator:
             input_ids=inputs["input_ids"][:, :-1],
             attention_mask=mask[:, :-1],
             position_ids=(mask.cumsum(1) - 1).clamp(min=0)[:, :-1],
-            past_key_values=cache,
             use_cache=True,
+            **{self._cache: cache},
         )
         cache.batch_repeat_interleave(width)
         return cache
@@ -84,7 +88,7 @@ class Generator:
         held.start = inputs["input_ids"].shape[1]
         made = self.lm.model.generate(
             **inputs,
-            past_key_values=self._read(inputs, k),
+            **{self._cache: self._read(inputs, k)},
             num_beams=k,
             num_return_sequences=k,
             do_sample=False,
