@@ -9,13 +9,13 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pyfastlm import demo, errors, index, lm, mrt5, ops
+    from pyfastlm import demo, errors, index, lm, mrt5, ops, qac
     from pyfastlm._backends import backends
 
 __version__ = version("pyfastlm")
-__all__ = ["__version__", "backends", "demo", "errors", "index", "lm", "mrt5", "ops"]
+__all__ = ["__version__", "backends", "demo", "errors", "index", "lm", "mrt5", "ops", "qac"]
 
-_ROOMS = frozenset({"demo", "errors", "index", "lm", "mrt5", "ops"})
+_ROOMS = frozenset({"demo", "errors", "index", "lm", "mrt5", "ops", "qac"})
 
 
 def __getattr__(name: str) -> Any:

@@ -45,7 +45,7 @@ class Size:
 
 
 QUICK = Size("tiny", 96, 4.0, 8, plain=30, gated=30, seeds=1)
-SHORT = Size("tiny", 128, 5.0, 16, plain=450, gated=180, seeds=1)
+SHORT = Size("tiny", 128, 5.0, 16, plain=300, gated=180, seeds=1)
 FULL = Size("tiny", 128, 5.0, 16, plain=800, gated=250, seeds=3, pooling=POOLING)
 LR, GATED_LR = 2e-3, 1e-3
 # Hundreds of steps, not thousands: the integral must be quicker than the paper's 1e-5, and with its

@@ -163,7 +163,7 @@ def _likeliest(features: Sequence[NDArray[np.float64]], places: Sequence[int], s
             (of_query @ weights).log_softmax(0)[place] for of_query, place in zip(asked, places, strict=True)
         ]
         value = PENALTY * weights @ weights - torch.stack(right).mean()
-        value.backward()  # type: ignore[no-untyped-call]
+        value.backward()
         return float(value.detach())
 
     optimizer.step(loss)
