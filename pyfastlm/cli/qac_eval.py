@@ -25,7 +25,8 @@ def command(
         str,
         typer.Option(
             help="Some of: no order, popularity, typos, conjunctive, context; with a model: semantic, "
-            "rerank, generate, generate inside; fine-tuned first: tuned, tuned inside, tuned rerank."
+            "rerank, generate, generate inside, popularity then generate; fine-tuned first: tuned, "
+            "tuned inside, tuned rerank, popularity then tuned."
         ),
     ] = CHEAP,
     earlier: Annotated[

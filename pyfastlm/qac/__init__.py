@@ -8,6 +8,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pyfastlm.qac.backoff import Backoff
     from pyfastlm.qac.comparison import compare
     from pyfastlm.qac.counts import count_terms, read_counts
     from pyfastlm.qac.evaluation import evaluate
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pyfastlm.qac.writer import write_amazonqac
 
 __all__ = [
+    "Backoff",
     "Generator",
     "Habits",
     "Popularity",
@@ -48,6 +50,7 @@ __all__ = [
 ]
 
 _HOME = {
+    "Backoff": "backoff",
     "Generator": "generator",
     "Habits": "sessions",
     "Popularity": "popularity",

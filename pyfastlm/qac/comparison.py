@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyfastlm.errors import InputError
 from pyfastlm.index import TermIndex
+from pyfastlm.qac.backoff import Backoff
 from pyfastlm.qac.evaluation import evaluate, interval
 from pyfastlm.qac.popularity import Popularity
 from pyfastlm.qac.query import Engine, Query, query_of
@@ -168,9 +169,11 @@ ENGINES: dict[str, Callable[[_Parts], Engine]] = {
     "rerank": lambda parts: parts.reranker(tuned=False),
     "generate": lambda parts: parts.generator(tuned=False, inside=False),
     "generate inside": lambda parts: parts.generator(tuned=False, inside=True),
+    "popularity then generate": lambda parts: Backoff(parts.base, parts.generator(tuned=False, inside=False)),
     "tuned": lambda parts: parts.generator(tuned=True, inside=False),
     "tuned inside": lambda parts: parts.generator(tuned=True, inside=True),
     "tuned rerank": lambda parts: parts.reranker(tuned=True),
+    "popularity then tuned": lambda parts: Backoff(parts.base, parts.generator(tuned=True, inside=False)),
 }
 QUICK = ("no order", BASE, "typos", "conjunctive", "context")  # those that need no model
 READS_CONTEXT = frozenset(ENGINES) - {"no order", BASE, "typos", "conjunctive"}

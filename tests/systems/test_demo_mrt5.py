@@ -138,7 +138,9 @@ def test_the_gate_reaches_its_target_on_real_texts() -> None:
         declaration = udhr.declaration(30, 0, cache_dir() / "demo")
     except TextsMissing as reason:
         pytest.skip(str(reason))
-    size = dataclasses.replace(mrt5.SHORT, batch_size=8, plain=60)  # the short form itself is what `pyfastlm demo` runs
+    size = dataclasses.replace(
+        mrt5.SHORT, batch_size=8, plain=60
+    )  # the short form itself is what `pyfastlm demo` runs
     found = learn(declaration, size=size, seed=0)
     assert found.mean("deleted", "hard") == pytest.approx(mrt5.TARGET, abs=0.1)
     assert found.mean("deleted", "random") == pytest.approx(found.mean("deleted", "hard"), abs=0.05)

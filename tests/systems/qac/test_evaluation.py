@@ -13,7 +13,7 @@ from searches import TERMS, TRAIN_ROW, sample_rows
 
 from pyfastlm.errors import InputError, InputTypeError
 from pyfastlm.index import TermIndex
-from pyfastlm.qac import Popularity, Query, Row, evaluate, one_prefix
+from pyfastlm.qac import Backoff, Popularity, Query, Row, evaluate, one_prefix
 from pyfastlm.qac.ceilings import ceilings, prefix_edits
 from pyfastlm.qac.evaluation import interval
 
@@ -190,3 +190,30 @@ def test_context_moves_what_shares_its_words(index: TermIndex) -> None:
     assert plain[0] == "red shoes"
     assert aware[0].startswith("running")
     assert Popularity(index, context=True).answers([Query("r")], 5)[0] == plain
+
+
+def test_backing_off_fills_what_is_missing(index: TermIndex) -> None:
+    asked: list[str] = []
+
+    class Written:
+        normalizer = "none"
+
+        def answers(self, queries: Sequence[Query], k: int) -> list[list[str]]:
+            asked.extend(query.prefix for query in queries)
+            return [["red shoes", f"{query.prefix} new", "other"][:k] for query in queries]
+
+    engine = Backoff(Popularity(index), Written())
+    assert engine.answers([Query("red"), Query("phone c"), Query("zz")], 4) == [
+        ["red shoes", "red dress", "red shoes for women", "red new"],
+        ["phone case", "phone charger", "red shoes", "phone c new"],
+        ["red shoes", "zz new", "other"],
+    ]
+    assert asked == ["red", "phone c", "zz"]
+    assert engine.answers([Query("red"), Query("phone c")], 2) == [
+        ["red shoes", "red dress"],
+        ["phone case", "phone charger"],
+    ]
+    assert asked == ["red", "phone c", "zz"]
+    assert evaluate(engine, [row("red", "red new")], 4).ranks.tolist() == [4]
+    with pytest.raises(InputError, match="engines: expected at least one"):
+        Backoff()
