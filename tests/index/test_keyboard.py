@@ -29,7 +29,7 @@ def check(
     assert looked_up == [Match(term, distance, score) for distance, term, score in near]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     st.dictionaries(TEXT, SCORE, max_size=30),
     st.lists(TEXT, min_size=1, max_size=3),
@@ -52,7 +52,7 @@ def test_random_terms(tmp_path_factory, terms, queries: list[str], k: int, fix_f
 def test_many_terms(tmp_path: Path, fix_first: bool) -> None:
     terms = slow.some_terms(1500, seed=3, alphabet="asdfwerpoAé")
     index = TermIndex.build(terms.items(), tmp_path / "x")
-    for query in slow.some_queries(terms, 40, seed=4):
+    for query in slow.some_queries(terms, 25, seed=4):
         for edits in (1, 2):
             check(
                 index,

@@ -107,7 +107,7 @@ class Search {
         if (further.range.size() == 0) return;
         const auto count = terms_.size();
         Union ranks(words_, &further, 1, count == k_ ? terms_.back().rank : map_.terms());
-        for (std::uint32_t rank = 0; terms_.size() < count + k_ && ranks.next(rank, left_);)
+        for (std::uint32_t rank = 0; terms_.size() - count < k_ && ranks.next(rank, left_);)
             if (hidden_.empty() || !hidden_.contains(map_.lex(rank))) terms_.push_back({rank, unknown_lex});
         exact_ = left_ > 0;
         order(count);
