@@ -23,6 +23,47 @@ def osa(query: str, term: str) -> list[int]:
     return rows[-1]
 
 
+QWERTY = {
+    "q": "wa", "w": "qeas", "e": "wrsd", "r": "etdf", "t": "ryfg", "y": "tugh", "u": "yihj", "i": "uojk",
+    "o": "ipkl", "p": "ol", "a": "qwsz", "s": "weadzx", "d": "ersfxc", "f": "rtdgcv", "g": "tyfhvb",
+    "h": "yugjbn", "j": "uihknm", "k": "iojlm", "l": "opk", "z": "asx", "x": "sdzc", "c": "dfxv",
+    "v": "fgcb", "b": "ghvn", "n": "hjbm", "m": "jkn",
+}  # fmt: skip
+
+
+def osa_qwerty(query: str, term: str) -> list[tuple[int, int]]:
+    """The same as (edits, those of them that are substitutions of keys that do not touch)."""
+    rows = [[(j, 0) for j in range(len(term) + 1)]]
+    for i, a in enumerate(query, 1):
+        row = [(i, 0)]
+        for j, b in enumerate(term, 1):
+            far = int(b.lower() not in QWERTY.get(a.lower(), ""))
+            ways = [
+                (rows[i - 1][j][0] + 1, rows[i - 1][j][1]),
+                (row[j - 1][0] + 1, row[j - 1][1]),
+                rows[i - 1][j - 1] if a == b else (rows[i - 1][j - 1][0] + 1, rows[i - 1][j - 1][1] + far),
+            ]
+            if i > 1 and j > 1 and a == term[j - 2] and b == query[i - 2]:
+                ways.append((rows[i - 2][j - 2][0] + 1, rows[i - 2][j - 2][1]))
+            row.append(min(ways))
+        rows.append(row)
+    return rows[-1]
+
+
+def matches_qwerty(
+    terms: Mapping[str, float], query: str, *, edits: int, fix_first: bool, whole: bool
+) -> list[tuple[int, str, float]]:
+    """As ``matches``, far substitutions after those of keys that touch."""
+    found = []
+    for term, score in terms.items():
+        steps = osa_qwerty(query, term)
+        distance, far = steps[-1] if whole else min(steps)
+        if distance > edits or (fix_first and query and term[:1] != query[:1]):
+            continue
+        found.append((distance, far, -score, term.encode(), term, score))
+    return [(distance, term, score) for distance, _, _, _, term, score in sorted(found)]
+
+
 def matches(
     terms: Mapping[str, float], query: str, *, edits: int, fix_first: bool, whole: bool
 ) -> list[tuple[int, str, float]]:

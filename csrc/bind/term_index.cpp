@@ -136,6 +136,10 @@ class Pairs {
     std::vector<Slot> slots_;
 };
 
+const ti::Keyboard* keyboard_of(const std::optional<std::string>& name) {
+    return name.has_value() ? ti::keyboard_named(*name) : nullptr;
+}
+
 ti::Extent extent_of(bool words) { return words ? ti::Extent::words : ti::Extent::beginning; }
 
 class TermIndex {
@@ -144,10 +148,11 @@ class TermIndex {
         : index(std::make_shared<ti::Map>(path, verify, in_memory)) {}
 
     PairList complete(py::str prefix, std::size_t k, int edits, bool fix_first, bool words,
-                      std::uint64_t budget) {
+                      std::uint64_t budget, const std::optional<std::string>& keyboard) {
         std::vector<ti::Hit> hits;
-        const MapPointer map =
-            answer({utf8(prefix.ptr(), "prefix"), k, edits, fix_first, extent_of(words), budget}, hits);
+        const MapPointer map = answer({utf8(prefix.ptr(), "prefix"), k, edits, fix_first, extent_of(words),
+                                       budget, keyboard_of(keyboard)},
+                                      hits);
         PairList found;
         std::string key;
         for (const ti::Hit& hit : hits) {
@@ -159,10 +164,12 @@ class TermIndex {
         return found;
     }
 
-    MatchList lookup(py::str term, std::size_t k, int edits, bool fix_first) {
+    MatchList lookup(py::str term, std::size_t k, int edits, bool fix_first,
+                     const std::optional<std::string>& keyboard) {
         std::vector<ti::Hit> hits;
-        const MapPointer map =
-            answer({utf8(term.ptr(), "term"), k, edits, fix_first, ti::Extent::whole}, hits);
+        const MapPointer map = answer(
+            {utf8(term.ptr(), "term"), k, edits, fix_first, ti::Extent::whole, 0, keyboard_of(keyboard)},
+            hits);
         MatchList found;
         std::string key;
         for (const ti::Hit& hit : hits) {
@@ -196,10 +203,10 @@ PyObject* exact(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
         if (k == static_cast<std::size_t>(-1) && PyErr_Occurred() != nullptr) return nullptr;
         std::vector<ti::Ranked> terms;
         const MapPointer map = bound->index.unchanged(prefix, k, terms);
-        const py::object list =
-            map != nullptr
-                ? bound->pairs.list(map, terms)
-                : bound->complete(py::reinterpret_borrow<py::str>(arguments[0]), k, 0, true, false, 0);
+        const py::object list = map != nullptr
+                                    ? bound->pairs.list(map, terms)
+                                    : bound->complete(py::reinterpret_borrow<py::str>(arguments[0]), k, 0,
+                                                      true, false, 0, std::nullopt);
         return Py_NewRef(list.ptr());
     } catch (py::error_already_set& error) {
         error.restore();
@@ -275,7 +282,9 @@ void concatenate(const std::vector<Holder>& files, const std::string& path, cons
 py::typing::Tuple<py::array_t<std::int32_t>, py::array_t<float>, py::array_t<bool>, py::typing::List<py::str>,
                   ti::Map>
 answers(TermIndex& self, const py::typing::Iterable<py::str>& prefixes, std::size_t k, int edits,
-        bool fix_first, bool words, std::uint64_t budget, int threads) {
+        bool fix_first, bool words, std::uint64_t budget, const std::optional<std::string>& keyboard,
+        int threads) {
+    const ti::Query query{{}, k, edits, fix_first, extent_of(words), budget, keyboard_of(keyboard)};
     const py::tuple held(prefixes);  // a list could change while others run
     const std::size_t count = held.size();
     std::vector<std::string_view> texts(count);
@@ -286,7 +295,7 @@ answers(TermIndex& self, const py::typing::Iterable<py::str>& prefixes, std::siz
     ti::Table table{ids.mutable_data(), scores.mutable_data(), exact.mutable_data(), {}, nullptr};
     {
         const py::gil_scoped_release release;
-        self.index.answers(texts, {{}, k, edits, fix_first, extent_of(words), budget}, threads, table);
+        self.index.answers(texts, query, threads, table);
     }
     return py::make_tuple(ids, scores, exact, table.others, std::const_pointer_cast<ti::Map>(table.map));
 }
@@ -341,9 +350,9 @@ void register_term_index(py::module_& m) {
              py::arg("in_memory"), py::call_guard<py::gil_scoped_release>())
         .def("__len__", [](const TermIndex& self) { return self.index.size(); })
         .def("complete", &TermIndex::complete, py::arg("prefix"), py::arg("k"), py::arg("edits"),
-             py::arg("fix_first"), py::arg("words"), py::arg("budget"))
+             py::arg("fix_first"), py::arg("words"), py::arg("budget"), py::arg("keyboard"))
         .def("lookup", &TermIndex::lookup, py::arg("term"), py::arg("k"), py::arg("edits"),
-             py::arg("fix_first"))
+             py::arg("fix_first"), py::arg("keyboard"))
         .def(
             "exact",
             [](TermIndex& self) {
@@ -388,7 +397,7 @@ void register_term_index(py::module_& m) {
             py::arg("path"), py::call_guard<py::gil_scoped_release>())
         .def("file", [](const TermIndex& self) { return std::const_pointer_cast<ti::Map>(self.index.map()); })
         .def("answers", &answers, py::arg("prefixes"), py::arg("k"), py::arg("edits"), py::arg("fix_first"),
-             py::arg("words"), py::arg("budget"), py::arg("threads"));
+             py::arg("words"), py::arg("budget"), py::arg("keyboard"), py::arg("threads"));
     m.def("term_index_build", &build, py::arg("items"), py::arg("path"), py::arg("normalizer"),
           py::arg("duplicates"), py::arg("memory"));
     m.def("term_index_concatenate", &concatenate, py::arg("files"), py::arg("path"), py::arg("duplicates"));

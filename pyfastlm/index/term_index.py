@@ -19,6 +19,7 @@ MEMORY = 1 << 30  # bytes that a build may sort at once
 BUDGET = 1 << 23  # bytes of postings that a conjunctive search may read: some ten milliseconds
 
 Mode = Literal["prefix", "conjunctive"]
+Keyboard = Literal["qwerty", "qwertz", "azerty"]
 
 
 class Match(NamedTuple):
@@ -172,7 +173,14 @@ class TermIndex:
         return self._native.score(_text("term", term) if self._of_term is None else self._of_term(term))
 
     def complete(
-        self, prefix: str, k: int = 10, *, max_edits: int = 0, fix_first: bool = True, mode: Mode = "prefix"
+        self,
+        prefix: str,
+        k: int = 10,
+        *,
+        max_edits: int = 0,
+        fix_first: bool = True,
+        mode: Mode = "prefix",
+        keyboard: Keyboard | None = None,
     ) -> list[tuple[str, float]]:
         """The best ``k`` terms that begin with ``prefix``, with their scores; or that have its words.
 
@@ -193,6 +201,9 @@ class TermIndex:
             fix_first: terms that have another first code point than ``prefix`` do not answer to edits; in
                 conjunctive mode words that have another one than theirs.
             mode: ``"prefix"`` or ``"conjunctive"``.
+            keyboard: ``"qwerty"``, ``"qwertz"`` or ``"azerty"``: of answers with as many edits those come
+                first that have fewer substitutions of keys that do not touch each other; only then does the
+                score count. Not in conjunctive mode.
 
         Raises:
             InputError: an argument is not what it should be, or the file turns out to be damaged.
@@ -203,7 +214,13 @@ class TermIndex:
             return self._exact(prefix, k)
         words = _words(mode)
         return self._native.complete(
-            _text("prefix", prefix), _k(k), _edits(max_edits), fix_first, words, BUDGET
+            _text("prefix", prefix),
+            _k(k),
+            _edits(max_edits),
+            fix_first,
+            words,
+            BUDGET,
+            _keyboard(keyboard, words),
         )
 
     def complete_batch(
@@ -214,6 +231,7 @@ class TermIndex:
         max_edits: int = 0,
         fix_first: bool = True,
         mode: Mode = "prefix",
+        keyboard: Keyboard | None = None,
         threads: int | None = None,
     ) -> Completions:
         """The same for ``n`` prefixes at once, on ``threads`` threads, while other Python threads run.
@@ -227,12 +245,29 @@ class TermIndex:
             prefixes = [self._of_prefix(_text("prefixes", prefix)) for prefix in prefixes]
         words = _words(mode)
         ids, scores, exact, others, file = self._native.answers(
-            prefixes, _k(k), _edits(max_edits), fix_first, words, BUDGET, num_threads(threads)
+            prefixes,
+            _k(k),
+            _edits(max_edits),
+            fix_first,
+            words,
+            BUDGET,
+            _keyboard(keyboard, words),
+            num_threads(threads),
         )
         return Completions(ids, scores, exact, others, file)
 
-    def lookup(self, term: str, *, max_edits: int = 2, k: int = 10, fix_first: bool = True) -> list[Match]:
+    def lookup(
+        self,
+        term: str,
+        *,
+        max_edits: int = 2,
+        k: int = 10,
+        fix_first: bool = True,
+        keyboard: Keyboard | None = None,
+    ) -> list[Match]:
         """The best ``k`` terms that are, as a whole, ``max_edits`` edits or fewer from ``term``.
+
+        ``fix_first`` and ``keyboard`` as in :meth:`complete`.
 
         Raises:
             InputError: an argument is not what it should be, or the file turns out to be damaged.
@@ -240,7 +275,8 @@ class TermIndex:
         term = _text("term", term)
         if self._of_term is not None:
             term = self._of_term(term)
-        return [Match(*match) for match in self._native.lookup(term, _k(k), _edits(max_edits), fix_first)]
+        found = self._native.lookup(term, _k(k), _edits(max_edits), fix_first, _keyboard(keyboard, False))
+        return [Match(*match) for match in found]
 
     def add(self, term: str, score: float) -> None:
         """Add ``term``, or change its score. In memory only, until :meth:`merge`.
@@ -322,3 +358,11 @@ def _words(mode: str) -> bool:
     if mode not in get_args(Mode):
         raise InputError(f"mode: expected 'prefix' or 'conjunctive', got {mode!r}")
     return mode == "conjunctive"
+
+
+def _keyboard(keyboard: str | None, words: bool) -> str | None:
+    if keyboard is not None and keyboard not in get_args(Keyboard):
+        raise InputError(f"keyboard: expected None, 'qwerty', 'qwertz' or 'azerty', got {keyboard!r}")
+    if keyboard is not None and words:
+        raise InputError(f"keyboard: expected None with mode='conjunctive', got {keyboard!r}")
+    return keyboard

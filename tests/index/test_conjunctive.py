@@ -26,7 +26,7 @@ def ask(index: TermIndex, query: str, k: int = 10) -> list[tuple[str, float]]:
 
 @pytest.fixture(scope="module")
 def many() -> dict[str, float]:
-    return slow.some_phrases(8000, seed=1)
+    return slow.some_phrases(5000, seed=1)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_what_answers(tmp_path: Path) -> None:
         assert [term for term, _ in ask(index, query)] == answers, query
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     st.dictionaries(PHRASE | ANY, SCORE, max_size=30),
     st.lists(PHRASE | ANY, max_size=8),
@@ -66,7 +66,7 @@ def test_random_terms(tmp_path_factory, terms: dict[str, float], queries: list[s
         assert ask(index, query, k) == slow.conjunctions(terms, query, k)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     st.dictionaries(PHRASE, SCORE, max_size=20),
     st.lists(PHRASE, min_size=1, max_size=3),
@@ -90,7 +90,7 @@ def test_random_edits(
 @pytest.mark.parametrize("fix_first", [True, False])
 @pytest.mark.parametrize("edits", [1, 2])
 def test_edits(many: dict[str, float], edits: int, fix_first: bool, tmp_path: Path) -> None:
-    few = dict(random.Random(edits).sample(sorted(many.items()), 1000))
+    few = dict(random.Random(edits).sample(sorted(many.items()), 700))
     index = TermIndex.build(few.items(), tmp_path / "x")
     for term in list(few)[::20]:
         index.remove(term)
@@ -98,7 +98,7 @@ def test_edits(many: dict[str, float], edits: int, fix_first: bool, tmp_path: Pa
     for term, score in (("abc é日", 100.0), ("é", 99.0), ("b abc b", -3.0)):
         index.add(term, score)
         few[term] = score
-    for query in slow.some_word_queries(few, 40, seed=edits):
+    for query in slow.some_word_queries(few, 30, seed=edits):
         expected = slow.conjunctions_near(few, query, 25, edits=edits, fix_first=fix_first)
         found = index.complete(query, 25, max_edits=edits, fix_first=fix_first, mode="conjunctive")
         assert found == expected, query
@@ -118,7 +118,7 @@ def test_edits_are_shared_by_all_words(tmp_path: Path) -> None:
     assert near("yrok", 1) == ["yorkshire", "yorks new", "new york", "york newark"]
 
 
-@pytest.mark.parametrize("k", [1, 10, 16, 17, 100, 1000])
+@pytest.mark.parametrize("k", [1, 10, 16, 17, 100, 1000, 2**63])
 def test_every_k(index: TermIndex, many: dict[str, float], k: int) -> None:
     for query in slow.some_word_queries(many, 60, seed=k):
         assert ask(index, query, k) == slow.conjunctions(many, query, k)

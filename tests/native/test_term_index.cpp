@@ -182,9 +182,12 @@ void ask(const Index& index, const Scores* scores, std::mt19937& random) {
     for (const Extent extent : {Extent::beginning, Extent::whole})
         for (int edits = 0; edits <= most_edits; ++edits) {
             const std::string text = random_text(random, 4, 6);
-            const Query query{text, random() % 2 == 0 ? 5u : 100u, edits, true, extent};
+            Query query{text, random() % 2 == 0 ? 5u : 100u, edits, true, extent};
             const std::vector<std::string> keys = answered(index, query);
             if (scores != nullptr) CHECK(keys == expected(*scores, query));
+            query.keyboard = keyboard_named("azerty");
+            const std::size_t as_many = answered(index, query).size();
+            if (scores != nullptr) CHECK(as_many == keys.size());
         }
     for (int i = 0; i < 4; ++i) {
         const std::string text = random_text(random, 4, 6);

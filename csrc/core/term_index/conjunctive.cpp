@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "core/term_index/marks.hpp"
 #include "core/term_index/read_ahead.hpp"
 #include "core/term_index/union.hpp"
 
@@ -66,32 +67,6 @@ struct Few {
     void next() { ++at; }
 };
 
-template <class See>
-void for_postings(const Words& words, Range range, const See& see) {
-    for (std::uint32_t word = range.lo; word < range.hi; ++word)
-        for (Postings list = words.postings(word); !list.done(); list.next()) see(list.rank());
-}
-
-// The terms that have a word of a range, and some others: a bit for all ranks that are equal modulo a power
-// of two.
-class Marks {
-  public:
-    // `count` of the terms, or more.
-    Marks(const Words& words, Range range, std::uint64_t count)
-        : mask_(std::bit_ceil(16 * count) - 1), bits_(mask_ / 64 + 1) {
-        for_postings(words, range, [this](std::uint32_t rank) {
-            bits_[(rank & mask_) / 64] |= std::uint64_t{1} << rank % 64;
-        });
-    }
-    [[nodiscard]] bool may_have(std::uint32_t rank) const {
-        return (bits_[(rank & mask_) / 64] >> rank % 64 & 1) != 0;
-    }
-
-  private:
-    std::uint64_t mask_;
-    std::vector<std::uint64_t> bits_;
-};
-
 class Search {
   public:
     Search(const Map& map, Asked& asked, std::size_t k, const std::unordered_set<std::uint32_t>& hidden,
@@ -132,7 +107,7 @@ class Search {
         if (further.range.size() == 0) return;
         const auto count = terms_.size();
         Union ranks(words_, &further, 1, count == k_ ? terms_.back().rank : map_.terms());
-        for (std::uint32_t rank = 0; terms_.size() < count + k_ && ranks.next(rank, left_);)
+        for (std::uint32_t rank = 0; terms_.size() - count < k_ && ranks.next(rank, left_);)
             if (hidden_.empty() || !hidden_.contains(map_.lex(rank))) terms_.push_back({rank, unknown_lex});
         exact_ = left_ > 0;
         order(count);
@@ -167,12 +142,12 @@ class Search {
                   [](const Postings& a, const Postings& b) { return a.left() < b.left(); });
         Postings& shortest = lists[0];
         std::vector<Postings> filters(lists.begin() + 1, lists.end());
-        Range range{0, 0};
+        Found further{{0, 0}};
         std::uint64_t range_work = never;
         if (!asked_.partial().empty()) {
-            range = find(words_, asked_.partial()).range;
-            if (range.size() == 0) return;
-            if (!asked_.partial_begins_whole()) range_work = words_.posting_bytes(range) + range.size();
+            further = find(words_, asked_.partial());
+            if (further.range.size() == 0) return;
+            if (!asked_.partial_begins_whole()) range_work = words_.work(further.range);
         }
         // The best terms of the rarest word are tried, until as much has been spent on them as it takes to
         // find out from the lists which of the others may answer.
@@ -193,7 +168,7 @@ class Search {
         if (shortest.done()) return;
         if (sorting * range_work < list_work()) {
             left_ -= range_work;
-            const Ranks few = of_range(range, shortest.rank());
+            const Ranks few = of_range(further.range, shortest.rank());
             filters.insert(filters.begin(), shortest);
             walk(Few{few.data(), few.data() + few.size()}, few.size(), filters, nullptr);
             return;
@@ -202,7 +177,7 @@ class Search {
         left_ -= count - 1;
         std::optional<Marks> marks;
         if (range_work < (filters.empty() ? count * term_work : filters[0].left()) && afford(range_work))
-            marks.emplace(words_, range, range_work);
+            marks.emplace(words_, &further, 1, range_work);
         walk(shortest, count, filters, marks.has_value() ? &*marks : nullptr);
     }
 

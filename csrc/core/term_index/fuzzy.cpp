@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/term_index/edits.hpp"
+#include "core/term_index/key_edits.hpp"
 
 namespace pyfastlm::term_index {
 namespace {
@@ -17,12 +18,14 @@ struct Place {
     Utf8 utf8;
 };
 
-template <int limit>
+// Automaton: Edits or KeyEdits.
+template <class Automaton>
 class Walk {
   public:
-    Walk(const Tree& map, std::string_view query, bool fix_first, Extent extent)
-        : map_(map), query_(code_points(query)), edits_(query_), extent_(extent),
-          fix_first_(fix_first && !query_.empty()) {}
+    Walk(const Tree& map, const std::vector<std::uint32_t>& query, const Automaton& edits, bool fix_first,
+         Extent extent)
+        : map_(map), query_(query), edits_(edits), extent_(extent), fix_first_(fix_first && !query_.empty()) {
+    }
 
     std::vector<Found> run() {
         const Place start{edits_.start(), {}};
@@ -76,7 +79,7 @@ class Walk {
     [[nodiscard]] bool only_near(Place place) const {
         if (!place.utf8.whole()) return false;
         if (fix_first_ && place.state.read == 0) return true;
-        return edits_.dead(edits_.step(place.state, Edits<limit>::nothing));
+        return edits_.dead(edits_.step(place.state, Automaton::nothing));
     }
 
     Verdict step(Place& place, unsigned char byte) const {
@@ -185,8 +188,8 @@ class Walk {
     }
 
     const Tree& map_;
-    std::vector<std::uint32_t> query_;
-    Edits<limit> edits_;
+    const std::vector<std::uint32_t>& query_;
+    const Automaton& edits_;
     Extent extent_;
     bool fix_first_;
     std::vector<Visit> stack_;
@@ -195,43 +198,46 @@ class Walk {
     std::vector<Found> found_;
 };
 
-}  // namespace
-
-std::vector<Found> within(const Tree& map, std::string_view query, int edits, bool fix_first, Extent extent) {
+// Calls `use` with the automaton that a search needs.
+template <class Use>
+auto with_automaton(const std::vector<std::uint32_t>& query, int edits, Far far, const Use& use) {
+    if (far.keyboard != nullptr && far.most < edits) {
+        if (edits == 1) return use(KeyEdits<1, 0>(query, *far.keyboard));
+        if (far.most == 0) return use(KeyEdits<2, 0>(query, *far.keyboard));
+        return use(KeyEdits<2, 1>(query, *far.keyboard));
+    }
     switch (edits) {
-        case 0: return Walk<0>(map, query, fix_first, extent).run();
-        case 1: return Walk<1>(map, query, fix_first, extent).run();
-        default: return Walk<2>(map, query, fix_first, extent).run();
+        case 0: return use(Edits<0>(query));
+        case 1: return use(Edits<1>(query));
+        default: return use(Edits<2>(query));
     }
-}
-
-namespace {
-
-template <int limit>
-bool is_within_limit(const std::vector<std::uint32_t>& term, const std::vector<std::uint32_t>& query,
-                     Extent extent) {
-    const Edits<limit> edits(query);
-    auto state = edits.start();
-    bool accepted = edits.accepts(state);
-    for (const std::uint32_t code_point : term) {
-        if (extent == Extent::beginning && accepted) return true;
-        state = edits.step(state, code_point);
-        if (edits.dead(state)) return false;
-        accepted = edits.accepts(state);
-    }
-    return accepted;
 }
 
 }  // namespace
 
-bool is_within(std::string_view term, std::string_view query, int edits, bool fix_first, Extent extent) {
+std::vector<Found> within(const Tree& map, std::string_view query, int edits, bool fix_first, Extent extent,
+                          Far far) {
+    const std::vector<std::uint32_t> asked = code_points(query);
+    return with_automaton(asked, edits, far, [&](const auto& automaton) {
+        return Walk(map, asked, automaton, fix_first, extent).run();
+    });
+}
+
+bool is_within(std::string_view term, std::string_view query, int edits, bool fix_first, Extent extent,
+               Far far) {
     const std::vector<std::uint32_t> asked = code_points(query), read = code_points(term);
     if (fix_first && !asked.empty() && (read.empty() || read[0] != asked[0])) return false;
-    switch (edits) {
-        case 0: return is_within_limit<0>(read, asked, extent);
-        case 1: return is_within_limit<1>(read, asked, extent);
-        default: return is_within_limit<2>(read, asked, extent);
-    }
+    return with_automaton(asked, edits, far, [&](const auto& automaton) {
+        EditState state = automaton.start();
+        bool accepted = automaton.accepts(state);
+        for (const std::uint32_t code_point : read) {
+            if (extent == Extent::beginning && accepted) return true;
+            state = automaton.step(state, code_point);
+            if (automaton.dead(state)) return false;
+            accepted = automaton.accepts(state);
+        }
+        return accepted;
+    });
 }
 
 }  // namespace pyfastlm::term_index

@@ -106,40 +106,43 @@ void Index::answers(const std::vector<std::string_view>& texts, const Query& que
 
 bool Index::answer_locked(const Query& query, std::vector<Hit>& hits) const {
     if (query.extent == Extent::words) return answer_words(query, hits);
+    hits.clear();
+    for (int edits = 0; edits <= query.edits; ++edits)
+        for (int far = query.keyboard != nullptr ? 0 : edits; far <= edits && hits.size() < query.k; ++far)
+            answer_level(query, edits, {query.keyboard, far}, hits);
+    return true;
+}
+
+// Appends the best terms that answer with so many edits and are not there yet.
+void Index::answer_level(const Query& query, int edits, Far far, std::vector<Hit>& hits) const {
     const Map& map = *map_;
     std::vector<Ranked> terms;
-    hits.clear();
-    for (int edits = 0; edits <= query.edits && hits.size() < query.k; ++edits) {
-        const std::size_t before = hits.size();
-        const auto new_rank = [&](std::uint32_t rank) {
-            return std::none_of(hits.begin(), hits.begin() + static_cast<std::ptrdiff_t>(before),
-                                [rank](const Hit& hit) { return hit.rank == rank; });
-        };
-        const bool exact = edits == 0 && query.extent == Extent::beginning;
-        const std::vector<Found> found = exact
-                                             ? std::vector{find(map, query.text)}
-                                             : within(map, query.text, edits, query.fix_first, query.extent);
-        if (hidden_.empty()) {
-            best(map, found.data(), found.size(), query.k, terms);
-            for (const auto& [rank, lex] : terms)
-                if (hits.size() < query.k && new_rank(rank))
-                    hits.push_back({rank, edits, map.score(rank), {}});
-        } else {
-            BestFirst all(map, found.data(), found.size());
-            for (Ranked term; hits.size() < query.k && all.next(term);)
-                if (!hidden_.contains(term.lex) && new_rank(term.rank))
-                    hits.push_back({term.rank, edits, map.score(term.rank), {}});
-        }
-        if (changes_.empty()) continue;
-
-        std::vector<Hit> changed(hits.begin(), hits.begin() + static_cast<std::ptrdiff_t>(before));
-        changed_hits(query, edits, changed);
-        hits.insert(hits.end(),
-                    std::make_move_iterator(changed.begin() + static_cast<std::ptrdiff_t>(before)),
-                    std::make_move_iterator(changed.end()));
-        order(before, query.k, hits);
+    const std::size_t before = hits.size();
+    const auto new_rank = [&](std::uint32_t rank) {
+        return std::none_of(hits.begin(), hits.begin() + static_cast<std::ptrdiff_t>(before),
+                            [rank](const Hit& hit) { return hit.rank == rank; });
+    };
+    const bool exact = edits == 0 && query.extent == Extent::beginning;
+    const std::vector<Found> found = exact
+                                         ? std::vector{find(map, query.text)}
+                                         : within(map, query.text, edits, query.fix_first, query.extent, far);
+    if (hidden_.empty()) {
+        best(map, found.data(), found.size(), query.k, terms);
+        for (const auto& [rank, lex] : terms)
+            if (hits.size() < query.k && new_rank(rank)) hits.push_back({rank, edits, map.score(rank), {}});
+    } else {
+        BestFirst all(map, found.data(), found.size());
+        for (Ranked term; hits.size() < query.k && all.next(term);)
+            if (!hidden_.contains(term.lex) && new_rank(term.rank))
+                hits.push_back({term.rank, edits, map.score(term.rank), {}});
     }
-    return true;
+    if (changes_.empty()) return;
+
+    std::vector<Hit> changed(hits.begin(), hits.begin() + static_cast<std::ptrdiff_t>(before));
+    changed_hits(query, edits, far, changed);
+    hits.insert(hits.end(), std::make_move_iterator(changed.begin() + static_cast<std::ptrdiff_t>(before)),
+                std::make_move_iterator(changed.end()));
+    order(before, query.k, hits);
 }
 
 void Index::order(std::size_t first, std::size_t k, std::vector<Hit>& hits) const {
@@ -182,7 +185,7 @@ bool Index::answer_words(const Query& query, std::vector<Hit>& hits) const {
 }
 
 // Appends the terms of `changes_` that answer with `edits` at most and are not there yet.
-void Index::changed_hits(const Query& query, int edits, std::vector<Hit>& hits) const {
+void Index::changed_hits(const Query& query, int edits, Far far, std::vector<Hit>& hits) const {
     const std::size_t before = hits.size();
     const auto take = [&](const std::string& key, const Change& change) {
         if (!change.score.has_value()) return;
@@ -199,7 +202,7 @@ void Index::changed_hits(const Query& query, int edits, std::vector<Hit>& hits) 
         return;
     }
     for (const auto& [key, change] : changes_)
-        if (is_within(key, query.text, edits, query.fix_first, query.extent)) take(key, change);
+        if (is_within(key, query.text, edits, query.fix_first, query.extent, far)) take(key, change);
 }
 
 std::optional<double> Index::score_locked(std::string_view key) const {

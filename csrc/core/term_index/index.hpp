@@ -37,6 +37,8 @@ struct Query {
     bool fix_first;
     Extent extent;
     std::uint64_t budget = 0;  // of Extent::words (conjunctive.hpp)
+    // Of as many edits, those with fewer substitutions of keys that do not touch come first.
+    const Keyboard* keyboard = nullptr;
 };
 
 // Answers side by side: [queries, k]. The id of a term is its rank in `map`, or, from map->terms() on, its
@@ -89,7 +91,8 @@ class Index {
     bool answer_words(const Query& query, std::vector<Hit>& hits) const;
     // Orders the hits from the place `first` on, which have as many edits, and drops those after the best k.
     void order(std::size_t first, std::size_t k, std::vector<Hit>& hits) const;
-    void changed_hits(const Query& query, int edits, std::vector<Hit>& hits) const;
+    void answer_level(const Query& query, int edits, Far far, std::vector<Hit>& hits) const;
+    void changed_hits(const Query& query, int edits, Far far, std::vector<Hit>& hits) const;
     void change(std::string_view key, std::optional<double> score);
     [[nodiscard]] std::optional<double> score_locked(std::string_view key) const;
 

@@ -1,9 +1,12 @@
 #include "core/term_index/near_words.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "core/term_index/fuzzy.hpp"
+#include "core/term_index/marks.hpp"
 #include "core/term_index/read_ahead.hpp"
 #include "core/term_index/union.hpp"
 
@@ -93,55 +96,78 @@ int NearWords::edits_to(std::string_view term, std::uint64_t& work) {
     return best_;
 }
 
+namespace {
+
+// The words of the dictionary near one word of a query, and how much it takes to read the lists of all of
+// them.
+struct Side {
+    std::vector<Found> found;
+    std::uint64_t work = 0;
+};
+
+// That of the rarest first.
+std::vector<Side> sides_of(const Words& words, const Asked& asked, int edits, bool fix_first) {
+    std::vector<Side> sides;
+    const auto add = [&](std::string_view word, Extent extent) {
+        Side side{within(words, word, edits, fix_first, extent)};
+        for (const Found& found : side.found) side.work += words.work(found.range);
+        sides.push_back(std::move(side));
+    };
+    for (const std::string_view word : asked.whole()) add(word, Extent::whole);
+    if (!asked.partial().empty()) add(asked.partial(), Extent::beginning);
+    std::sort(sides.begin(), sides.end(), [](const Side& a, const Side& b) { return a.work < b.work; });
+    return sides;
+}
+
+// Of a query of one word, the terms that may be or begin with that word.
+std::vector<Found> terms_near(const Map& map, const Asked& asked, int edits, bool fix_first) {
+    if (asked.words().empty()) return within(map, asked.partial(), edits, fix_first, Extent::beginning);
+    if (asked.words().size() > 1 || !asked.partial().empty()) return {};
+    return within(map, asked.words()[0], edits, fix_first, Extent::whole);
+}
+
+}  // namespace
+
 bool near_with_words(const Map& map, const Asked& asked, NearWords& near, int edits, bool fix_first,
                      std::size_t k, const std::unordered_set<std::uint32_t>& hidden, std::uint64_t& budget,
                      std::vector<Ranked>& terms) {
     terms.clear();
+    // All terms that answer have a word near each of the query's. Those of the rarest are looked through;
+    // when as much was spent on that as it takes, marks of the second rarest tell which can be passed over.
     const Words& words = map.words();
-    // All terms that answer have a word near each of the query's: look through those of the rarest.
-    std::vector<Found> rarest;
-    std::uint64_t least = ~std::uint64_t{0};
-    const auto consider = [&](std::string_view word, Extent extent) {
-        std::vector<Found> found = within(words, word, edits, fix_first, extent);
-        std::uint64_t work = 0;
-        for (const Found& near_it : found) work += words.posting_bytes(near_it.range) + near_it.range.size();
-        if (work >= least) return;
-        least = work;
-        rarest = std::move(found);
-    };
-    for (const std::string_view word : asked.whole()) consider(word, Extent::whole);
-    if (!asked.partial().empty()) consider(asked.partial(), Extent::beginning);
-
-    // Of a query of one word also the terms that are one.
-    std::vector<Found> own;
-    if (asked.words().empty()) own = within(map, asked.partial(), edits, fix_first, Extent::beginning);
-    if (asked.words().size() == 1 && asked.partial().empty())
-        own = within(map, asked.words()[0], edits, fix_first, Extent::whole);
-
-    Union of_words(words, rarest.data(), rarest.size(), map.terms());
+    const std::vector<Side> sides = sides_of(words, asked, edits, fix_first);
+    const std::vector<Found> own = terms_near(map, asked, edits, fix_first);
+    Union of_words(words, sides[0].found.data(), sides[0].found.size(), map.terms());
     BestFirst of_terms(map, own.data(), own.size());
     std::uint32_t next_of_words = 0;
     Ranked next_of_terms{0, 0};
     bool more_words = of_words.next(next_of_words, budget), more_terms = of_terms.next(next_of_terms);
-    std::vector<std::uint32_t> ranks;
+
+    std::uint64_t spent = 0;
     const auto take = [&](Ranked term, std::string_view key) {
-        const std::uint64_t work = near_work + key.size();
-        if (budget <= work) budget = 0;
+        const std::uint64_t work = std::min(near_work + key.size(), budget);
+        spent += work, budget -= work;
         if (budget == 0) return false;
-        budget -= work;
         if (hidden.contains(term.lex) || near.edits_to(key, budget) != edits) return true;
         terms.push_back(term);
         return terms.size() < k;
     };
+    std::optional<Marks> marks;
+    std::vector<std::uint32_t> ranks;
     while (more_words || more_terms) {
-        const bool of_both = more_words && more_terms && next_of_words == next_of_terms.rank;
         const bool of_word = more_words && (!more_terms || next_of_words <= next_of_terms.rank);
-        ranks.push_back(of_word ? next_of_words : next_of_terms.rank);
+        const bool of_term = more_terms && (!more_words || next_of_terms.rank <= next_of_words);
+        const std::uint32_t rank = of_word ? next_of_words : next_of_terms.rank;
+        if (!marks.has_value() || marks->may_have(rank)) ranks.push_back(rank);
         if (of_word) more_words = of_words.next(next_of_words, budget);
-        if (!of_word || of_both) more_terms = of_terms.next(next_of_terms);
+        if (of_term) more_terms = of_terms.next(next_of_terms);
         if (ranks.size() < terms_ahead && (more_words || more_terms)) continue;
         if (!read_terms(map, ranks.data(), ranks.size(), take)) break;
         ranks.clear();
+        if (marks.has_value() || sides.size() < 2 || spent < sides[1].work || budget < sides[1].work)
+            continue;
+        budget -= sides[1].work;
+        marks.emplace(words, sides[1].found.data(), sides[1].found.size(), sides[1].work);
     }
     return budget > 0;
 }

@@ -28,10 +28,10 @@ Postings Words::postings(std::uint32_t word) const {
     return {checked(levels_[0][word], ranks_, word_best), postings_ + first, postings_ + last, ranks_};
 }
 
-std::uint64_t Words::posting_bytes(Range words) const {
+std::uint64_t Words::work(Range words) const {
     const std::uint64_t first = start(words.lo), last = start(words.hi);
     if (first > last) out_of_range(posting_starts);
-    return last - first;
+    return last - first + words.size();
 }
 
 }  // namespace pyfastlm::term_index

@@ -73,8 +73,8 @@ class Words : public Tree {
     explicit Words(const unsigned char* file);
 
     [[nodiscard]] Postings postings(std::uint32_t word) const;
-    // How many bytes the postings of some words have, after the first of each.
-    [[nodiscard]] std::uint64_t posting_bytes(Range words) const;
+    // How many postings some words have, or a few times as many: the bytes to be read for all of them.
+    [[nodiscard]] std::uint64_t work(Range words) const;
 
     // The best rank of each word, then the least of every `fan` of those, and so on.
     [[nodiscard]] const std::vector<Packed>& levels() const { return levels_; }
