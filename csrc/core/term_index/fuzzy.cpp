@@ -137,10 +137,9 @@ class Walk {
         };
         if (accepts_end(place)) once({node.lo, node.count > 0 ? map_.node(node.children).lo : node.hi});
         for (std::size_t i = 0; i < count; ++i) {
-            Range gap{0, 0};
-            const std::uint32_t number = map_.child(node, bytes[i], gap);
+            const std::uint32_t number = map_.child(node, bytes[i]);
             if (number == no_node) {
-                once(gap);
+                once(map_.gap(node, bytes[i]));
                 continue;
             }
             Place next = place;
@@ -154,16 +153,14 @@ class Walk {
     void scan(const Light& light) {
         const auto& [range, depth, place] = light;
         auto number = static_cast<std::uint32_t>(range.lo / block_terms);
-        Entries entries = map_.block(number);
-        for (auto lex = static_cast<std::uint32_t>(number * block_terms); lex < range.lo; ++lex)
-            entries.next();
+        Block block = map_.block(number);
         places_[0] = place;      // places_[i] is after i more bytes
         std::size_t places = 1;  // that the last term went through
         Verdict verdict = Verdict::open;
         for (std::uint32_t lex = range.lo; lex < range.hi; ++lex) {
-            if (lex == (number + 1) * block_terms) entries = map_.block(++number);
-            const Entry entry = entries.next();
-            const std::size_t known = std::max(entry.shared, depth) - depth;
+            if (lex == (number + 1) * block_terms) block = map_.block(++number);
+            const Entry entry = block[lex % block_terms];
+            const std::size_t known = std::max<std::size_t>(entry.shared, depth) - depth;
             const std::size_t skipped = depth + known - entry.shared;
             if (skipped > entry.length) throw Damaged("a key is shorter than its prefix");
             if (verdict == Verdict::open || known < places) {

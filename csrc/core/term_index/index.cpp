@@ -202,7 +202,7 @@ void Index::change(std::string_view key, std::optional<double> score) {
 
 void Index::add(std::string_view key, double score) {
     if (!std::isfinite(score)) throw std::invalid_argument("a score that is not finite");
-    if (key.size() > longest_key) throw std::invalid_argument("a term of more than 2,147,483,647 bytes");
+    if (key.size() > longest_key) throw std::invalid_argument("a term of more than 134,217,727 bytes");
     const Exclusive guard(lock_);
     change(key, score == 0.0 ? 0.0 : score);
 }

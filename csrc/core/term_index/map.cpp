@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cerrno>
 #include <cstring>
 #include <system_error>
@@ -16,6 +17,8 @@
 
 namespace pyfastlm::term_index {
 namespace {
+
+constexpr std::uint64_t bytes_of_ones = 0x0101010101010101;
 
 [[noreturn]] void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
 
@@ -54,7 +57,8 @@ std::uint64_t expected_bytes(const Header& header, std::size_t section) {
             for (const std::uint64_t size : level_sizes(terms)) bytes += packed_bytes(size, width);
             return bytes;
         }
-        case nodes: return (header.nodes + 1) * sizeof(Node);
+        case nodes: return header.nodes * sizeof(Node);
+        case children: return (header.nodes + 1) * sizeof(std::uint32_t);
         case labels: return header.nodes;
         case lists: return packed_bytes(header.lists * listed, width);
         case steps: return (terms + 63) / 64 * sizeof(std::uint64_t);
@@ -91,14 +95,21 @@ Map::Map(const std::string& path, bool verify, bool in_memory) {
     try {
         check_header(bytes);
         check_parts(verify);
+        attach();
     } catch (...) {
         if (mapped_ > 0) ::munmap(const_cast<unsigned char*>(bytes_), mapped_);
         throw;
     }
+}
 
+// Where things lie, and the nodes of two bytes.
+void Map::attach() {
     const std::uint64_t terms = header().terms;
     const unsigned width = width_of(terms);
     terms_ = static_cast<std::uint32_t>(terms);
+    node_count_ = static_cast<std::uint32_t>(header().nodes);
+    list_count_ = static_cast<std::uint32_t>(header().lists);
+    key_bytes_ = header().parts[keys].bytes - spare_bytes;
     blocks_ = {at(blocks), (terms + block_terms - 1) / block_terms + 1, width_of(header().parts[keys].bytes)};
     lex_to_rank_ = {at(lex_to_rank), terms, width};
     rank_to_lex_ = {at(rank_to_lex), terms, width};
@@ -108,11 +119,23 @@ Map::Map(const std::string& path, bool verify, bool in_memory) {
         level += packed_bytes(size, width);
     }
     nodes_ = reinterpret_cast<const Node*>(at(nodes));
+    children_ = reinterpret_cast<const std::uint32_t*>(at(children));
     labels_ = at(labels);
     lists_ = {at(lists), header().lists * listed, width};
     steps_ = reinterpret_cast<const std::uint64_t*>(at(steps));
     step_counts_ = reinterpret_cast<const std::uint32_t*>(at(step_counts));
     scores_ = reinterpret_cast<const double*>(at(scores));
+
+    rows_.fill(no_node);
+    const Inner root = node(0);
+    for (std::uint32_t first = root.children; first < root.children + root.count; ++first) {
+        const Inner parent = node(first);
+        const std::size_t row = seconds_.size();
+        rows_[label(first)] = static_cast<std::uint32_t>(row);
+        seconds_.resize(row + rows_.size(), no_node);
+        for (std::uint32_t second = 0; second < parent.count; ++second)
+            seconds_[row + label(parent.children + second)] = parent.children + second;
+    }
 }
 
 Map::~Map() {
@@ -131,8 +154,9 @@ void Map::check_header(std::uint64_t file_bytes) const {
         throw Damaged("of " + std::to_string(file_bytes) + " bytes; " + std::to_string(h.file_bytes) +
                       " were written");
     // Every prefix ends with a byte that is in `keys`.
-    if (h.terms > most_terms || h.nodes == 0 || h.nodes > h.file_bytes || h.lists > h.nodes ||
-        h.distinct_scores > h.terms || h.parts[keys].bytes > h.file_bytes)
+    if (h.terms > most_terms || h.nodes == 0 || h.nodes > h.file_bytes || h.nodes >= no_node ||
+        h.lists > h.nodes || h.distinct_scores > h.terms || h.parts[keys].bytes > h.file_bytes ||
+        h.parts[keys].bytes < spare_bytes)
         throw Damaged("the header makes no sense");
 }
 
@@ -155,49 +179,51 @@ void Map::out_of_range(const char* section) {
     throw Damaged("section " + std::string(section) + " names what is not there");
 }
 
-Entries Map::block(std::uint32_t number) const {
-    const std::uint64_t first = blocks_[number], last = blocks_[number + 1];
-    if (first > last || last > header().parts[keys].bytes) out_of_range("blocks");
-    return {at(keys) + first, at(keys) + last};
-}
-
 void Map::key(std::uint32_t lex, std::string& to) const {
-    Entries entries = block(lex / block_terms);
-    std::array<Entry, block_terms> read;
-    std::uint32_t last = lex % block_terms;
-    for (std::uint32_t i = 0; i <= last; ++i) read[i] = entries.next();
-    // From the end on, each byte comes from the last entry that has it.
-    std::size_t end = read[last].shared + read[last].length;
-    to.resize(end);
-    for (std::uint32_t i = last + 1; i-- > 0;) {
-        const Entry& entry = read[i];
-        if (entry.shared >= end) continue;
-        std::memcpy(to.data() + entry.shared, entry.suffix, end - entry.shared);
-        end = entry.shared;
+    KeyBuffer buffer;
+    to = key(lex, buffer);
+}
+
+std::uint32_t Map::child(std::uint32_t first, std::uint32_t count, unsigned char label) const {
+    // Eight labels at once; more can be read than there are, for other sections follow.
+    const std::uint64_t wanted = label * bytes_of_ones;
+    for (std::uint32_t i = 0; i < count; i += 8) {
+        std::uint64_t labels;
+        std::memcpy(&labels, labels_ + first + i, sizeof labels);
+        const std::uint64_t differ = labels ^ wanted;
+        const std::uint64_t equal = (differ - bytes_of_ones) & ~differ & (0x80 * bytes_of_ones);
+        const auto found = i + static_cast<std::uint32_t>(std::countr_zero(equal)) / 8;
+        if (found < count && equal != 0) return first + found;
     }
+    return no_node;
 }
 
-Inner Map::node(std::uint32_t number) const {
-    const Node& node = nodes_[number];
-    const std::uint32_t end = nodes_[number + 1].children;
-    if (node.lo > node.hi || node.hi > terms_ || node.children > end || end > header().nodes ||
-        node.children <= number || (node.list != no_list && node.list >= header().lists))
-        out_of_range("nodes");
-    return {node, end - node.children};
+std::pair<std::uint32_t, std::size_t> Map::deepest(std::string_view prefix) const {
+    std::uint32_t number = 0;
+    std::size_t depth = 0;
+    const auto byte = [prefix](std::size_t i) { return static_cast<unsigned char>(prefix[i]); };
+    if (prefix.size() >= 2 && rows_[byte(0)] != no_node) {
+        const std::uint32_t second = seconds_[rows_[byte(0)] + byte(1)];
+        if (second != no_node) number = second, depth = 2;
+    }
+    for (; depth < prefix.size(); ++depth) {
+        const Range among = children_of(number);
+        const std::uint32_t next = child(among.lo, among.size(), byte(depth));
+        if (next == no_node) break;
+        number = next;
+    }
+    return {number, depth};
 }
 
-std::uint32_t Map::child(const Inner& parent, unsigned char label, Range& gap) const {
+Range Map::gap(const Inner& parent, unsigned char label) const {
+    if ((parent.light[label / 32 % 2] >> label % 32 & 1) == 0) return {0, 0};
     const unsigned char* const first = labels_ + parent.children;
-    if (const void* const found = std::memchr(first, label, parent.count))
-        return parent.children + static_cast<std::uint32_t>(static_cast<const unsigned char*>(found) - first);
-    gap = {0, 0};
-    if ((parent.light >> label % 64 & 1) == 0) return no_node;
     const auto before =
         static_cast<std::uint32_t>(std::lower_bound(first, first + parent.count, label) - first);
-    gap = {before == 0 ? parent.lo : nodes_[parent.children + before - 1].hi,
-           before == parent.count ? parent.hi : nodes_[parent.children + before].lo};
+    const Range gap{before == 0 ? parent.lo : nodes_[parent.children + before - 1].hi,
+                    before == parent.count ? parent.hi : nodes_[parent.children + before].lo};
     if (gap.lo < parent.lo || gap.lo > gap.hi || gap.hi > parent.hi) out_of_range("nodes");
-    return no_node;
+    return gap;
 }
 
 void Map::list(std::uint32_t number, std::uint32_t count, std::uint32_t* ranks) const {

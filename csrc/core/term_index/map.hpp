@@ -2,10 +2,13 @@
 // it is ever read: a number that points nowhere throws Damaged.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/term_index/bits.hpp"
@@ -14,7 +17,7 @@
 
 namespace pyfastlm::term_index {
 
-// Lex numbers [lo, hi).
+// Numbers [lo, hi), of terms in lex order where nothing else is said.
 struct Range {
     std::uint32_t lo, hi;
     [[nodiscard]] std::uint32_t size() const { return hi - lo; }
@@ -23,7 +26,7 @@ struct Range {
 constexpr std::uint32_t no_node = 0xffffffff;
 
 struct Inner : Node {
-    std::uint32_t count;  // of children
+    std::uint32_t children, count;
 };
 
 class Map {
@@ -52,18 +55,44 @@ class Map {
         return scores_[checked(place, header().distinct_scores, "step_counts")];
     }
 
+    void prefetch_rank(std::uint32_t lex) const { lex_to_rank_.prefetch(lex); }
     void prefetch_lex(std::uint32_t rank) const { rank_to_lex_.prefetch(rank); }
 
     // The bytes of one term.
     void key(std::uint32_t lex, std::string& to) const;
-    [[nodiscard]] Entries block(std::uint32_t number) const;
+    [[nodiscard]] Block block(std::uint32_t number) const {
+        const auto [first, last] = place(number);
+        return {first, last};
+    }
+    // The first key of a block.
+    [[nodiscard]] std::string_view first_key(std::uint32_t number) const {
+        const auto [first, last] = place(number);
+        return Block::first(first, last);
+    }
     void prefetch_block(std::uint32_t number) const { __builtin_prefetch(at(keys) + blocks_[number]); }
 
-    [[nodiscard]] Inner node(std::uint32_t number) const;
+    // The same, and where it lies: in `buffer` until that is used again.
+    std::string_view key(std::uint32_t lex, KeyBuffer& buffer) const {
+        return block(lex / block_terms).key(lex % block_terms, buffer);
+    }
+
+    [[nodiscard]] Inner node(std::uint32_t number) const {
+        const Node& node = nodes_[number];
+        if (node.lo > node.hi || node.hi > terms_ || (node.list != no_list && node.list >= list_count_))
+            [[unlikely]]
+            out_of_range("nodes");
+        const auto [first, end] = children_of(number);
+        return {node, first, end - first};
+    }
+    // The deepest node on the way of a prefix, and its depth.
+    [[nodiscard]] std::pair<std::uint32_t, std::size_t> deepest(std::string_view prefix) const;
     void prefetch_node(std::uint32_t number) const { __builtin_prefetch(nodes_ + number); }
-    // The child of `parent` with this label, or no_node. `gap` becomes the range of the terms that have the
-    // label next but no node, and of some around them.
-    std::uint32_t child(const Inner& parent, unsigned char label, Range& gap) const;
+    // The child of `parent` with this label, or no_node.
+    [[nodiscard]] std::uint32_t child(const Inner& parent, unsigned char label) const {
+        return child(parent.children, parent.count, label);
+    }
+    // Where it is no_node: the range of the terms that have the label next, and of some around them.
+    [[nodiscard]] Range gap(const Inner& parent, unsigned char label) const;
     [[nodiscard]] unsigned char label(std::uint32_t node) const { return labels_[node]; }
     // The first `count` (at most `listed`) ranks of a list.
     void list(std::uint32_t number, std::uint32_t count, std::uint32_t* ranks) const;
@@ -73,8 +102,22 @@ class Map {
   private:
     void check_header(std::uint64_t file_bytes) const;
     void check_parts(bool verify) const;
+    void attach();
+    [[nodiscard]] std::uint32_t child(std::uint32_t first, std::uint32_t count, unsigned char label) const;
     [[nodiscard]] const unsigned char* at(Section section) const {
         return bytes_ + header().parts[section].offset;
+    }
+    [[nodiscard]] Range children_of(std::uint32_t node) const {
+        const Range found{children_[node], children_[node + 1]};
+        if (found.lo <= node || found.lo > found.hi || found.hi > node_count_) [[unlikely]]
+            out_of_range("children");
+        return found;
+    }
+    [[nodiscard]] std::pair<const unsigned char*, const unsigned char*> place(std::uint32_t number) const {
+        const std::uint64_t first = blocks_[number], last = blocks_[number + 1];
+        if (first > last || last > key_bytes_) [[unlikely]]
+            out_of_range("blocks");
+        return {at(keys) + first, at(keys) + last};
     }
     static std::uint32_t checked(std::uint64_t value, std::uint64_t below, const char* section) {
         if (value >= below) [[unlikely]]
@@ -86,14 +129,19 @@ class Map {
     const unsigned char* bytes_ = nullptr;
     std::uint64_t mapped_ = 0;               // bytes to unmap
     std::unique_ptr<unsigned char[]> copy_;  // instead of a mapping
-    std::uint32_t terms_ = 0;
+    std::uint32_t terms_ = 0, node_count_ = 0, list_count_ = 0;
+    std::uint64_t key_bytes_ = 0;
     Packed blocks_, lex_to_rank_, rank_to_lex_, lists_;
     std::vector<Packed> levels_;
     const Node* nodes_ = nullptr;
+    const std::uint32_t* children_ = nullptr;
     const unsigned char* labels_ = nullptr;
     const std::uint64_t* steps_ = nullptr;
     const std::uint32_t* step_counts_ = nullptr;
     const double* scores_ = nullptr;
+    // The nodes of two bytes, by those: a row of 256 for each node of one byte, and where that begins.
+    std::array<std::uint32_t, 256> rows_{};
+    std::vector<std::uint32_t> seconds_;
 };
 
 // All terms of a map in the order of their bytes.
@@ -103,8 +151,9 @@ class Terms {
 
     bool next() {
         if (count_ == map_.terms()) return false;
-        if (count_ % block_terms == 0) entries_ = map_.block(count_ / block_terms);
-        const Entry entry = entries_.next();
+        const std::uint32_t place = count_ % block_terms;
+        if (place == 0) block_.emplace(map_.block(count_ / block_terms));
+        const Entry entry = (*block_)[place];
         key_.resize(entry.shared);
         key_.append(reinterpret_cast<const char*>(entry.suffix), entry.length);
         ++count_;
@@ -115,7 +164,7 @@ class Terms {
 
   private:
     const Map& map_;
-    Entries entries_{nullptr, nullptr};
+    std::optional<Block> block_;
     std::uint32_t count_ = 0;
     std::string key_;
 };

@@ -12,13 +12,14 @@ namespace pyfastlm::term_index {
 
 // Terms that begin with a prefix, and its list of the best of them, or no_list where they are few.
 struct Found {
-    Range range;
+    Range range{0, 0};
     std::uint32_t list = no_list;
 };
 
 Found find(const Map& map, std::string_view prefix);
 
-// The terms of `gap` that begin with `prefix`. All of them must share its first `depth` bytes.
+// The terms of `gap` that begin with `prefix`. All of them must share its first `depth` bytes, and the term
+// before them no more than those.
 Range find_in(const Map& map, Range gap, std::size_t depth, std::string_view prefix);
 
 // A term by its rank; its lex number as well, where that is known.

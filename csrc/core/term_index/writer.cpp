@@ -34,12 +34,12 @@ void write_packed(Output& out, const Numbers& numbers, unsigned width) {
 
 Writer::Writer(const std::string& path, std::uint32_t normalizer) : out_(path), normalizer_(normalizer) {
     out_.begin(keys);
-    open_.push_back({0, 0});
+    open_.push_back({0, {}});
 }
 
 void Writer::push(std::string_view key, double score) {
     if (score_of_.size() == most_terms) throw std::invalid_argument("more than 2,147,483,647 terms");
-    if (key.size() > longest_key) throw std::invalid_argument("a term of more than 2,147,483,647 bytes");
+    if (key.size() > longest_key) throw std::invalid_argument("a term of more than 134,217,727 bytes");
     if (!std::isfinite(score)) throw std::invalid_argument("a score that is not finite");
     if (!score_of_.empty() && key <= last_) throw std::invalid_argument("terms that do not rise");
 
@@ -47,17 +47,22 @@ void Writer::push(std::string_view key, double score) {
     const auto shared = static_cast<std::size_t>(both.first - key.begin());
     close_prefixes(shared);
     const auto lex = static_cast<std::uint32_t>(score_of_.size());
-    open_.resize(key.size() + 1, {lex, 0});
+    open_.resize(key.size() + 1, {lex, {}});
 
-    const bool head = lex % block_terms == 0;
-    if (head) block_starts_.push_back(key_bytes_);
-    encoded_.clear();
-    append_entry(encoded_, head ? 0 : shared, key.substr(head ? 0 : shared));
-    out_.write(encoded_);
-    key_bytes_ += encoded_.size();
+    if (block_.full()) end_block();
+    const std::size_t coded = block_.empty() ? 0 : shared;
+    block_.add(coded, key.substr(coded));
     longest_ = std::max<std::uint64_t>(longest_, key.size());
     last_ = key;
     score_of_.push_back(score == 0.0 ? 0.0 : score);  // -0.0 becomes 0.0, equal to it
+}
+
+void Writer::end_block() {
+    block_starts_.push_back(key_bytes_);
+    encoded_.clear();
+    block_.finish(encoded_);
+    out_.write(encoded_);
+    key_bytes_ += encoded_.size();
 }
 
 // Those prefixes of the last key that are longer than `down_to` have seen all of their terms.
@@ -70,17 +75,19 @@ void Writer::close_prefixes(std::size_t down_to) {
         if (end - prefix.lo >= node_terms)
             found_.push_back({prefix.lo, end, static_cast<std::uint32_t>(depth), label, prefix.light});
         else
-            open_[depth - 1].light |= std::uint64_t{1} << label % 64;
+            open_[depth - 1].light[label / 32 % 2] |= 1u << label % 32;
     }
 }
 
 void Writer::finish() {
     close_prefixes(0);
     found_.push_back({0, static_cast<std::uint32_t>(score_of_.size()), 0, 0, open_[0].light});
+    if (!block_.empty()) end_block();
     block_starts_.push_back(key_bytes_);
+    out_.write(std::string(spare_bytes, '\0'));
 
     out_.begin(blocks);
-    write_packed(out_, block_starts_, width_of(key_bytes_));
+    write_packed(out_, block_starts_, width_of(key_bytes_ + spare_bytes));
     write_ranks();
 
     Header header{};
@@ -129,6 +136,7 @@ void Writer::write_nodes(const std::vector<std::uint32_t>& ranks) {
         return a.depth != b.depth ? a.depth < b.depth : a.lo < b.lo;
     });
     std::vector<Node> tree(found_.size());
+    std::vector<std::uint32_t> first_child;
     lists_ = 0;
     std::size_t child = 1;  // depth by depth, children come in the order of their parents
     for (std::size_t i = 0; i < tree.size(); ++i) {
@@ -137,11 +145,11 @@ void Writer::write_nodes(const std::vector<std::uint32_t>& ranks) {
         while (child < found_.size() && found_[child].depth == node.depth + 1 && found_[child].lo < node.hi)
             ++child;
         const bool has_list = node.hi - node.lo >= list_terms || i == 0;
-        tree[i] = {node.lo, node.hi, static_cast<std::uint32_t>(first), has_list ? lists_++ : no_list,
-                   node.light};
+        tree[i] = {node.lo, node.hi, has_list ? lists_++ : no_list, node.light};
+        first_child.push_back(static_cast<std::uint32_t>(first));
     }
     const auto count = static_cast<std::uint32_t>(tree.size());
-    tree.push_back({0, 0, count, no_list, 0});  // where the children of the last one end
+    first_child.push_back(count);
 
     std::vector<Least<std::uint32_t>> best(count);
     for (std::size_t i = count; i-- > 0;) {
@@ -150,7 +158,7 @@ void Writer::write_nodes(const std::vector<std::uint32_t>& ranks) {
         const auto light_until = [&](std::uint32_t end) {
             for (; lex < end; ++lex) best[i].offer(ranks[lex]);
         };
-        for (std::uint32_t c = node.children; c < tree[i + 1].children; ++c) {
+        for (std::uint32_t c = first_child[i]; c < first_child[i + 1]; ++c) {
             light_until(tree[c].lo);
             for (const std::uint32_t rank : best[c]) best[i].offer(rank);
             lex = tree[c].hi;
@@ -160,6 +168,8 @@ void Writer::write_nodes(const std::vector<std::uint32_t>& ranks) {
 
     out_.begin(nodes);
     out_.write(tree.data(), tree.size());
+    out_.begin(children);
+    out_.write(first_child.data(), first_child.size());
     out_.begin(labels);
     for (const Found& node : found_) out_.write(&node.label, 1);
     out_.begin(lists);

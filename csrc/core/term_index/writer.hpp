@@ -2,11 +2,13 @@
 // term, whatever their lengths.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "core/term_index/entry.hpp"
 #include "core/term_index/format.hpp"
 #include "core/term_index/output.hpp"
 
@@ -27,9 +29,10 @@ class Writer {
     struct Found {
         std::uint32_t lo, hi, depth;
         unsigned char label;
-        std::uint64_t light;
+        std::array<std::uint32_t, 2> light;
     };
 
+    void end_block();
     void close_prefixes(std::size_t down_to);
     void write_ranks();
     void write_nodes(const std::vector<std::uint32_t>& ranks);
@@ -38,13 +41,14 @@ class Writer {
     Output out_;
     std::uint32_t normalizer_;
     std::string last_, encoded_;
+    BlockWriter block_;
     std::uint64_t longest_ = 0, key_bytes_ = 0;
     std::vector<std::uint64_t> block_starts_;
     std::vector<double> score_of_;
     // Of each prefix of the last key, "" first: the first term that has it, and its Node::light so far.
     struct Open {
         std::uint32_t lo;
-        std::uint64_t light;
+        std::array<std::uint32_t, 2> light;
     };
     std::vector<Open> open_;
     std::vector<Found> found_;
