@@ -56,6 +56,10 @@ class Map {
     }
 
     void prefetch_rank(std::uint32_t lex) const { lex_to_rank_.prefetch(lex); }
+    void prefetch_score(std::uint32_t rank) const {
+        __builtin_prefetch(steps_ + rank / 64);
+        __builtin_prefetch(step_counts_ + rank / 64);
+    }
     void prefetch_lex(std::uint32_t rank) const { rank_to_lex_.prefetch(rank); }
 
     // The bytes of one term.
