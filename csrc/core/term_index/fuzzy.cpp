@@ -36,7 +36,7 @@ class Walk {
             stack_.pop_back();
             const Inner node = map_.node(visit.node);
             if (only_near(visit.place))
-                follow_near(node, visit.depth, visit.place);
+                follow_near(visit.node, node, visit.depth, visit.place);
             else
                 follow_all(node, visit.depth, visit.place);
         }
@@ -116,7 +116,7 @@ class Walk {
     }
 
     // The same where only a few bytes lead on.
-    void follow_near(const Inner& node, std::size_t depth, Place place) {
+    void follow_near(std::uint32_t visit, const Inner& node, std::size_t depth, Place place) {
         std::array<unsigned char, 3 * most_edits + 3> bytes{};
         std::size_t count = 0;
         const auto note = [&](std::uint32_t code_point) {
@@ -137,7 +137,7 @@ class Walk {
         };
         if (accepts_end(place)) once({node.lo, node.count > 0 ? map_.node(node.children).lo : node.hi});
         for (std::size_t i = 0; i < count; ++i) {
-            const std::uint32_t number = map_.child(node, bytes[i]);
+            const std::uint32_t number = map_.child(visit, bytes[i]);
             if (number == no_node) {
                 once(map_.gap(node, bytes[i]));
                 continue;

@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cerrno>
 #include <cstring>
 #include <system_error>
@@ -17,8 +16,6 @@
 
 namespace pyfastlm::term_index {
 namespace {
-
-constexpr std::uint64_t bytes_of_ones = 0x0101010101010101;
 
 [[noreturn]] void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
 
@@ -182,37 +179,6 @@ void Map::out_of_range(const char* section) {
 void Map::key(std::uint32_t lex, std::string& to) const {
     KeyBuffer buffer;
     to = key(lex, buffer);
-}
-
-std::uint32_t Map::child(std::uint32_t first, std::uint32_t count, unsigned char label) const {
-    // Eight labels at once; more can be read than there are, for other sections follow.
-    const std::uint64_t wanted = label * bytes_of_ones;
-    for (std::uint32_t i = 0; i < count; i += 8) {
-        std::uint64_t labels;
-        std::memcpy(&labels, labels_ + first + i, sizeof labels);
-        const std::uint64_t differ = labels ^ wanted;
-        const std::uint64_t equal = (differ - bytes_of_ones) & ~differ & (0x80 * bytes_of_ones);
-        const auto found = i + static_cast<std::uint32_t>(std::countr_zero(equal)) / 8;
-        if (found < count && equal != 0) return first + found;
-    }
-    return no_node;
-}
-
-std::pair<std::uint32_t, std::size_t> Map::deepest(std::string_view prefix) const {
-    std::uint32_t number = 0;
-    std::size_t depth = 0;
-    const auto byte = [prefix](std::size_t i) { return static_cast<unsigned char>(prefix[i]); };
-    if (prefix.size() >= 2 && rows_[byte(0)] != no_node) {
-        const std::uint32_t second = seconds_[rows_[byte(0)] + byte(1)];
-        if (second != no_node) number = second, depth = 2;
-    }
-    for (; depth < prefix.size(); ++depth) {
-        const Range among = children_of(number);
-        const std::uint32_t next = child(among.lo, among.size(), byte(depth));
-        if (next == no_node) break;
-        number = next;
-    }
-    return {number, depth};
 }
 
 Range Map::gap(const Inner& parent, unsigned char label) const {

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <string>
@@ -73,7 +75,11 @@ class Map {
         const auto [first, last] = place(number);
         return Block::first(first, last);
     }
-    void prefetch_block(std::uint32_t number) const { __builtin_prefetch(at(keys) + blocks_[number]); }
+    void prefetch_block(std::uint32_t number) const {
+        const unsigned char* const first = at(keys) + blocks_[number];
+        __builtin_prefetch(first);
+        __builtin_prefetch(first + 64);
+    }
 
     // The same, and where it lies: in `buffer` until that is used again.
     std::string_view key(std::uint32_t lex, KeyBuffer& buffer) const {
@@ -88,18 +94,41 @@ class Map {
         const auto [first, end] = children_of(number);
         return {node, first, end - first};
     }
-    // The deepest node on the way of a prefix, and its depth.
-    [[nodiscard]] std::pair<std::uint32_t, std::size_t> deepest(std::string_view prefix) const;
     void prefetch_node(std::uint32_t number) const { __builtin_prefetch(nodes_ + number); }
-    // The child of `parent` with this label, or no_node.
-    [[nodiscard]] std::uint32_t child(const Inner& parent, unsigned char label) const {
-        return child(parent.children, parent.count, label);
+    // The child of a node with this label, or no_node.
+    [[nodiscard]] std::uint32_t child(std::uint32_t node, unsigned char label) const {
+        const Range among = children_of(node);
+        // Eight labels at once; more can be read than there are, for other sections follow.
+        constexpr std::uint64_t ones = 0x0101010101010101;
+        for (std::uint32_t i = among.lo; i < among.hi; i += 8) {
+            std::uint64_t labels;
+            std::memcpy(&labels, labels_ + i, sizeof labels);
+            const std::uint64_t differ = labels ^ label * ones;
+            const std::uint64_t equal = (differ - ones) & ~differ & 0x80 * ones;
+            if (equal == 0) continue;
+            const auto found = i + static_cast<std::uint32_t>(std::countr_zero(equal)) / 8;
+            return found < among.hi ? found : no_node;
+        }
+        return no_node;
     }
-    // Where it is no_node: the range of the terms that have the label next, and of some around them.
+    // A node on the way of a prefix, and its depth: where to begin.
+    [[nodiscard]] std::pair<std::uint32_t, std::uint32_t> first_node(std::string_view prefix) const {
+        if (prefix.size() < 2) return {0, 0};
+        const std::uint32_t row = rows_[static_cast<unsigned char>(prefix[0])];
+        if (row == no_node) return {0, 0};
+        const std::uint32_t node = seconds_[row + static_cast<unsigned char>(prefix[1])];
+        return node == no_node ? std::pair{0u, 0u} : std::pair{node, 2u};
+    }
+    // Where there is no such child: the range of the terms that have the label next, and of some around them.
     [[nodiscard]] Range gap(const Inner& parent, unsigned char label) const;
     [[nodiscard]] unsigned char label(std::uint32_t node) const { return labels_[node]; }
     // The first `count` (at most `listed`) ranks of a list.
     void list(std::uint32_t number, std::uint32_t count, std::uint32_t* ranks) const;
+
+    void prefetch_list(std::uint32_t number) const {
+        lists_.prefetch(std::uint64_t{number} * listed);
+        lists_.prefetch(std::uint64_t{number} * listed + listed - 1);
+    }
 
     [[nodiscard]] const std::vector<Packed>& levels() const { return levels_; }
 
@@ -107,7 +136,6 @@ class Map {
     void check_header(std::uint64_t file_bytes) const;
     void check_parts(bool verify) const;
     void attach();
-    [[nodiscard]] std::uint32_t child(std::uint32_t first, std::uint32_t count, unsigned char label) const;
     [[nodiscard]] const unsigned char* at(Section section) const {
         return bytes_ + header().parts[section].offset;
     }

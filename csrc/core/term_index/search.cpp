@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <tuple>
+#include <utility>
 
 #include "core/term_index/least.hpp"
 
@@ -93,13 +95,69 @@ Range find_in(const Map& map, Range gap, std::size_t depth, std::string_view pre
 }
 
 Found find(const Map& map, std::string_view prefix) {
-    const auto [number, depth] = map.deepest(prefix);
+    const auto byte = [prefix](std::size_t i) { return static_cast<unsigned char>(prefix[i]); };
+    auto [number, depth] = map.first_node(prefix);
+    for (; depth < prefix.size(); ++depth) {
+        const std::uint32_t next = map.child(number, byte(depth));
+        if (next == no_node) break;
+        number = next;
+    }
     const Inner node = map.node(number);
     if (depth == prefix.size()) return {{node.lo, node.hi}, node.list};
-    const Range gap = map.gap(node, static_cast<unsigned char>(prefix[depth]));
+    const Range gap = map.gap(node, byte(depth));
     if (gap.size() == 0) return {};
     map.prefetch_rank(gap.lo);
     return {find_in(map, gap, depth, prefix)};
+}
+
+void find(const Map& map, const std::string_view* prefixes, std::size_t count, Found* found) {
+    for (; count > together; prefixes += together, found += together, count -= together)
+        find(map, prefixes, together, found);
+    struct Way {
+        std::uint32_t node, depth;
+        Range gap;
+    };
+    std::array<Way, together> ways;
+    std::array<std::uint32_t, together> left;  // those that may go further down
+    std::size_t many = 0;
+    for (std::uint32_t i = 0; i < count; ++i) {
+        std::tie(ways[i].node, ways[i].depth) = map.first_node(prefixes[i]);
+        left[many] = i;
+        many += ways[i].depth < prefixes[i].size();
+    }
+    const auto next_byte = [&](std::uint32_t i) {
+        return static_cast<unsigned char>(prefixes[i][ways[i].depth]);
+    };
+    while (many > 0) {
+        const std::size_t before = std::exchange(many, 0);
+        for (std::size_t j = 0; j < before; ++j) {
+            const std::uint32_t i = left[j], node = map.child(ways[i].node, next_byte(i));
+            if (node == no_node) continue;
+            ways[i].node = node;
+            left[many] = i;
+            many += ++ways[i].depth < prefixes[i].size();
+        }
+    }
+    for (std::size_t i = 0; i < count; ++i) map.prefetch_node(ways[i].node);
+    for (std::uint32_t i = 0; i < count; ++i) {
+        const Inner node = map.node(ways[i].node);
+        if (ways[i].depth == prefixes[i].size()) {
+            found[i] = {{node.lo, node.hi}, node.list};
+            ways[i].gap = {0, 0};
+            if (node.list != no_list)
+                map.prefetch_list(node.list);
+            else
+                map.prefetch_rank(node.lo);
+            continue;
+        }
+        found[i] = {};
+        const Range gap = ways[i].gap = map.gap(node, next_byte(i));
+        if (gap.size() == 0) continue;
+        map.prefetch_rank(gap.lo);
+        map.prefetch_block(gap.lo / block_terms);
+    }
+    for (std::size_t i = 0; i < count; ++i)
+        if (ways[i].gap.size() > 0) found[i] = {find_in(map, ways[i].gap, ways[i].depth, prefixes[i])};
 }
 
 BestFirst::BestFirst(const Map& map, const Found* found, std::size_t finds) : map_(map) {

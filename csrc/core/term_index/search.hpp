@@ -18,6 +18,10 @@ struct Found {
 
 Found find(const Map& map, std::string_view prefix);
 
+// The same for many prefixes, `together` of them side by side, so that they wait for memory at the same time.
+constexpr std::size_t together = 32;
+void find(const Map& map, const std::string_view* prefixes, std::size_t count, Found* found);
+
 // The terms of `gap` that begin with `prefix`. All of them must share its first `depth` bytes, and the term
 // before them no more than those.
 Range find_in(const Map& map, Range gap, std::size_t depth, std::string_view prefix);
