@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -63,6 +64,27 @@ class Block {
         if (wide_ != nullptr) [[unlikely]]
             return (*wide_)[i].shared;
         return i == 0 ? 0 : base_ + byte(shared_, i);
+    }
+
+    // The first key after this one that shares at most so much with the key before it; `block_terms` where
+    // there is none.
+    [[nodiscard]] std::uint32_t next_at_most(std::uint32_t i, std::uint32_t most) const {
+        if (wide_ != nullptr) [[unlikely]] {
+            do ++i;
+            while (i < block_terms && (*wide_)[i].shared > most);
+            return i;
+        }
+        if (most < base_) return block_terms;
+        const std::uint64_t bound = std::min<std::uint64_t>(most - base_, 15) | 0x80;
+        const Bytes fits{(bound * ones - shared_[0]) & 0x80 * ones,
+                         (bound * ones - shared_[1]) & 0x80 * ones};
+        ++i;
+        if (i < 8)
+            if (const std::uint64_t left = fits[0] >> 8 * i << 8 * i)
+                return static_cast<std::uint32_t>(std::countr_zero(left)) / 8;
+        const std::uint32_t after = i < 8 ? 0 : i - 8;
+        const std::uint64_t left = after == 8 ? 0 : fits[1] >> 8 * after << 8 * after;
+        return 8 + static_cast<std::uint32_t>(std::countr_zero(left)) / 8;
     }
 
     // The bytes of one key.
