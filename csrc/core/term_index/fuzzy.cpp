@@ -61,12 +61,14 @@ class Walk {
         Range range;
         std::size_t depth;
         Place place;
-        std::uint64_t wanted;  // bit b % 64: a byte b that comes next may lead on
+        std::uint64_t wanted;       // bit b % 64: a byte b that comes next may lead on
+        unsigned char least, most;  // of those bytes
     };
     static constexpr std::size_t ahead = 8;
 
-    void later(Range range, std::size_t depth, Place place, std::uint64_t wanted = ~std::uint64_t{0}) {
-        if (range.size() > 0) light_.push_back({range, depth, place, wanted});
+    void later(Range range, std::size_t depth, Place place, std::uint64_t wanted = ~std::uint64_t{0},
+               unsigned char least = 0, unsigned char most = 255) {
+        if (range.size() > 0) light_.push_back({range, depth, place, wanted, least, most});
     }
 
     void take(Range range, std::uint32_t list) {
@@ -131,13 +133,17 @@ class Walk {
             edits_.for_near(place.state, note);
 
         std::uint64_t wanted = 0;
-        for (std::size_t i = 0; i < count; ++i) wanted |= std::uint64_t{1} << bytes[i] % 64;
+        unsigned char least = 255, most = 0;
+        for (std::size_t i = 0; i < count; ++i) {
+            wanted |= std::uint64_t{1} << bytes[i] % 64;
+            least = std::min(least, bytes[i]), most = std::max(most, bytes[i]);
+        }
 
         const std::size_t before = light_.size();
         const auto once = [&](Range gap) {
             for (std::size_t i = before; i < light_.size(); ++i)
                 if (light_[i].range.lo == gap.lo) return;
-            later(gap, depth, place, wanted);
+            later(gap, depth, place, wanted, least, most);
         };
         if (accepts_end(place)) once({node.lo, node.count > 0 ? map_.node(node.children).lo : node.hi});
         for (std::size_t i = 0; i < count; ++i) {
@@ -154,12 +160,19 @@ class Walk {
 
     // Term by term. What was found out about one holds for the next as far as they begin with the same bytes.
     void scan(const Light& light) {
-        const auto& [range, depth, place, wanted] = light;
+        const auto& [range, depth, place, wanted, least, most] = light;
         places_[0] = place;      // places_[i] is after i more bytes
         std::size_t places = 1;  // that the last term went through
         for (std::uint32_t lex = range.lo; lex < range.hi;) {
             const std::uint32_t number = lex / block_terms, first = number * block_terms;
             const std::uint32_t end = std::min(range.hi - first, block_terms);
+            if (least > 0 && first + end < range.hi) {
+                const std::string_view head = map_.first_key(number + 1);
+                if (head.size() > depth && static_cast<unsigned char>(head[depth]) < least) {
+                    lex = first + end;
+                    continue;
+                }
+            }
             const Block block = map_.block(number);
             for (std::uint32_t i = lex - first; i < end;) {
                 const Entry entry = block[i];
@@ -169,8 +182,11 @@ class Walk {
                     throw Damaged("a key is shorter than its prefix");
                 places = known + 1;
                 Verdict verdict = Verdict::open;
-                if (known == 0 && skipped < entry.length && (wanted >> entry.suffix[skipped] % 64 & 1) == 0)
-                    verdict = Verdict::dead;
+                if (known == 0 && skipped < entry.length) {
+                    const unsigned char byte = entry.suffix[skipped];
+                    if (byte > most) return;
+                    if ((wanted >> byte % 64 & 1) == 0) verdict = Verdict::dead;
+                }
                 Place at = places_[known];
                 for (std::size_t j = skipped; j < entry.length && verdict == Verdict::open; ++j) {
                     verdict = step(at, entry.suffix[j]);
