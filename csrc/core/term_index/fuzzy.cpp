@@ -166,7 +166,8 @@ class Walk {
         for (std::uint32_t lex = range.lo; lex < range.hi;) {
             const std::uint32_t number = lex / block_terms, first = number * block_terms;
             const std::uint32_t end = std::min(range.hi - first, block_terms);
-            if (least > 0 && first + end < range.hi) {
+            // Only the first term can be no longer than its prefix.
+            if (least > 0 && lex > range.lo && first + end < range.hi) {
                 const std::string_view head = map_.first_key(number + 1);
                 if (head.size() > depth && static_cast<unsigned char>(head[depth]) < least) {
                     lex = first + end;
