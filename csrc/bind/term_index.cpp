@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <string>
@@ -51,21 +52,37 @@ std::string_view utf8(PyObject* text, const char* name) {
     return {bytes, static_cast<std::size_t>(size)};
 }
 
-PyObject* decoded(const std::string& key) {
+bool is_ascii(std::string_view text) {
+    std::uint64_t bits = 0, word;
+    std::size_t i = 0;
+    for (; i + sizeof word <= text.size(); i += sizeof word) {
+        std::memcpy(&word, text.data() + i, sizeof word);
+        bits |= word;
+    }
+    for (; i < text.size(); ++i) bits |= static_cast<unsigned char>(text[i]);
+    return (bits & 0x8080808080808080) == 0;
+}
+
+PyObject* decoded(std::string_view key) {
+    if (is_ascii(key)) {
+        PyObject* const text = PyUnicode_New(static_cast<Py_ssize_t>(key.size()), 127);
+        if (text == nullptr) throw py::error_already_set();
+        if (!key.empty()) std::memcpy(PyUnicode_1BYTE_DATA(text), key.data(), key.size());
+        return text;
+    }
     PyObject* const text = PyUnicode_DecodeUTF8(key.data(), static_cast<Py_ssize_t>(key.size()), nullptr);
     if (text != nullptr) return text;
     PyErr_Clear();
     throw ti::Damaged("a key is not UTF-8");
 }
 
-py::object string_of(const ti::Map& map, std::uint32_t lex, std::string& key) {
-    map.key(lex, key);
-    return py::reinterpret_steal<py::object>(decoded(key));
+py::object string_of(const ti::Map& map, std::uint32_t lex, ti::KeyBuffer& buffer) {
+    return py::reinterpret_steal<py::object>(decoded(map.key(lex, buffer)));
 }
 
-// Makes the lists of (term, score) that are asked for most, and keeps some thousands of those pairs: popular
-// terms answer many prefixes. Only touched with the GIL held; whatever Python frees may run code that comes
-// back here.
+// Makes the lists of (term, score) that are asked for most, and keeps a hundred thousand of those pairs:
+// popular terms answer many prefixes. Only touched with the GIL held; wherever Python makes or frees an
+// object that its collector knows, code may run that comes back here.
 class Pairs {
   public:
     Pairs() = default;
@@ -75,10 +92,11 @@ class Pairs {
 
     // A new list of terms of one file; `terms` is used up.
     py::object list(const MapPointer& map, std::vector<ti::Ranked>& terms) {
-        if (map != map_) clear(map);
         auto list = py::reinterpret_steal<py::object>(PyList_New(static_cast<Py_ssize_t>(terms.size())));
         if (!list) throw py::error_already_set();
-        std::vector<std::size_t> missing;
+        if (map != map_) clear(map);
+        std::vector<std::size_t> missing = std::move(missing_);
+        missing.clear();
         for (std::size_t i = 0; i < terms.size(); ++i) {
             Slot& slot = slot_of(terms[i].rank);
             if (slot.pair != nullptr && slot.rank == terms[i].rank) {
@@ -88,6 +106,7 @@ class Pairs {
             }
             missing.push_back(i);
             if (terms[i].lex == ti::unknown_lex) map->prefetch_lex(terms[i].rank);
+            map->prefetch_score(terms[i].rank);
         }
         // Where terms lie in memory is known for all before the first of them is read.
         for (const std::size_t i : missing) {
@@ -96,6 +115,7 @@ class Pairs {
         }
         for (const std::size_t i : missing)
             PyList_SET_ITEM(list.ptr(), static_cast<Py_ssize_t>(i), made(*map, terms[i]));
+        missing_ = std::move(missing);
         return list;
     }
 
@@ -111,10 +131,14 @@ class Pairs {
     }
 
     PyObject* made(const ti::Map& map, ti::Ranked term) {
-        std::string key;
-        const py::object text = string_of(map, term.lex, key);
-        PyObject* const pair = PyTuple_Pack(2, text.ptr(), py::float_(map.score(term.rank)).ptr());
-        if (pair == nullptr) throw py::error_already_set();
+        py::object text = string_of(map, term.lex, buffer_);
+        auto score = py::reinterpret_steal<py::object>(PyFloat_FromDouble(map.score(term.rank)));
+        PyObject* const pair = PyTuple_New(2);
+        if (!score || pair == nullptr) throw py::error_already_set();
+        PyTuple_SET_ITEM(pair, 0, text.release().ptr());
+        PyTuple_SET_ITEM(pair, 1, score.release().ptr());
+        PyObject_GC_UnTrack(pair);  // it can be in no cycle, as the collector would find out
+        if (&map != map_.get()) return pair;
         Slot& slot = slot_of(term.rank);
         if (slot.pair != nullptr && slot.used) {
             slot.used = false;  // its last chance
@@ -131,9 +155,11 @@ class Pairs {
         if (map != nullptr) slots_.resize(std::size_t{1} << slot_bits);
     }
 
-    static constexpr unsigned slot_bits = 16;
+    static constexpr unsigned slot_bits = 17;
     MapPointer map_;
     std::vector<Slot> slots_;
+    std::vector<std::size_t> missing_;
+    ti::KeyBuffer buffer_;  // used up before any other object is made
 };
 
 const ti::Keyboard* keyboard_of(const std::optional<std::string>& name) {
@@ -154,7 +180,7 @@ class TermIndex {
                                        budget, keyboard_of(keyboard)},
                                       hits);
         PairList found;
-        std::string key;
+        ti::KeyBuffer key;
         for (const ti::Hit& hit : hits) {
             const py::object text = hit.rank != ti::no_rank
                                         ? string_of(*map, map->lex(hit.rank), key)
@@ -171,7 +197,7 @@ class TermIndex {
             {utf8(term.ptr(), "term"), k, edits, fix_first, ti::Extent::whole, 0, keyboard_of(keyboard)},
             hits);
         MatchList found;
-        std::string key;
+        ti::KeyBuffer key;
         for (const ti::Hit& hit : hits) {
             const py::object text = hit.rank != ti::no_rank
                                         ? string_of(*map, map->lex(hit.rank), key)
@@ -183,6 +209,7 @@ class TermIndex {
 
     ti::Index index;
     Pairs pairs;
+    std::vector<ti::Ranked> terms;  // what a call left, for the next one
 
   private:
     MapPointer answer(const ti::Query& query, std::vector<ti::Hit>& hits) const {
@@ -201,13 +228,13 @@ PyObject* exact(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
         const std::string_view prefix = utf8(arguments[0], "prefix");
         const std::size_t k = PyLong_AsSize_t(arguments[1]);
         if (k == static_cast<std::size_t>(-1) && PyErr_Occurred() != nullptr) return nullptr;
-        std::vector<ti::Ranked> terms;
+        std::vector<ti::Ranked> terms = std::move(bound->terms);
         const MapPointer map = bound->index.unchanged(prefix, k, terms);
-        const py::object list = map != nullptr
-                                    ? bound->pairs.list(map, terms)
-                                    : bound->complete(py::reinterpret_borrow<py::str>(arguments[0]), k, 0,
-                                                      true, false, 0, std::nullopt);
-        return Py_NewRef(list.ptr());
+        py::object list = map != nullptr ? bound->pairs.list(map, terms)
+                                         : bound->complete(py::reinterpret_borrow<py::str>(arguments[0]), k,
+                                                           0, true, false, 0, std::nullopt);
+        bound->terms = std::move(terms);
+        return list.release().ptr();
     } catch (py::error_already_set& error) {
         error.restore();
     } catch (const ti::Damaged& error) {
@@ -305,7 +332,7 @@ Strings strings(const Holder& map, const py::array_t<std::int32_t, py::array::c_
                 const std::vector<std::string>& others) {
     const auto view = ids.unchecked<2>();
     Strings rows(static_cast<std::size_t>(view.shape(0)));
-    std::string key;
+    ti::KeyBuffer key;
     for (py::ssize_t i = 0; i < view.shape(0); ++i) {
         py::list row;
         for (py::ssize_t j = 0; j < view.shape(1) && view(i, j) >= 0; ++j) {

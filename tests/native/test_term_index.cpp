@@ -28,6 +28,9 @@ std::string random_text(std::mt19937& random, unsigned letters, unsigned most) {
     for (auto length = random() % most; length > 0; --length)
         text.push_back(random() % 6 == 0 ? "  \0\x7f"[random() % 4]
                                          : static_cast<char>('a' + random() % letters));
+    // Blocks of keys that are long, or share much.
+    if (random() % 25 == 0) text.insert(0, random() % 300, 'a');
+    if (random() % 25 == 0) text.append(random() % 300, 'b');
     return text;
 }
 

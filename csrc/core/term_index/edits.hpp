@@ -38,6 +38,12 @@ class Edits {
         short_ = padded_.size() <= 64;
         for (std::size_t i = 0; short_ && i < query.size(); ++i)
             if (query[i] < places_.size()) places_[query[i]] |= std::uint64_t{1} << (i + margin);
+        for (std::int64_t read = 0; read <= length_ + limit + 1; ++read) {
+            const std::int64_t end = length_ - read + limit;
+            const bool near_end = end >= 0 && end <= 2 * limit;
+            after_.push_back(
+                {possible(read) * all_sets, near_end ? std::uint64_t{1} << (8 * limit + end) : 0});
+        }
     }
 
     [[nodiscard]] EditState start() const {
@@ -45,7 +51,7 @@ class Edits {
         unsigned now = 1u << limit;
         for (unsigned j = 0; j <= limit; ++j) {
             state.sets |= std::uint64_t{now} << 8 * j;
-            now = (now | now << 1) & possible(0);
+            now = (now | now << 1) & static_cast<unsigned>(after_[0].possible & 0xff);
         }
         return state;
     }
@@ -68,39 +74,45 @@ class Edits {
 
     // `from` must not be dead.
     [[nodiscard]] EditState step(EditState from, std::uint32_t code_point) const {
-        const unsigned equal = equal_near(from, code_point);
-        const unsigned allowed = possible(from.read + 1);
-        EditState to{0, from.read + 1};
-        unsigned fewer_before = 0, fewer_now = 0, swapped_before = 0;
-        for (unsigned j = 0; j <= limit; ++j) {
-            const unsigned before = reached(from, j);
-            unsigned now = before & equal >> 1;
-            now |= fewer_before | fewer_before >> 1;  // a substitution, an insertion
-            now |= fewer_now << 1;                    // a deletion
-            now |= swapped_before & equal;            // the end of a transposition
-            now &= allowed;
-            to.sets |= std::uint64_t{now} << 8 * j;
-            if (j < limit) {
-                to.sets |= std::uint64_t{before & equal >> 2} << swapped_shift(j);
-                swapped_before = swapped(from, j);
-            }
-            fewer_before = before, fewer_now = now;
-        }
-        return to;
+        return step_where(from, equal_near(from, code_point));
     }
+
+    // The step to a code point that is not near in the query.
+    [[nodiscard]] EditState step_elsewhere(EditState from) const { return step_where(from, 0); }
 
     // No way on from here leads to the query.
     [[nodiscard]] bool dead(EditState state) const { return state.sets >> 8 * limit == 0; }
 
     // What was read is the query with `limit` edits at most.
     [[nodiscard]] bool accepts(EditState state) const {
-        const std::int64_t e = length_ - state.read + limit;
-        return e >= 0 && e <= 2 * limit && (reached(state, limit) >> e & 1) != 0;
+        return (state.sets & after_[state.read].accepted) != 0;
     }
 
   private:
     static constexpr int near_positions = 2 * limit + 3;
     static constexpr std::size_t margin = 2 * limit + 2;
+
+    // One bit in each set of `reached`.
+    static constexpr std::uint64_t all_sets = 0x010101 & ((std::uint64_t{1} << 8 * (limit + 1)) - 1);
+
+    // After so many code points: the positions that are in the query, in every set; and the bit of its end.
+    struct After {
+        std::uint64_t possible, accepted;
+    };
+
+    // All sets at once. A state that is not dead has read length + limit code points at most.
+    [[nodiscard]] EditState step_where(EditState from, std::uint64_t equal) const {
+        const std::uint64_t possible = after_[from.read + 1].possible;
+        const std::uint64_t reached = from.sets & 0xff * all_sets, swapped = from.sets >> 8 * (limit + 1);
+        std::uint64_t now = reached & (equal >> 1) * all_sets;
+        now |= reached << 8 | reached << 7;      // a substitution, an insertion
+        now |= swapped << 8 & equal * all_sets;  // the end of a transposition
+        now &= possible;
+        for (unsigned j = 0; j < limit; ++j)  // a deletion, and another one
+            now |= (now & std::uint64_t{0xff} << 8 * j) << 9 & possible;
+        const std::uint64_t begun = reached & (equal >> 2) * (all_sets >> 8);
+        return {now | begun << 8 * (limit + 1), from.read + 1};
+    }
 
     static unsigned reached(EditState state, unsigned j) {
         return static_cast<unsigned>(state.sets >> 8 * j) & 0xff;
@@ -129,8 +141,8 @@ class Edits {
     }
 
     // The positions 0 ... length as bits of a state after `read` code points.
-    [[nodiscard]] unsigned possible(std::uint32_t read) const {
-        const std::int64_t shift = static_cast<std::int64_t>(read) - limit;
+    [[nodiscard]] std::uint64_t possible(std::int64_t read) const {
+        const std::int64_t shift = read - limit;
         const std::int64_t last = length_ - shift;
         if (last < 0) return 0;
         const unsigned all = (1u << (2 * limit + 1)) - 1;
@@ -141,6 +153,7 @@ class Edits {
 
     std::int64_t length_;
     std::vector<std::uint32_t> padded_;
+    std::vector<After> after_;
     bool short_;
     std::array<std::uint64_t, 128>
         places_{};  // of each ASCII character in a short query, from bit `margin` on

@@ -13,23 +13,26 @@
 namespace pyfastlm::term_index {
 
 enum Section : std::size_t {
-    keys,         // front coded: blocks of `block_terms` entries (entry.hpp)
+    keys,         // front coded: blocks of `block_terms` (entry.hpp), then `spare_bytes` zeros
     blocks,       // Packed [blocks + 1]: where each begins in `keys`, and where the last one ends
     lex_to_rank,  // Packed [terms]
     rank_to_lex,  // Packed [terms]
     minima,       // for each level: Packed, the least rank of every `fan` ranks or minima below (minima.hpp)
-    nodes,   // Node [nodes + 1]: the prefixes of `node_terms` terms or more, by (length, bytes); first ""
-    labels,  // one byte for each node: the last of its prefix
-    lists,   // Packed [lists, listed]: the best ranks of a prefix of `list_terms` or more, the best first
-    steps,   // a bit for each rank: whether its score differs from that of the rank before
+    nodes,        // Node: the prefixes of `node_terms` terms or more, by (length, bytes); first ""
+    children,     // uint32 [nodes + 1]: the first of each node's; they end where those of the next one begin
+    labels,       // one byte for each node: the last of its prefix
+    lists,  // Packed [lists, listed]: the best ranks of a prefix of `list_terms` or more, the best first
+    steps,  // a bit for each rank: whether its score differs from that of the rank before
     step_counts,  // uint32 for each 64 of those: how many bits are set before them
     scores,       // double: the different scores, descending
 
     // The words of those terms that have a space, in the order of their bytes; spaces part words. As `keys`,
-    // `blocks`, `nodes` and `labels` of terms, then the ranks of the terms that have each word (words.hpp).
+    // `blocks`, `nodes`, `children` and `labels` of terms, then the ranks of the terms that have each word
+    // (words.hpp).
     word_keys,
     word_blocks,
     word_nodes,
+    word_children,
     word_labels,
     word_best,       // Packed [words]: the least rank
     word_minima,     // as `minima`: the least of every `fan` of those, and so on
@@ -39,14 +42,16 @@ enum Section : std::size_t {
 };
 
 constexpr std::array<const char*, section_count> section_names{
-    "keys",        "blocks",    "lex_to_rank", "rank_to_lex",    "minima",    "nodes",       "labels",
-    "lists",       "steps",     "step_counts", "scores",         "word_keys", "word_blocks", "word_nodes",
-    "word_labels", "word_best", "word_minima", "posting_starts", "postings"};
+    "keys",        "blocks",         "lex_to_rank", "rank_to_lex",   "minima",      "nodes",
+    "children",    "labels",         "lists",       "steps",         "step_counts", "scores",
+    "word_keys",   "word_blocks",    "word_nodes",  "word_children", "word_labels", "word_best",
+    "word_minima", "posting_starts", "postings"};
 
-constexpr std::uint32_t block_terms = 16, node_terms = 16, list_terms = 64, listed = 16, fan = 32;
+constexpr std::uint32_t block_terms = 16, node_terms = 16, list_terms = 32, listed = 16, fan = 32;
 constexpr std::uint64_t most_terms = 0x7fffffff;  // numbers reach Python as int32
-constexpr std::uint64_t longest_key = 0x7fffffff;
+constexpr std::uint64_t longest_key = 0x7ffffff;  // a block of them has less than 4 GiB
 constexpr std::uint64_t most_words = 0xffffffff;  // in all terms together
+constexpr std::uint32_t spare_bytes = 32;         // reads of keys may go so far beyond the last one
 constexpr std::uint32_t format_version = 2, byte_order = 0x01020304;
 constexpr std::array<char, 8> magic{'p', 'f', 'l', 'm', 't', 'e', 'r', 'm'};
 
@@ -62,7 +67,7 @@ struct Header {
     std::array<Part, section_count> parts;
     std::uint64_t checksum;  // of all bytes of the header before it
 };
-static_assert(sizeof(Header) == 552);
+static_assert(sizeof(Header) == 600);
 
 constexpr std::uint64_t aligned(std::uint64_t offset) { return (offset + 63) / 64 * 64; }
 
@@ -70,22 +75,22 @@ constexpr std::uint64_t blocks_of(std::uint64_t terms) { return (terms + block_t
 
 // Where the file has a tree of keys (tree.hpp).
 struct TreeSections {
-    Section keys, blocks, nodes, labels;
+    Section keys, blocks, nodes, children, labels;
     std::uint64_t Header::*terms, Header::*node_count;
     bool has_lists;
 };
-constexpr TreeSections term_sections{keys, blocks, nodes, labels, &Header::terms, &Header::nodes, true};
-constexpr TreeSections word_sections{word_keys,      word_blocks,         word_nodes, word_labels,
-                                     &Header::words, &Header::word_nodes, false};
+constexpr TreeSections term_sections{keys,   blocks,         nodes,          children,
+                                     labels, &Header::terms, &Header::nodes, true};
+constexpr TreeSections word_sections{word_keys,   word_blocks,    word_nodes,          word_children,
+                                     word_labels, &Header::words, &Header::word_nodes, false};
 
 // The terms that share a prefix, and the nodes of one byte more.
 struct Node {
-    std::uint32_t lo, hi;    // lex numbers
-    std::uint32_t children;  // the first one; they end where those of the next node begin
-    std::uint32_t list;      // or no_list
-    std::uint64_t light;     // bit b % 64: a byte b follows that leads to no node
+    std::uint32_t lo, hi;                // lex numbers
+    std::uint32_t list;                  // or no_list
+    std::array<std::uint32_t, 2> light;  // bit b % 64 of both: a byte b follows that leads to no node
 };
-static_assert(sizeof(Node) == 24);
+static_assert(sizeof(Node) == 20);
 constexpr std::uint32_t no_list = 0xffffffff;
 
 // The file is not what `Writer` wrote.

@@ -39,7 +39,7 @@ class Walk {
             stack_.pop_back();
             const Inner node = map_.node(visit.node);
             if (only_near(visit.place))
-                follow_near(node, visit.depth, visit.place);
+                follow_near(visit.node, node, visit.depth, visit.place);
             else
                 follow_all(node, visit.depth, visit.place);
         }
@@ -64,11 +64,14 @@ class Walk {
         Range range;
         std::size_t depth;
         Place place;
+        std::uint64_t wanted;       // bit b % 64: a byte b that comes next may lead on
+        unsigned char least, most;  // of those bytes
     };
     static constexpr std::size_t ahead = 8;
 
-    void later(Range range, std::size_t depth, Place place) {
-        if (range.size() > 0) light_.push_back({range, depth, place});
+    void later(Range range, std::size_t depth, Place place, std::uint64_t wanted = ~std::uint64_t{0},
+               unsigned char least = 0, unsigned char most = 255) {
+        if (range.size() > 0) light_.push_back({range, depth, place, wanted, least, most});
     }
 
     void take(Range range, std::uint32_t list) {
@@ -79,7 +82,7 @@ class Walk {
     [[nodiscard]] bool only_near(Place place) const {
         if (!place.utf8.whole()) return false;
         if (fix_first_ && place.state.read == 0) return true;
-        return edits_.dead(edits_.step(place.state, Automaton::nothing));
+        return edits_.dead(edits_.step_elsewhere(place.state));
     }
 
     Verdict step(Place& place, unsigned char byte) const {
@@ -119,7 +122,7 @@ class Walk {
     }
 
     // The same where only a few bytes lead on.
-    void follow_near(const Inner& node, std::size_t depth, Place place) {
+    void follow_near(std::uint32_t visit, const Inner& node, std::size_t depth, Place place) {
         std::array<unsigned char, 3 * most_edits + 3> bytes{};
         std::size_t count = 0;
         const auto note = [&](std::uint32_t code_point) {
@@ -132,18 +135,24 @@ class Walk {
         else
             edits_.for_near(place.state, note);
 
+        std::uint64_t wanted = 0;
+        unsigned char least = 255, most = 0;
+        for (std::size_t i = 0; i < count; ++i) {
+            wanted |= std::uint64_t{1} << bytes[i] % 64;
+            least = std::min(least, bytes[i]), most = std::max(most, bytes[i]);
+        }
+
         const std::size_t before = light_.size();
         const auto once = [&](Range gap) {
             for (std::size_t i = before; i < light_.size(); ++i)
                 if (light_[i].range.lo == gap.lo) return;
-            later(gap, depth, place);
+            later(gap, depth, place, wanted, least, most);
         };
         if (accepts_end(place)) once({node.lo, node.count > 0 ? map_.node(node.children).lo : node.hi});
         for (std::size_t i = 0; i < count; ++i) {
-            Range gap{0, 0};
-            const std::uint32_t number = map_.child(node, bytes[i], gap);
+            const std::uint32_t number = map_.child(visit, bytes[i]);
             if (number == no_node) {
-                once(gap);
+                once(map_.gap(node, bytes[i]));
                 continue;
             }
             Place next = place;
@@ -152,38 +161,54 @@ class Walk {
         }
     }
 
-    // Terms one by one. What was found out about one holds for the next as far as they begin with the same
-    // bytes.
+    // Term by term. What was found out about one holds for the next as far as they begin with the same bytes.
     void scan(const Light& light) {
-        const auto& [range, depth, place] = light;
-        auto number = static_cast<std::uint32_t>(range.lo / block_terms);
-        Entries entries = map_.block(number);
-        for (auto lex = static_cast<std::uint32_t>(number * block_terms); lex < range.lo; ++lex)
-            entries.next();
+        const auto& [range, depth, place, wanted, least, most] = light;
         places_[0] = place;      // places_[i] is after i more bytes
         std::size_t places = 1;  // that the last term went through
-        Verdict verdict = Verdict::open;
-        for (std::uint32_t lex = range.lo; lex < range.hi; ++lex) {
-            if (lex == (number + 1) * block_terms) entries = map_.block(++number);
-            const Entry entry = entries.next();
-            const std::size_t known = std::max(entry.shared, depth) - depth;
-            const std::size_t skipped = depth + known - entry.shared;
-            if (skipped > entry.length) throw Damaged("a key is shorter than its prefix");
-            if (verdict == Verdict::open || known < places) {
-                if (known >= places) throw Damaged("a key shares more than there is");
+        for (std::uint32_t lex = range.lo; lex < range.hi;) {
+            const std::uint32_t number = lex / block_terms, first = number * block_terms;
+            const std::uint32_t end = std::min(range.hi - first, block_terms);
+            // Only the first term can be no longer than its prefix.
+            if (least > 0 && lex > range.lo && first + end < range.hi) {
+                const std::string_view head = map_.first_key(number + 1);
+                if (head.size() > depth && static_cast<unsigned char>(head[depth]) < least) {
+                    lex = first + end;
+                    continue;
+                }
+            }
+            const Block block = map_.block(number);
+            for (std::uint32_t i = lex - first; i < end;) {
+                const Entry entry = block[i];
+                const std::size_t known = std::max<std::size_t>(entry.shared, depth) - depth;
+                const std::size_t skipped = depth + known - entry.shared;
+                if (skipped > entry.length || known >= places)
+                    throw Damaged("a key is shorter than its prefix");
                 places = known + 1;
+                Verdict verdict = Verdict::open;
+                if (known == 0 && skipped < entry.length) {
+                    const unsigned char byte = entry.suffix[skipped];
+                    if (byte > most) return;
+                    if ((wanted >> byte % 64 & 1) == 0) verdict = Verdict::dead;
+                }
                 Place at = places_[known];
-                verdict = Verdict::open;
-                for (std::size_t i = skipped; i < entry.length; ++i) {
-                    verdict = step(at, entry.suffix[i]);
+                for (std::size_t j = skipped; j < entry.length && verdict == Verdict::open; ++j) {
+                    verdict = step(at, entry.suffix[j]);
                     if (verdict != Verdict::open) break;
                     if (places == places_.size()) places_.resize(2 * places);
                     places_[places++] = at;
                 }
+                // Those that share the byte that decided go the same way.
+                const std::uint32_t next =
+                    verdict == Verdict::open
+                        ? i + 1
+                        : std::min(end,
+                                   block.next_at_most(i, static_cast<std::uint32_t>(depth + places - 1)));
+                if (verdict == Verdict::accepted || (verdict == Verdict::open && accepts_end(at)))
+                    take({first + i, first + next}, no_list);
+                i = next;
             }
-            if (verdict == Verdict::accepted ||
-                (verdict == Verdict::open && accepts_end(places_[places - 1])))
-                take({lex, lex + 1}, no_list);
+            lex = first + end;
         }
     }
 

@@ -1,8 +1,10 @@
 #include "core/term_index/index.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
+#include <span>
 #include <stdexcept>
 #include <utility>
 
@@ -15,6 +17,7 @@ namespace pyfastlm::term_index {
 namespace {
 
 constexpr std::size_t queries_per_task = 64;
+constexpr float no_score = -std::numeric_limits<float>::infinity();
 
 // The lock of whoever changes the index; std::shared_lock is that of those who ask.
 class Exclusive {
@@ -30,6 +33,26 @@ class Exclusive {
 
 bool starts_with(std::string_view text, std::string_view prefix) {
     return text.substr(0, prefix.size()) == prefix;
+}
+
+// The answers without edits to a task's texts: [texts, k].
+void fill(const Map& map, std::span<const std::string_view> texts, std::size_t k, std::int32_t* ids,
+          float* scores) {
+    std::array<Found, queries_per_task> found;
+    find(map, texts.data(), texts.size(), found.data());
+    std::vector<Ranked> terms;
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+        best(map, &found[i], 1, k, terms);
+        std::size_t place = i * k;
+        for (const Ranked& term : terms) {
+            map.prefetch_score(term.rank);
+            ids[place++] = static_cast<std::int32_t>(term.rank);
+        }
+        std::fill(ids + place, ids + (i + 1) * k, -1);
+    }
+    for (std::size_t place = 0; place < texts.size() * k; ++place)
+        scores[place] =
+            ids[place] < 0 ? no_score : static_cast<float>(map.score(static_cast<std::uint32_t>(ids[place])));
 }
 
 }  // namespace
@@ -68,32 +91,28 @@ void Index::answers(const std::vector<std::string_view>& texts, const Query& que
     const std::size_t tasks = (texts.size() + queries_per_task - 1) / queries_per_task;
     std::vector<std::vector<std::pair<std::size_t, std::string>>> changed(tasks);
     parallel_for(tasks, threads, [&](std::size_t task) {
-        std::vector<Ranked> terms;
         std::vector<Hit> hits;
-        const std::size_t last = std::min((task + 1) * queries_per_task, texts.size());
-        for (std::size_t i = task * queries_per_task; i < last; ++i) {
+        const std::size_t first = task * queries_per_task;
+        const std::size_t last = std::min(first + queries_per_task, texts.size());
+        if (plain) {
+            fill(map, {texts.data() + first, last - first}, query.k, table.ids + first * query.k,
+                 table.scores + first * query.k);
+            std::fill(table.exact + first, table.exact + last, true);
+            return;
+        }
+        for (std::size_t i = first; i < last; ++i) {
             std::size_t place = i * query.k;
-            table.exact[i] = true;
-            if (plain) {
-                const Found found = find(map, texts[i]);
-                best(map, &found, 1, query.k, terms);
-                for (const auto& [rank, lex] : terms) {
-                    table.ids[place] = static_cast<std::int32_t>(rank);
-                    table.scores[place++] = static_cast<float>(map.score(rank));
-                }
-            } else {
-                Query one = query;
-                one.text = texts[i];
-                table.exact[i] = answer_locked(one, hits);
-                for (Hit& hit : hits) {
-                    if (hit.rank == no_rank) changed[task].emplace_back(place, std::move(hit.key));
-                    table.ids[place] = static_cast<std::int32_t>(hit.rank);
-                    table.scores[place++] = static_cast<float>(hit.score);
-                }
+            Query one = query;
+            one.text = texts[i];
+            table.exact[i] = answer_locked(one, hits);
+            for (Hit& hit : hits) {
+                if (hit.rank == no_rank) changed[task].emplace_back(place, std::move(hit.key));
+                table.ids[place] = static_cast<std::int32_t>(hit.rank);
+                table.scores[place++] = static_cast<float>(hit.score);
             }
             for (; place < (i + 1) * query.k; ++place) {
                 table.ids[place] = -1;
-                table.scores[place] = -std::numeric_limits<float>::infinity();
+                table.scores[place] = no_score;
             }
         }
     });
@@ -230,7 +249,7 @@ void Index::change(std::string_view key, std::optional<double> score) {
 
 void Index::add(std::string_view key, double score) {
     if (!std::isfinite(score)) throw std::invalid_argument("a score that is not finite");
-    if (key.size() > longest_key) throw std::invalid_argument("a term of more than 2,147,483,647 bytes");
+    if (key.size() > longest_key) throw std::invalid_argument("a term of more than 134,217,727 bytes");
     const Exclusive guard(lock_);
     change(key, score == 0.0 ? 0.0 : score);
 }

@@ -76,6 +76,9 @@ class KeyEdits {
         return to;
     }
 
+    // The step to a code point that is not near in the query, nor touches one that is.
+    [[nodiscard]] EditState step_elsewhere(EditState from) const { return step(from, nothing); }
+
     [[nodiscard]] bool dead(EditState state) const {
         return reached(state, limit, far) == 0 && state.sets >> 8 * sets == 0;
     }

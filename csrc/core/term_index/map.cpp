@@ -48,14 +48,16 @@ std::uint64_t expected_bytes(const Header& header, std::size_t section) {
         case lex_to_rank:
         case rank_to_lex: return packed_bytes(terms, width);
         case minima: return level_bytes(terms, width);
-        case nodes: return (header.nodes + 1) * sizeof(Node);
+        case nodes: return header.nodes * sizeof(Node);
+        case children: return (header.nodes + 1) * sizeof(std::uint32_t);
         case labels: return header.nodes;
         case lists: return packed_bytes(header.lists * listed, width);
         case steps: return (terms + 63) / 64 * sizeof(std::uint64_t);
         case step_counts: return (terms + 63) / 64 * sizeof(std::uint32_t);
         case scores: return header.distinct_scores * sizeof(double);
         case word_blocks: return packed_bytes(blocks_of(words) + 1, width_of(header.parts[word_keys].bytes));
-        case word_nodes: return (header.word_nodes + 1) * sizeof(Node);
+        case word_nodes: return header.word_nodes * sizeof(Node);
+        case word_children: return (header.word_nodes + 1) * sizeof(std::uint32_t);
         case word_labels: return header.word_nodes;
         case word_best: return packed_bytes(words, width);
         case word_minima: return level_bytes(words, width);
@@ -95,11 +97,15 @@ Map::Map(const std::string& path, bool verify, bool in_memory) {
     try {
         check_header(bytes);
         check_parts(verify);
+        attach();
     } catch (...) {
         if (mapped_ > 0) ::munmap(const_cast<unsigned char*>(bytes_), mapped_);
         throw;
     }
+}
 
+// Where things lie.
+void Map::attach() {
     static_cast<Tree&>(*this) = Tree(bytes_, term_sections);
     words_ = Words(bytes_);
     const std::uint64_t terms = header().terms;
@@ -129,10 +135,12 @@ void Map::check_header(std::uint64_t file_bytes) const {
         throw Damaged("of " + std::to_string(file_bytes) + " bytes; " + std::to_string(h.file_bytes) +
                       " were written");
     // Every prefix ends with a byte that is in `keys`; every word but "" has an entry of a byte or more.
-    if (h.terms > most_terms || h.nodes == 0 || h.nodes > h.file_bytes || h.lists > h.nodes ||
-        h.distinct_scores > h.terms || h.parts[keys].bytes > h.file_bytes || h.words > most_terms ||
-        (h.words > 0 && h.terms == 0) || h.word_nodes == 0 || h.word_nodes > h.file_bytes ||
-        h.parts[word_keys].bytes > h.file_bytes || h.parts[postings].bytes > h.file_bytes)
+    if (h.terms > most_terms || h.nodes == 0 || h.nodes > h.file_bytes || h.nodes >= no_node ||
+        h.lists > h.nodes || h.distinct_scores > h.terms || h.parts[keys].bytes > h.file_bytes ||
+        h.parts[keys].bytes < spare_bytes || h.words > most_terms || (h.words > 0 && h.terms == 0) ||
+        h.word_nodes == 0 || h.word_nodes > h.file_bytes || h.word_nodes >= no_node ||
+        h.parts[word_keys].bytes > h.file_bytes || h.parts[word_keys].bytes < spare_bytes ||
+        h.parts[postings].bytes > h.file_bytes)
         throw Damaged("the header makes no sense");
 }
 

@@ -38,10 +38,20 @@ class Map : public Tree {
         return scores_[checked(place, header().distinct_scores, step_counts)];
     }
 
+    void prefetch_rank(std::uint32_t lex) const { lex_to_rank_.prefetch(lex); }
+    void prefetch_score(std::uint32_t rank) const {
+        __builtin_prefetch(steps_ + rank / 64);
+        __builtin_prefetch(step_counts_ + rank / 64);
+    }
     void prefetch_lex(std::uint32_t rank) const { rank_to_lex_.prefetch(rank); }
 
     // The first `count` (at most `listed`) ranks of a list.
     void list(std::uint32_t number, std::uint32_t count, std::uint32_t* ranks) const;
+
+    void prefetch_list(std::uint32_t number) const {
+        lists_.prefetch(std::uint64_t{number} * listed);
+        lists_.prefetch(std::uint64_t{number} * listed + listed - 1);
+    }
 
     [[nodiscard]] const std::vector<Packed>& levels() const { return levels_; }
 
@@ -51,9 +61,11 @@ class Map : public Tree {
   private:
     void check_header(std::uint64_t file_bytes) const;
     void check_parts(bool verify) const;
+    void attach();
     [[nodiscard]] const unsigned char* at(Section section) const {
         return bytes_ + header().parts[section].offset;
     }
+
     const unsigned char* bytes_ = nullptr;
     std::uint64_t mapped_ = 0;               // bytes to unmap
     std::unique_ptr<unsigned char[]> copy_;  // instead of a mapping

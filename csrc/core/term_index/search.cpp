@@ -1,7 +1,10 @@
 #include "core/term_index/search.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
+#include <tuple>
+#include <utility>
 
 #include "core/term_index/least.hpp"
 
@@ -10,28 +13,36 @@ namespace {
 
 enum class Order { before, matches, after };
 
-// Compares rising keys with a prefix, reading no byte twice.
+// Compares rising keys with a prefix, reading no byte twice. Those seen so far must have come before it.
 class Comparison {
   public:
-    explicit Comparison(std::string_view prefix) : prefix_(prefix) {}
+    // The first key of all, and of each block, has the first `depth` bytes of the prefix.
+    Comparison(std::string_view prefix, std::size_t depth) : prefix_(prefix), depth_(depth) {}
 
-    void start_block() { common_ = 0; }
+    Order first(const Entry& entry) {
+        if (entry.shared > depth_ || depth_ - entry.shared > entry.length)
+            throw Damaged("a key is shorter than its prefix");
+        common_ = depth_;
+        return compare(entry, depth_ - entry.shared);
+    }
 
-    // All keys of the block so far must have come before the prefix.
-    Order see(const Entry& entry) {
+    Order next(const Entry& entry) {
         if (entry.shared > common_) return Order::before;
         if (entry.shared < common_) return Order::after;
-        std::size_t i = 0;
+        return compare(entry, 0);
+    }
+
+  private:
+    Order compare(const Entry& entry, std::size_t i) {
         while (i < entry.length && common_ < prefix_.size() && entry.suffix[i] == byte(common_))
             ++i, ++common_;
         if (common_ == prefix_.size()) return Order::matches;
         return i == entry.length || entry.suffix[i] < byte(common_) ? Order::before : Order::after;
     }
-
-  private:
     [[nodiscard]] unsigned char byte(std::size_t i) const { return static_cast<unsigned char>(prefix_[i]); }
 
     std::string_view prefix_;
+    std::size_t depth_;
     std::size_t common_ = 0;  // bytes that the last key has in common with the prefix
 };
 
@@ -41,11 +52,9 @@ std::uint32_t first_block(const Tree& map, Range gap, std::size_t depth, std::st
     std::uint32_t low = gap.lo / block_terms, high = (gap.hi - 1) / block_terms;
     while (low < high) {
         const std::uint32_t middle = low + (high - low + 1) / 2;
-        const Entry head = map.block(middle).next();
-        const std::size_t skipped = std::min(depth, head.length);
-        const std::size_t length = std::min(head.length, prefix.size()) - skipped;
-        const int order = std::memcmp(head.suffix + skipped, prefix.data() + skipped, length);
-        if (order < 0 || (order == 0 && head.length < prefix.size()))
+        const std::string_view head = map.first_key(middle);
+        const std::size_t skipped = std::min(depth, head.size());
+        if (head.substr(skipped) < prefix.substr(skipped))
             low = middle;
         else
             high = middle - 1;
@@ -59,52 +68,102 @@ Range find_in(const Tree& map, Range gap, std::size_t depth, std::string_view pr
     constexpr Range nothing{0, 0};
     if (gap.size() == 0) return nothing;
     std::uint32_t number = first_block(map, gap, depth, prefix);
-    Comparison comparison(prefix);
-    auto lex = static_cast<std::uint32_t>(number * block_terms);
-    Entries entries = map.block(number);
-    Range range{gap.hi, gap.hi};
-    for (; lex < gap.hi; ++lex) {
-        if (lex == (number + 1) * block_terms) {
-            entries = map.block(++number);
-            comparison.start_block();
+    Comparison comparison(prefix, depth);
+    auto lex = std::max(gap.lo, static_cast<std::uint32_t>(number * block_terms));
+    Block block = map.block(number);
+    Order order = comparison.first(block[lex % block_terms]);
+    while (order == Order::before) {
+        if (++lex == gap.hi) return nothing;
+        if (lex % block_terms == 0) {
+            block = map.block(++number);
+            order = comparison.first(block[0]);
+        } else {
+            order = comparison.next(block[lex % block_terms]);
         }
-        const Order order = comparison.see(entries.next());
-        if (order == Order::after) return nothing;
-        if (order == Order::before) continue;
-        range.lo = lex++;
-        break;
     }
-    for (; lex < gap.hi; ++lex) {
-        if (lex == (number + 1) * block_terms) {
-            entries = map.block(++number);
-            const Entry head = entries.next();
-            if (head.length < prefix.size() || std::memcmp(head.suffix, prefix.data(), prefix.size()) != 0)
-                break;
-        } else if (entries.next().shared < prefix.size()) {
+    if (order == Order::after) return nothing;
+    const std::uint32_t first = lex;
+    while (++lex < gap.hi) {
+        if (lex % block_terms == 0) {
+            if (map.first_key(++number).substr(0, prefix.size()) != prefix) break;
+            block = map.block(number);
+        } else if (block.shared(lex % block_terms) < prefix.size()) {
             break;
         }
     }
-    range.hi = lex;
-    return range;
+    return {first, lex};
 }
 
 Found find(const Tree& map, std::string_view prefix) {
-    Inner node = map.node(0);
-    for (std::size_t depth = 0; depth < prefix.size(); ++depth) {
-        Range gap{0, 0};
-        const std::uint32_t number = map.child(node, static_cast<unsigned char>(prefix[depth]), gap);
-        if (number == no_node) return {find_in(map, gap, depth, prefix)};
-        node = map.node(number);
+    const auto byte = [prefix](std::size_t i) { return static_cast<unsigned char>(prefix[i]); };
+    auto [number, depth] = map.first_node(prefix);
+    for (; depth < prefix.size(); ++depth) {
+        const std::uint32_t next = map.child(number, byte(depth));
+        if (next == no_node) break;
+        number = next;
     }
-    return {{node.lo, node.hi}, node.list};
+    const Inner node = map.node(number);
+    if (depth == prefix.size()) return {{node.lo, node.hi}, node.list};
+    const Range gap = map.gap(node, byte(depth));
+    if (gap.size() == 0) return {};
+    return {find_in(map, gap, depth, prefix)};
+}
+
+void find(const Map& map, const std::string_view* prefixes, std::size_t count, Found* found) {
+    for (; count > together; prefixes += together, found += together, count -= together)
+        find(map, prefixes, together, found);
+    struct Way {
+        std::uint32_t node, depth;
+        Range gap;
+    };
+    std::array<Way, together> ways;
+    std::array<std::uint32_t, together> left;  // those that may go further down
+    std::size_t many = 0;
+    for (std::uint32_t i = 0; i < count; ++i) {
+        std::tie(ways[i].node, ways[i].depth) = map.first_node(prefixes[i]);
+        left[many] = i;
+        many += ways[i].depth < prefixes[i].size();
+    }
+    const auto next_byte = [&](std::uint32_t i) {
+        return static_cast<unsigned char>(prefixes[i][ways[i].depth]);
+    };
+    while (many > 0) {
+        const std::size_t before = std::exchange(many, 0);
+        for (std::size_t j = 0; j < before; ++j) {
+            const std::uint32_t i = left[j], node = map.child(ways[i].node, next_byte(i));
+            if (node == no_node) continue;
+            ways[i].node = node;
+            left[many] = i;
+            many += ++ways[i].depth < prefixes[i].size();
+        }
+    }
+    for (std::size_t i = 0; i < count; ++i) map.prefetch_node(ways[i].node);
+    for (std::uint32_t i = 0; i < count; ++i) {
+        const Inner node = map.node(ways[i].node);
+        if (ways[i].depth == prefixes[i].size()) {
+            found[i] = {{node.lo, node.hi}, node.list};
+            ways[i].gap = {0, 0};
+            if (node.list != no_list)
+                map.prefetch_list(node.list);
+            else
+                map.prefetch_rank(node.lo);
+            continue;
+        }
+        found[i] = {};
+        const Range gap = ways[i].gap = map.gap(node, next_byte(i));
+        if (gap.size() == 0) continue;
+        map.prefetch_rank(gap.lo);
+        map.prefetch_block(gap.lo / block_terms);
+    }
+    for (std::size_t i = 0; i < count; ++i)
+        if (ways[i].gap.size() > 0) found[i] = {find_in(map, ways[i].gap, ways[i].depth, prefixes[i])};
 }
 
 std::optional<std::uint32_t> place_of(const Tree& map, std::string_view key) {
     const Range range = find(map, key).range;
     if (range.size() == 0) return std::nullopt;
-    std::string first;  // of all terms that begin with the key, it would be the first
-    map.key(range.lo, first);
-    if (first != key) return std::nullopt;
+    KeyBuffer buffer;  // of all terms that begin with the key, it would be the first
+    if (map.key(range.lo, buffer) != key) return std::nullopt;
     return range.lo;
 }
 
@@ -155,7 +214,35 @@ bool BestFirst::next(Ranked& term) {
     return false;
 }
 
+namespace {
+
+// The terms of a range of `room` at most, sorted. Each term's place is counted: no branch has to be guessed.
+template <std::uint32_t room>
+void best_of_few(const Map& map, Range range, std::size_t k, std::vector<Ranked>& terms) {
+    std::array<std::int32_t, room> ranks;
+    ranks.fill(static_cast<std::int32_t>(most_terms));
+    const std::uint32_t size = range.size();
+    for (std::uint32_t i = 0; i < size; ++i) ranks[i] = static_cast<std::int32_t>(map.rank(range.lo + i));
+    std::array<Ranked, room + 1> sorted{};  // of a damaged file, two can have the same rank
+    for (std::uint32_t i = 0; i < size; ++i) {
+        const std::int32_t rank = ranks[i];
+        std::int32_t place = 0;
+        for (const std::int32_t other : ranks) place += other < rank;
+        sorted[static_cast<std::uint32_t>(place)] = {static_cast<std::uint32_t>(rank), range.lo + i};
+    }
+    terms.assign(sorted.begin(),
+                 sorted.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(size, k)));
+}
+
+}  // namespace
+
 void best(const Map& map, const Found* found, std::size_t finds, std::size_t k, std::vector<Ranked>& terms) {
+    if (finds == 1 && found->list == no_list && found->range.size() <= 32) {
+        const Range range = found->range;
+        if (range.size() <= 8) return best_of_few<8>(map, range, k, terms);
+        if (range.size() <= 16) return best_of_few<16>(map, range, k, terms);
+        return best_of_few<32>(map, range, k, terms);
+    }
     terms.clear();
     if (k > listed) {
         BestFirst all(map, found, finds);

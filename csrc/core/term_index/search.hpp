@@ -13,13 +13,18 @@ namespace pyfastlm::term_index {
 
 // Terms that begin with a prefix, and its list of the best of them, or no_list where they are few.
 struct Found {
-    Range range;
+    Range range{0, 0};
     std::uint32_t list = no_list;
 };
 
 Found find(const Tree& map, std::string_view prefix);
 
-// The terms of `gap` that begin with `prefix`. All of them must share its first `depth` bytes.
+// The same for many prefixes, `together` of them side by side, so that they wait for memory at the same time.
+constexpr std::size_t together = 32;
+void find(const Map& map, const std::string_view* prefixes, std::size_t count, Found* found);
+
+// The terms of `gap` that begin with `prefix`. All of them must share its first `depth` bytes, and the term
+// before them no more than those.
 Range find_in(const Tree& map, Range gap, std::size_t depth, std::string_view prefix);
 
 // The place of a term.

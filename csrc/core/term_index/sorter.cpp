@@ -49,7 +49,7 @@ class Sorter::Run {
 };
 
 void Sorter::push(std::string_view key, double score) {
-    if (key.size() > longest_key) throw std::invalid_argument("a term of more than 2,147,483,647 bytes");
+    if (key.size() > longest_key) throw std::invalid_argument("a term of more than 134,217,727 bytes");
     if (rising_ && !items_.empty() && key <= key_of(items_.back())) rising_ = false;
     items_.push_back({head_of(key), bytes_.size(), static_cast<std::uint32_t>(key.size()),
                       static_cast<std::uint32_t>(items_.size()), score});

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "core/term_index/entry.hpp"
 #include "core/term_index/packing.hpp"
 
 namespace pyfastlm::term_index {
@@ -15,17 +14,22 @@ void TreeWriter::push(std::string_view key) {
     const auto both = std::mismatch(key.begin(), key.end(), last_.begin(), last_.end());
     const auto shared = static_cast<std::size_t>(both.first - key.begin());
     close_prefixes(shared);
-    open_.resize(key.size() + 1, {size_, 0});
+    open_.resize(key.size() + 1, {size_, {}});
 
-    const bool head = size_ % block_terms == 0;
-    if (head) block_starts_.push_back(key_bytes_);
-    encoded_.clear();
-    append_entry(encoded_, head ? 0 : shared, key.substr(head ? 0 : shared));
-    out_.write(encoded_);
-    key_bytes_ += encoded_.size();
+    if (block_.full()) end_block();
+    const std::size_t coded = block_.empty() ? 0 : shared;
+    block_.add(coded, key.substr(coded));
     longest_ = std::max<std::uint64_t>(longest_, key.size());
     last_ = key;
     ++size_;
+}
+
+void TreeWriter::end_block() {
+    block_starts_.push_back(key_bytes_);
+    encoded_.clear();
+    block_.finish(encoded_);
+    out_.write(encoded_);
+    key_bytes_ += encoded_.size();
 }
 
 // Those prefixes of the last key that are longer than `down_to` have seen all of their terms.
@@ -37,7 +41,7 @@ void TreeWriter::close_prefixes(std::size_t down_to) {
         if (size_ - prefix.lo >= node_terms)
             found_.push_back({prefix.lo, size_, static_cast<std::uint32_t>(depth), label, prefix.light});
         else
-            open_[depth - 1].light |= std::uint64_t{1} << label % 64;
+            open_[depth - 1].light[label / 32 % 2] |= 1u << label % 32;
     }
 }
 
@@ -47,27 +51,38 @@ void TreeWriter::finish() {
     std::sort(found_.begin(), found_.end(), [](const Found& a, const Found& b) {
         return a.depth != b.depth ? a.depth < b.depth : a.lo < b.lo;
     });
+    if (!block_.empty()) end_block();
     block_starts_.push_back(key_bytes_);
+    out_.write(std::string(spare_bytes, '\0'));
     out_.begin(sections_.blocks);
-    write_packed(out_, block_starts_, width_of(key_bytes_));
+    write_packed(out_, block_starts_, width_of(key_bytes_ + spare_bytes));
 }
 
 std::vector<Node> TreeWriter::nodes() const {
     std::vector<Node> tree;
-    tree.reserve(found_.size() + 1);
-    std::size_t child = 1;  // depth by depth, children come in the order of their parents
-    for (const Found& node : found_) {
-        tree.push_back({node.lo, node.hi, static_cast<std::uint32_t>(child), no_list, node.light});
-        while (child < found_.size() && found_[child].depth == node.depth + 1 && found_[child].lo < node.hi)
-            ++child;
-    }
-    tree.push_back({0, 0, static_cast<std::uint32_t>(child), no_list, 0});
+    tree.reserve(found_.size());
+    for (const Found& node : found_) tree.push_back({node.lo, node.hi, no_list, node.light});
     return tree;
 }
 
-void TreeWriter::write_nodes(const std::vector<Node>& nodes) {
+std::vector<std::uint32_t> TreeWriter::children() const {
+    std::vector<std::uint32_t> first;
+    first.reserve(found_.size() + 1);
+    std::size_t child = 1;  // depth by depth, children come in the order of their parents
+    for (const Found& node : found_) {
+        first.push_back(static_cast<std::uint32_t>(child));
+        while (child < found_.size() && found_[child].depth == node.depth + 1 && found_[child].lo < node.hi)
+            ++child;
+    }
+    first.push_back(static_cast<std::uint32_t>(child));
+    return first;
+}
+
+void TreeWriter::write_nodes(const std::vector<Node>& nodes, const std::vector<std::uint32_t>& children) {
     out_.begin(sections_.nodes);
     out_.write(nodes.data(), nodes.size());
+    out_.begin(sections_.children);
+    out_.write(children.data(), children.size());
     out_.begin(sections_.labels);
     for (const Found& node : found_) out_.write(&node.label, 1);
 }

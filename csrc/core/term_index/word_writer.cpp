@@ -77,8 +77,8 @@ void WordWriter::finish(Output& out, const std::vector<std::uint32_t>& ranks) {
     for (const std::uint32_t number : order) tree.push(names_[number]);
     tree.finish();
     const std::vector<Node> found = tree.nodes();
-    nodes_ = found.size() - 1;
-    tree.write_nodes(found);
+    nodes_ = found.size();
+    tree.write_nodes(found, tree.children());
 
     struct List {
         std::uint64_t at = 0;  // bytes first, then where the next one goes

@@ -15,7 +15,7 @@ Writer::Writer(const std::string& path, std::uint32_t normalizer)
 
 void Writer::push(std::string_view key, double score) {
     if (score_of_.size() == most_terms) throw std::invalid_argument("more than 2,147,483,647 terms");
-    if (key.size() > longest_key) throw std::invalid_argument("a term of more than 2,147,483,647 bytes");
+    if (key.size() > longest_key) throw std::invalid_argument("a term of more than 134,217,727 bytes");
     if (!std::isfinite(score)) throw std::invalid_argument("a score that is not finite");
     if (!score_of_.empty() && key <= tree_.last()) throw std::invalid_argument("terms that do not rise");
     words_.push(tree_.size(), key);
@@ -29,7 +29,7 @@ void Writer::finish() {
 
     Header header{};
     header.terms = score_of_.size();
-    header.nodes = tree_.nodes().size() - 1;
+    header.nodes = tree_.nodes().size();
     header.lists = lists_;
     header.distinct_scores = distinct_scores_;
     header.longest_key = tree_.longest();
@@ -62,7 +62,8 @@ void Writer::write_ranks() {
 
 void Writer::write_nodes(const std::vector<std::uint32_t>& ranks) {
     std::vector<Node> tree = tree_.nodes();
-    const std::size_t count = tree.size() - 1;
+    const std::vector<std::uint32_t> first_child = tree_.children();
+    const std::size_t count = tree.size();
     lists_ = 0;
     for (std::size_t i = 0; i < count; ++i)
         if (tree[i].hi - tree[i].lo >= list_terms || i == 0) tree[i].list = lists_++;
@@ -74,7 +75,7 @@ void Writer::write_nodes(const std::vector<std::uint32_t>& ranks) {
         const auto light_until = [&](std::uint32_t end) {
             for (; lex < end; ++lex) best[i].offer(ranks[lex]);
         };
-        for (std::uint32_t c = node.children; c < tree[i + 1].children; ++c) {
+        for (std::uint32_t c = first_child[i]; c < first_child[i + 1]; ++c) {
             light_until(tree[c].lo);
             for (const std::uint32_t rank : best[c]) best[i].offer(rank);
             lex = tree[c].hi;
@@ -82,7 +83,7 @@ void Writer::write_nodes(const std::vector<std::uint32_t>& ranks) {
         light_until(node.hi);
     }
 
-    tree_.write_nodes(tree);
+    tree_.write_nodes(tree, first_child);
     out_.begin(lists);
     std::vector<std::uint32_t> all;
     all.reserve(std::size_t{lists_} * listed);
