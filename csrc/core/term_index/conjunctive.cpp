@@ -220,13 +220,12 @@ class Search {
     // Takes those that answer, of rising ranks. False where the search is over.
     bool check(const Ranks& ranks) {
         return read_terms(map_, ranks.data(), ranks.size(), [this](Ranked term, std::string_view key) {
-            if (!afford(term_work + key.size())) {
-                exact_ = false;
-                return false;
+            if (!hidden_.contains(term.lex) && asked_.answers(key)) {
+                terms_.push_back(term);
+                return terms_.size() < k_;
             }
-            if (hidden_.contains(term.lex) || !asked_.answers(key)) return true;
-            terms_.push_back(term);
-            return terms_.size() < k_;
+            exact_ = afford(term_work + key.size());
+            return exact_;
         });
     }
 

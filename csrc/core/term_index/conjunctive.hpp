@@ -40,8 +40,9 @@ class Asked {
 };
 
 // The best `k` terms that answer and whose lex numbers are not in `hidden`, the best one first. `asked` must
-// ask for something. `budget`: bytes of postings that may be read, a term counted as `term_work` of them or
-// more; what was read is taken off. Returns false where it was not enough: `terms` may then lack some.
+// ask for something. `budget`: bytes of postings that may be read; a term that was read and does not answer
+// counts as `term_work` of them or more. What was read is taken off. Returns false where it was not enough:
+// `terms` may then lack some.
 bool best_with_words(const Map& map, Asked& asked, std::size_t k,
                      const std::unordered_set<std::uint32_t>& hidden, std::uint64_t& budget,
                      std::vector<Ranked>& terms);
