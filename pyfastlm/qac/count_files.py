@@ -135,16 +135,24 @@ def _parquet(path: str) -> Iterator[Pair]:
             if missing := {"term", "count"} - set(file.schema_arrow.names):
                 raise InputError(f"counts: {path} has no column {min(missing)!r}; it needs term and count")
             for batch in file.iter_batches(BATCH_ROWS, columns=["term", "count"], use_threads=False):
-                # A row at a time: a stored string need not be UTF-8, and its row must be named.
-                for term, count in zip(batch.column("term"), batch.column("count"), strict=True):
+                for term, count in _values(batch):
                     number += 1
-                    yield _pair(term.as_py(), count.as_py())
+                    yield _pair(term, count)
     except _Wrong as error:
         raise InputError(f"counts: {path}, row {number}: {error}") from None
     except UnicodeDecodeError:
-        raise InputError(f"counts: {path}, row {number}: term: expected UTF-8") from None
+        raise InputError(f"counts: {path}, row {number + 1}: term: expected UTF-8") from None
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"counts: {path}, after row {number}: {error}") from None
+
+
+def _values(batch: Any) -> Iterator[tuple[Any, Any]]:
+    terms, counts = batch.column("term"), batch.column("count")
+    try:
+        yield from zip(terms.to_pylist(), counts.to_pylist(), strict=True)
+    except UnicodeDecodeError:  # a stored string need not be UTF-8, and its row must be named
+        for term, count in zip(terms, counts, strict=True):
+            yield term.as_py(), count.as_py()
 
 
 def _pair(term: Any, count: Any) -> Pair:

@@ -3,7 +3,7 @@
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ from pyfastlm._durable import replacing
 from pyfastlm._require import require
 from pyfastlm.errors import InputError
 from pyfastlm.lm.files.inputs import Source, StrPath, resolve
+from pyfastlm.qac.count_files import CountFiles
 
 READ = {
     "parquet": "read_parquet({files}, union_by_name = true)",
@@ -20,7 +21,6 @@ READ = {
     "{{final_search_term: 'VARCHAR', search_time: 'VARCHAR'}})",
 }
 MEMORY = 2 << 30  # bytes, before DuckDB spills to disk
-BATCH_ROWS = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,23 +109,13 @@ def _count(
     return int(rows), int(terms)
 
 
-def read_counts(path: StrPath) -> Iterator[tuple[str, int]]:
+def read_counts(path: StrPath) -> Iterable[tuple[str, float]]:
     """The pairs (term, count) of what :func:`count_terms` wrote, in its order; read as they are asked for.
 
     Raises:
-        InputError: it is no such file.
+        InputError: it is no such file; at once, or while it is read.
     """
-    pa, pq = require("pyarrow", "qac"), require("pyarrow.parquet", "qac")
-    name = os.fspath(path)
-    try:
-        with pq.ParquetFile(name, page_checksum_verification=True) as file:
-            if not {"term", "count"} <= set(file.schema_arrow.names):
-                raise InputError(f"path: {name!r} has no columns term and count")
-            for batch in file.iter_batches(BATCH_ROWS, columns=["term", "count"], use_threads=False):
-                terms, counts = (batch.column(column).to_pylist() for column in ("term", "count"))
-                yield from zip(terms, counts, strict=True)
-    except (pa.ArrowException, UnicodeDecodeError) as error:
-        raise InputError(f"path: {name!r} is no whole Parquet file: {error}") from error
+    return CountFiles([os.fspath(path)])
 
 
 def _by_format(sources: Sequence[Source]) -> dict[str, list[str]]:

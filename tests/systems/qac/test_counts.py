@@ -85,8 +85,8 @@ def test_wrong_files_and_windows(tmp_path: Path) -> None:
     (tmp_path / "b.parquet").write_bytes(b"PAR1 and nothing else PAR1")
     with pytest.raises(InputError, match=r"^files: "):
         count_terms(tmp_path / "b.parquet", tmp_path / "c.parquet")
-    with pytest.raises(InputError, match="no whole Parquet file"):
+    with pytest.raises(InputError, match=r"counts: .*b.parquet, after row 0"):
         list(read_counts(tmp_path / "b.parquet"))
     pq.write_table(pa.table({"x": [1]}), tmp_path / "b.parquet")
-    with pytest.raises(InputError, match="no columns term and count"):
+    with pytest.raises(InputError, match="has no column 'count'"):
         list(read_counts(tmp_path / "b.parquet"))
