@@ -79,9 +79,10 @@ py::object string_of(const ti::Map& map, std::uint32_t lex, ti::KeyBuffer& buffe
     return py::reinterpret_steal<py::object>(decoded(map.key(lex, buffer)));
 }
 
-// Makes the lists of (term, score) that are asked for most, and keeps a hundred thousand of those pairs:
-// popular terms answer many prefixes. Only touched with the GIL held; wherever Python makes or frees an
-// object that its collector knows, code may run that comes back here.
+// Makes the lists of (term, score) that are asked for most, and keeps up to 65,536 of those pairs: popular
+// terms answer many prefixes. One asked for once is not kept; its memory is used again at once. Only touched
+// with the GIL held; wherever Python makes or frees an object that its collector knows, code may run that
+// comes back here.
 class Pairs {
   public:
     Pairs() = default;
@@ -124,9 +125,10 @@ class Pairs {
         std::uint32_t rank, lex;
         double score;
     };
+
     struct Slot {
         PyObject* pair;
-        std::uint32_t rank, waiting;
+        std::uint32_t rank, waiting;  // of the pair; of the last one that was asked for and not there
     };
 
     Slot& slot_of(std::uint32_t rank) {
