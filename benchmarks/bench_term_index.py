@@ -3,17 +3,26 @@
     OMP_NUM_THREADS=1 python -m pytest benchmarks/bench_term_index.py --benchmark-json=out.json
 
 Some 1.8 million terms of real word lists (term_corpus.py). Prefixes are cut from terms drawn by their counts;
-a round answers a thousand of them once each, the slower peers fewer. ``extra_info`` has p50 and p99 of single
-calls, ours over 20,000, and how many of the prefixes were distinct. fast-autocomplete takes 2,700 bytes for
-each term and gets a hundred thousand of them; it needs setuptools < 81.
+a round answers a thousand of them once each, of the short ones the slower peers fewer. ``extra_info`` has p50
+and p99 of single calls, ours over 20,000, and how many of the prefixes were distinct.
+
+datrie has room for 255 characters and gets the terms that are made of the 250 most frequent ones, all but one
+in a thousand. fast-autocomplete takes 2,700 bytes for each term and gets fifty thousand of them; it needs
+setuptools < 81 and pylev. TermIndex is then built on the same terms.
+
+    PYFASTLM_BENCH_MANY=1 python -m pytest benchmarks/bench_term_index.py -k many
+
+builds an index of forty million made-up terms: minutes, and 1 GB of disk.
 """
 
 import bisect
 import itertools
+import os
 import random
 import sqlite3
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -82,20 +91,6 @@ def by_bisect() -> Bisect:
     return Bisect()
 
 
-def by_datrie() -> Answer:
-    datrie = pytest.importorskip("datrie")
-    terms = term_corpus.terms()
-    trie = datrie.Trie(ranges=[(chr(1), chr(0x10FFFF))])
-    for term, score in terms.items():
-        trie[term] = int(score)
-
-    def answer(prefix: str) -> list[str]:
-        found = sorted(trie.items(prefix), key=lambda item: (-item[1], item[0].encode()))
-        return [term for term, _ in found[:K]]
-
-    return answer
-
-
 def by_marisa() -> Answer:
     marisa = pytest.importorskip("marisa_trie")
     terms = term_corpus.terms()
@@ -122,13 +117,17 @@ def by_sqlite() -> Answer:
     return answer
 
 
-PEERS: dict[str, tuple[Callable[[], Answer], int]] = {  # and how many prefixes a round asks
+PEERS: dict[str, tuple[Callable[[], Answer], int]] = {  # and how many short prefixes a round asks
     "bisect_argpartition": (by_bisect, 1000),
     "marisa": (by_marisa, 10),
     "sqlite": (by_sqlite, 20),
-    "datrie": (by_datrie, 5),
 }
 made = cache(lambda peer: PEERS[peer][0]())
+
+
+def calls(short: int, length: int) -> int:
+    """How many prefixes a round asks of a peer that goes through all terms of a prefix."""
+    return short if length < 4 else max(short, 100) if length < 6 else 1000
 
 
 def percentiles(answer: Callable[[str], object], queries: list[str]) -> dict[str, float]:
@@ -146,7 +145,7 @@ def percentiles(answer: Callable[[str], object], queries: list[str]) -> dict[str
 @pytest.mark.parametrize("length", LENGTHS)
 def test_complete(benchmark, index: TermIndex, length: int, peer: str) -> None:
     benchmark.group = f"complete, {length} characters"
-    count = 1000 if peer == "pyfastlm" else PEERS[peer][1]
+    count = 1000 if peer == "pyfastlm" else calls(PEERS[peer][1], length)
     queries = prefixes(length, max(count, 20))
     answer = index.complete if peer == "pyfastlm" else made(peer)
     if peer != "pyfastlm":
@@ -164,18 +163,72 @@ def test_complete(benchmark, index: TermIndex, length: int, peer: str) -> None:
     )
 
 
-def test_fast_autocomplete(benchmark, tmp_path: Path) -> None:
-    fast_autocomplete = pytest.importorskip("fast_autocomplete")
-    benchmark.group = "complete, 3 characters, a hundred thousand terms"
-    few = dict(sorted(term_corpus.terms().items(), key=lambda item: -item[1])[:100_000])
-    words = {term: {"count": int(score)} for term, score in few.items()}
-    engine = fast_autocomplete.AutoComplete(words={term: {} for term in words})
-    for term, facts in words.items():
-        engine.update_count_of_word(term, count=facts["count"])
+@cache
+def for_datrie() -> dict[str, float]:
+    terms = term_corpus.terms()
+    frequent = {character for character, _ in Counter("".join(terms)).most_common(250)}
+    return {term: score for term, score in terms.items() if frequent.issuperset(term)}
+
+
+@cache
+def by_datrie() -> Answer:
+    datrie = pytest.importorskip("datrie")
+    terms = for_datrie()
+    trie = datrie.Trie({character for term in terms for character in term})
+    for term in sorted(terms):  # in any other order it takes very much longer
+        trie[term] = int(terms[term])
+
+    def answer(prefix: str) -> list[str]:
+        found = sorted(trie.items(prefix), key=lambda item: (-item[1], item[0].encode()))
+        return [term for term, _ in found[:K]]
+
+    return answer
+
+
+@pytest.fixture(scope="module")
+def index_for_datrie(tmp_path_factory: pytest.TempPathFactory) -> TermIndex:
+    return TermIndex.build(for_datrie().items(), tmp_path_factory.mktemp("datrie") / "terms")
+
+
+@pytest.mark.parametrize("peer", ["pyfastlm", "datrie"])
+@pytest.mark.parametrize("length", LENGTHS)
+def test_datrie(benchmark, index_for_datrie: TermIndex, length: int, peer: str) -> None:
+    ours = index_for_datrie.complete
+    benchmark.group = f"complete, {length} characters, {len(for_datrie())} terms"
+    queries = [term[:length] for term in drawn(40_000) if len(term) >= length and term in for_datrie()]
+    count = 1000 if peer == "pyfastlm" else calls(5, length)
+    answer = ours if peer == "pyfastlm" else by_datrie()
+    if peer != "pyfastlm":
+        for query in queries[:count]:
+            assert answer(query) == [term for term, _ in ours(query, K)]
+    benchmark.pedantic(lambda: [answer(query) for query in queries[:count]], rounds=3, warmup_rounds=1)
+    benchmark.extra_info["calls"] = count
+
+
+@pytest.mark.parametrize("peer", ["pyfastlm", "fast_autocomplete"])
+def test_fast_autocomplete(benchmark, tmp_path: Path, peer: str) -> None:
+    """It answers by rules of its own; ``same`` is the share of queries with our terms."""
+    benchmark.group = "complete, 3 characters, fifty thousand terms"
+    few = dict(sorted(term_corpus.terms().items(), key=lambda item: -item[1])[:50_000])
     queries = [term[:3] for term in drawn(2000) if term in few and len(term) >= 3][:300]
-    benchmark.pedantic(
-        lambda: [engine.search(query, max_cost=0, size=K) for query in queries], rounds=3, warmup_rounds=0
-    )
+    answer = ours = TermIndex.build(few.items(), tmp_path / "few").complete
+    if peer == "fast_autocomplete":
+        try:
+            import fast_autocomplete
+        except ImportError as error:  # pkg_resources, or a package that measures distances
+            pytest.skip(f"fast_autocomplete: {' '.join(str(error).split())[:100]}")
+        engine = fast_autocomplete.AutoComplete(words={term: {} for term in few})
+        for term, score in few.items():
+            engine.update_count_of_word(term, count=int(score))
+
+        def answer(query: str, k: int) -> list[list[str]]:
+            return engine.search(query, max_cost=0, size=k)
+
+        same = [
+            {" ".join(words) for words in answer(q, K)} == {term for term, _ in ours(q, K)} for q in queries
+        ]
+        benchmark.extra_info["same"] = sum(same) / len(same)
+    benchmark.pedantic(lambda: [answer(query, K) for query in queries], rounds=3, warmup_rounds=1)
     benchmark.extra_info["calls"] = len(queries)
 
 
@@ -357,3 +410,52 @@ def test_open(index: TermIndex, capsys: pytest.CaptureFixture[str], how: str) ->
     with capsys.disabled():
         size = path.stat().st_size / 2**20
         print(f"\n{how}: opened in {milliseconds:.1f} ms, {mebibytes:.1f} MiB resident of {size:.1f} MiB")
+
+
+MANY = 40_000_000
+
+
+def made_up() -> Iterator[tuple[str, float]]:
+    """Pairs of words in no order, with scores that fall like those of real terms."""
+    import wordfreq
+
+    words = [word for word in wordfreq.top_n_list("en", 20_000) if word.isalpha()]
+    heads, tails = words[:8000], words[:5000]
+    for i in range(MANY):
+        pair = i * 15_485_863 % MANY  # a prime, so every pair comes once
+        yield (
+            f"{heads[pair // 5000]} {tails[pair % 5000]}",
+            float(10_000_000 // (1 + i * 32_452_843 % 1_000_003)),
+        )
+
+
+def build_many(path: str) -> dict[str, float]:
+    """In a process of its own."""
+    start = time.perf_counter()
+    index = TermIndex.build(made_up(), path)
+    taken = time.perf_counter() - start
+    peak = resident("VmHWM") / 2**20
+    assert len(index) == MANY
+    some = [term for (term, _), _ in zip(made_up(), range(20_000), strict=False)]
+    queries = [term[: 1 + i % 12] for i, term in enumerate(some)]
+    first, *again = [percentiles(index.complete, queries) for _ in range(4)]
+    best = min(again, key=lambda times: times["p50_ns"])
+    return {
+        "seconds": taken,
+        "peak_gib": peak,
+        "bytes_per_term": os.path.getsize(path) / MANY,
+        "bytes_of_a_term": sum(len(term.encode()) for term in some) / len(some),
+        "first_p50_us": first["p50_ns"] / 1e3,
+        "p50_us": best["p50_ns"] / 1e3,
+        "p99_us": best["p99_ns"] / 1e3,
+    }
+
+
+@linux_only
+@pytest.mark.skipif("PYFASTLM_BENCH_MANY" not in os.environ, reason="minutes, and 1 GB of disk")
+def test_many(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Forty million made-up terms: memory stays bounded and calls stay fast."""
+    facts = in_fresh_process("bench_term_index", "build_many", str(tmp_path / "many"))
+    with capsys.disabled():
+        print("\nforty million terms:", ", ".join(f"{name} {value:.3g}" for name, value in facts.items()))
+    assert facts["peak_gib"] < 3

@@ -80,9 +80,10 @@ py::object string_of(const ti::Map& map, std::uint32_t lex, ti::KeyBuffer& buffe
     return py::reinterpret_steal<py::object>(decoded(map.key(lex, buffer)));
 }
 
-// Makes the lists of (term, score) that are asked for most, and keeps a hundred thousand of those pairs:
-// popular terms answer many prefixes. Only touched with the GIL held; wherever Python makes or frees an
-// object that its collector knows, code may run that comes back here.
+// Makes the lists of (term, score) that are asked for most, and keeps up to 65,536 of those pairs: popular
+// terms answer many prefixes. One asked for once is not kept; its memory is used again at once. Only touched
+// with the GIL held; wherever Python makes or frees an object that its collector knows, code may run that
+// comes back here.
 class Pairs {
   public:
     Pairs() = default;
@@ -95,44 +96,49 @@ class Pairs {
         auto list = py::reinterpret_steal<py::object>(PyList_New(static_cast<Py_ssize_t>(terms.size())));
         if (!list) throw py::error_already_set();
         if (map != map_) clear(map);
-        std::vector<std::size_t> missing = std::move(missing_);
+        // Where things lie in memory is known for all terms before the first of them is read.
+        for (const ti::Ranked& term : terms) __builtin_prefetch(&slot_of(term.rank));
+        std::vector<Missing> missing = std::move(missing_);
         missing.clear();
         for (std::size_t i = 0; i < terms.size(); ++i) {
-            Slot& slot = slot_of(terms[i].rank);
+            const Slot& slot = slot_of(terms[i].rank);
             if (slot.pair != nullptr && slot.rank == terms[i].rank) {
-                slot.used = true;
                 PyList_SET_ITEM(list.ptr(), static_cast<Py_ssize_t>(i), Py_NewRef(slot.pair));
                 continue;
             }
-            missing.push_back(i);
+            missing.push_back({static_cast<Py_ssize_t>(i), terms[i].rank, terms[i].lex, 0});
             if (terms[i].lex == ti::unknown_lex) map->prefetch_lex(terms[i].rank);
             map->prefetch_score(terms[i].rank);
         }
-        // Where terms lie in memory is known for all before the first of them is read.
-        for (const std::size_t i : missing) {
-            if (terms[i].lex == ti::unknown_lex) terms[i].lex = map->lex(terms[i].rank);
-            map->prefetch_block(terms[i].lex / ti::block_terms);
+        for (Missing& term : missing) {
+            if (term.lex == ti::unknown_lex) term.lex = map->lex(term.rank);
+            map->prefetch_block(term.lex / ti::block_terms);
+            term.score = map->score(term.rank);
         }
-        for (const std::size_t i : missing)
-            PyList_SET_ITEM(list.ptr(), static_cast<Py_ssize_t>(i), made(*map, terms[i]));
+        for (const Missing& term : missing) PyList_SET_ITEM(list.ptr(), term.place, made(*map, term));
         missing_ = std::move(missing);
         return list;
     }
 
   private:
+    struct Missing {
+        Py_ssize_t place;  // in the list
+        std::uint32_t rank, lex;
+        double score;
+    };
+
     struct Slot {
         PyObject* pair;
-        std::uint32_t rank;
-        bool used;
+        std::uint32_t rank, waiting;  // of the pair; of the last one that was asked for and not there
     };
 
     Slot& slot_of(std::uint32_t rank) {
         return slots_[(rank * std::uint32_t{0x9e3779b1}) >> (32 - slot_bits)];
     }
 
-    PyObject* made(const ti::Map& map, ti::Ranked term) {
+    PyObject* made(const ti::Map& map, const Missing& term) {
         py::object text = string_of(map, term.lex, buffer_);
-        auto score = py::reinterpret_steal<py::object>(PyFloat_FromDouble(map.score(term.rank)));
+        auto score = py::reinterpret_steal<py::object>(PyFloat_FromDouble(term.score));
         PyObject* const pair = PyTuple_New(2);
         if (!score || pair == nullptr) throw py::error_already_set();
         PyTuple_SET_ITEM(pair, 0, text.release().ptr());
@@ -140,8 +146,8 @@ class Pairs {
         PyObject_GC_UnTrack(pair);  // it can be in no cycle, as the collector would find out
         if (&map != map_.get()) return pair;
         Slot& slot = slot_of(term.rank);
-        if (slot.pair != nullptr && slot.used) {
-            slot.used = false;  // its last chance
+        if (slot.waiting != term.rank) {
+            slot.waiting = term.rank;  // kept when it is asked for again
         } else {
             Py_XSETREF(slot.pair, Py_NewRef(pair));
             slot.rank = term.rank;
@@ -155,10 +161,10 @@ class Pairs {
         if (map != nullptr) slots_.resize(std::size_t{1} << slot_bits);
     }
 
-    static constexpr unsigned slot_bits = 17;
+    static constexpr unsigned slot_bits = 16;
     MapPointer map_;
     std::vector<Slot> slots_;
-    std::vector<std::size_t> missing_;
+    std::vector<Missing> missing_;
     ti::KeyBuffer buffer_;  // used up before any other object is made
 };
 
