@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 COLUMNS = ("engine", "S@1", "S@{k}", "95 %", "RR@{k}", "against popularity", "of dictionary", "ms/query")
 BASE = "popularity"
 SHUFFLED = ", other contexts"
-DEEP = 1000  # terms that the control without an order draws from
+DEEP = 1000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,7 +143,7 @@ class _Parts:
 
 
 class Unordered:
-    """The control without popularity: terms that begin with the prefix, drawn evenly."""
+    """The control without an order: drawn evenly from the ``DEEP`` best terms that begin with the prefix."""
 
     def __init__(self, index: TermIndex, seed: int) -> None:
         self.index = index
