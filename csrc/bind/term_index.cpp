@@ -224,6 +224,15 @@ class TermIndex {
     }
 };
 
+std::size_t count_of(PyObject* k) {
+    if (PyLong_Check(k) && !PyBool_Check(k)) {
+        const Py_ssize_t count = PyLong_AsSsize_t(k);
+        if (count >= 1) return static_cast<std::size_t>(count);
+        if (count == -1) PyErr_Clear();
+    }
+    refuse(input_error, "k: expected a whole number >= 1, got " + std::string(py::repr(k)));
+}
+
 // complete(prefix, k) without edits: the one call that is made for every key that someone types, so it goes
 // past pybind11.
 PyObject* exact(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
@@ -232,8 +241,7 @@ PyObject* exact(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
         if (bound == nullptr) return nullptr;
         if (count != 2) refuse(PyExc_TypeError, "expected prefix and k");
         const std::string_view prefix = utf8(arguments[0], "prefix");
-        const std::size_t k = PyLong_AsSize_t(arguments[1]);
-        if (k == static_cast<std::size_t>(-1) && PyErr_Occurred() != nullptr) return nullptr;
+        const std::size_t k = count_of(arguments[1]);
         std::vector<ti::Ranked> terms = std::move(bound->terms);
         const MapPointer map = bound->index.unchanged(prefix, k, terms);
         py::object list = map != nullptr ? bound->pairs.list(map, terms)

@@ -44,13 +44,17 @@ class TermIndex:
     def __init__(self, path: str | os.PathLike[str], native: "_native.TermIndex") -> None:
         self._path = Path(path)
         self._native = native
-        self._exact: Callable[[str, int], list[tuple[str, float]]] = native.exact()
         number = native.file().normalizer
         if number >= len(normalize.NAMES):
             raise InputError(f"path: {os.fspath(path)!r} needs a normalizer that this library does not have")
         self._normalizer = normalize.NAMES[number]
         self._of_term = normalize.of_term(number)
-        self._of_prefix = normalize.of_prefix(number)
+        self._of_prefix = of_prefix = normalize.of_prefix(number)
+        exact: Callable[[str, int], list[tuple[str, float]]] = native.exact()
+        # What is called for every key that someone types.
+        self._exact = (
+            exact if of_prefix is None else lambda prefix, k: exact(of_prefix(_text("prefix", prefix)), k)
+        )
         self._merging = threading.Lock()
 
     @classmethod
@@ -208,10 +212,10 @@ class TermIndex:
         Raises:
             InputError: an argument is not what it should be, or the file turns out to be damaged.
         """
+        if max_edits == 0 and mode == "prefix":
+            return self._exact(prefix, k)
         if self._of_prefix is not None:
             prefix = self._of_prefix(_text("prefix", prefix))
-        if max_edits == 0 and mode == "prefix" and type(k) is int and k > 0:
-            return self._exact(prefix, k)
         words = _words(mode)
         return self._native.complete(
             _text("prefix", prefix),
