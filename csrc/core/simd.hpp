@@ -131,6 +131,29 @@ PYFASTLM_INLINE Vec<T> max(Vec<T> a, Vec<T> b) {
     return a > b ? a : b;
 }
 
+// Whole numbers as wide as T; what comparing two Vec<T> gives, -1 where it holds and 0 where not.
+template <class T>
+using Mask = decltype(Vec<T>{} < Vec<T>{});
+
+// Adds 1 to, or takes it from, the lanes of `count` where `mask` holds.
+template <class T>
+PYFASTLM_INLINE Mask<T> add_where(Mask<T> count, Mask<T> mask) {
+#if defined(__AVX512F__)
+    return mask ? count + 1 : count;  // one instruction under a mask register
+#else
+    return count - mask;
+#endif
+}
+
+template <class T>
+PYFASTLM_INLINE Mask<T> subtract_where(Mask<T> count, Mask<T> mask) {
+#if defined(__AVX512F__)
+    return mask ? count - 1 : count;
+#else
+    return count + mask;
+#endif
+}
+
 // Lane i of the result is lane (i + distance) modulo the number of lanes.
 template <std::size_t distance, class T, std::size_t... lane>
 PYFASTLM_INLINE Vec<T> rotate(Vec<T> v, std::index_sequence<lane...>) {
