@@ -34,19 +34,14 @@ def linear(estimate: Any, tau: Any) -> Any:
         InputError: a shape or a number is wrong, or the sum of ``tau`` is below 1.
     """
     values, caps = _checked(estimate, tau)
-    order = np.argsort(-values, kind="stable")
-    most = caps[order]
-    last = min(int(np.searchsorted(np.cumsum(most), 1.0)), len(most) - 1)
-    rest = 1.0 - most[:last].sum()  # summed in pairs: the running sum may be off by a domain
-    while rest < 0.0 and last > 0:
-        last -= 1
-        rest += most[last]
-    while rest > most[last] and last + 1 < len(most):
-        rest -= most[last]
-        last += 1
-    weights = np.zeros_like(caps)
-    weights[order[:last]] = most[:last]
-    weights[order[last]] = min(max(rest, 0.0), most[last])
+    order = np.argsort(-values)  # in any order of equals: only those at the edge are told apart, below
+    last, _ = _edge(caps[order], 1.0)
+    edge = values[order[last]]
+    weights = np.where(values > edge, caps, 0.0)
+    equals = np.flatnonzero(values == edge)
+    last, rest = _edge(caps[equals], 1.0 - weights.sum())
+    weights[equals[:last]] = caps[equals[:last]]
+    weights[equals[last]] = rest
     return like(weights, estimate)
 
 
@@ -58,7 +53,7 @@ def l2(estimate: Any, tau: Any) -> Any:
     Arguments, result and errors are those of ``linear``.
     """
     values, caps = _checked(estimate, tau)
-    order = np.argsort(-values, kind="stable")
+    order = np.argsort(-values)
     falling, most = values[order], caps[order]
     count = _active(falling, most)
     # With c = c' - v, where v is the least estimate that is active, all that follows is between 0 and 1:
@@ -69,6 +64,19 @@ def l2(estimate: Any, tau: Any) -> Any:
     weights = np.zeros_like(caps)
     weights[order[:count]] = np.minimum(raised, most[:count])
     return like(weights, estimate)
+
+
+def _edge(most: Doubles, total: float) -> tuple[int, float]:
+    """The place where ``total`` is used up if all before it get their most; and what is left for it."""
+    last = min(int(np.searchsorted(np.cumsum(most), total)), len(most) - 1)
+    rest = total - most[:last].sum()  # summed in pairs: the running sum may be off by a place
+    while rest < 0.0 and last > 0:
+        last -= 1
+        rest += most[last]
+    while rest > most[last] and last + 1 < len(most):
+        rest -= most[last]
+        last += 1
+    return last, float(min(max(rest, 0.0), most[last]))
 
 
 def _active(falling: Doubles, most: Doubles) -> int:
