@@ -75,11 +75,10 @@ def bootstrap(
         for sample, rows in zip(samples, draws, strict=True):
             sample[:] = of_block(estimator, block[rows], errors[rows], ties, missing, count)
         estimate = of_block(estimator, block, errors, ties, missing, count)
-        parts.append((estimate, *_percentiles(samples, level)))
-    fields = (np.concatenate(field, axis=1) for field in zip(*parts, strict=True))
-    return Intervals(
-        *(inputs.like(np.ascontiguousarray(field[0] if single else field.T), given) for field in fields)
-    )
+        fields = (estimate, *_percentiles(samples, level))
+        parts.append(tuple(np.ascontiguousarray(field.T) for field in fields))
+    found = (np.concatenate(field) for field in zip(*parts, strict=True))
+    return Intervals(*(inputs.like(field[:, 0] if single else field, given) for field in found))
 
 
 def _draws(models: int, families: Sequence[Any] | None, replicates: int, seed: int) -> list[NDArray[np.intp]]:

@@ -75,11 +75,11 @@ def _estimate(name: str, x: Any, y: Any, ties: Ties, missing: Missing, threads: 
     errors, single = inputs.errors_of(y, missing)
     given, x = inputs.first_of(x)
     parts = [
-        of_block(name, block, errors, ties, missing, count)
+        np.ascontiguousarray(of_block(name, block, errors, ties, missing, count).T)
         for block in inputs.blocks_of(x, len(errors), missing, count)
     ]
-    found = np.concatenate(parts, axis=1)
-    return inputs.like(np.ascontiguousarray(found[0] if single else found.T), given)
+    found = np.concatenate(parts)
+    return inputs.like(found[:, 0] if single else found, given)
 
 
 def of_block(name: str, x: Any, y: Doubles, ties: Ties, missing: Missing, threads: int) -> Doubles:
