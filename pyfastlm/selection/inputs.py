@@ -120,7 +120,7 @@ def _again(first: Any, stream: Iterator[Any]) -> Iterator[Any]:
 def _check_numbers(block: Floats, name: str, done: int, missing: Missing) -> None:
     """Refuses infinities, and NaN unless it is ``"mask"``; rows and columns are counted from 0."""
     with np.errstate(over="ignore", invalid="ignore"):
-        if np.isfinite(block.sum()):
+        if np.isfinite(block.sum(axis=0)).all():
             return
     bad = np.isinf(block) if missing == "mask" else ~np.isfinite(block)
     if not bad.any():
