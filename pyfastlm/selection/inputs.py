@@ -58,7 +58,7 @@ def blocks_of(
     x: Any, models: int, missing: Missing, threads: int, size: int | None = None
 ) -> Iterator[Floats]:
     """Checked column blocks of ``x``: an array [N, D], or an iterable of arrays [N, d]."""
-    if is_tensor(x) or isinstance(x, np.ndarray) or not isinstance(x, Iterable):
+    if _is_whole(x):
         x = as_numpy(x, "X")
         if x.ndim != 2:
             raise InputError(f"X: expected [N, D], got shape {list(x.shape)}")
@@ -81,7 +81,7 @@ def blocks_of(
 
 def first_of(x: Any) -> tuple[Any, Any]:
     """The first block of ``x`` (or ``x`` itself), which says what kind of array the answer is; and ``x``."""
-    if isinstance(x, np.ndarray | Blocks) or is_tensor(x) or not isinstance(x, Iterable):
+    if isinstance(x, Blocks) or _is_whole(x):
         return x, x
     if isinstance(x, list | tuple):
         first = x[0] if x else None
@@ -110,6 +110,11 @@ def check_options(ties: Ties, missing: Missing, threads: int | None) -> int:
     if missing == "mask" and ties == "reference":
         raise InputError("ties: the reference has no missing values; use ties='average' with missing='mask'")
     return num_threads(threads)
+
+
+def _is_whole(x: Any) -> bool:
+    """True for an array of any library (also a table), and for what is no stream of blocks at all."""
+    return is_tensor(x) or hasattr(x, "__array__") or not isinstance(x, Iterable)
 
 
 def _again(first: Any, stream: Iterator[Any]) -> Iterator[Any]:
