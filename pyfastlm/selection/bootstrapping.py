@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pyfastlm.errors import InputError
 from pyfastlm.selection import inputs
 from pyfastlm.selection.closed_forms import FORMS, Doubles, Ties
-from pyfastlm.selection.estimators import of_block
+from pyfastlm.selection.estimators import prepared
 from pyfastlm.selection.inputs import Missing
 
 SAMPLE_BYTES = 1 << 25  # of the estimates of all replicates of a block
@@ -69,13 +69,13 @@ def bootstrap(
     draws = _draws(len(errors), families, replicates, seed)
     given, X = inputs.first_of(X)
     size = max(SAMPLE_BYTES // (8 * replicates * errors.shape[1]), 64)
+    whole = prepared(estimator, errors, ties, missing)
     parts: list[tuple[NDArray[Any], ...]] = []
     for block in inputs.blocks_of(X, len(errors), missing, count, size):
         samples = np.empty((replicates, errors.shape[1], block.shape[1]))
         for sample, rows in zip(samples, draws, strict=True):
-            sample[:] = of_block(estimator, block[rows], errors[rows], ties, missing, count)
-        estimate = of_block(estimator, block, errors, ties, missing, count)
-        fields = (estimate, *_percentiles(samples, level))
+            sample[:] = prepared(estimator, errors[rows], ties, missing)(block[rows], count)
+        fields = (whole(block, count), *_percentiles(samples, level))
         parts.append(tuple(np.ascontiguousarray(field.T) for field in fields))
     found = (np.concatenate(field) for field in zip(*parts, strict=True))
     return Intervals(*(inputs.like(field[:, 0] if single else field, given) for field in found))

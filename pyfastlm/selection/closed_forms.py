@@ -23,41 +23,47 @@ from pyfastlm.selection.ranking import Floats, centred_ranks, positional_ranks, 
 
 Ties = Literal["average", "reference"]
 Doubles = NDArray[np.float64]
-Form = Callable[[Floats, Doubles, Ties, int], Doubles]  # x [N, D], y [N, K], ties, threads -> [K, D]
+Form = Callable[[Floats, int], Doubles]  # x [N, d], threads -> [K, d]
+Prepare = Callable[[Doubles, Ties], Form]  # what depends on y [N, K] alone is done once for all blocks
 
 MOST_EXACT = 369  # models: 369 (369^2 - 1) / 3 < 2^24
 
 
-def product(x: Floats, y: Doubles, ties: Ties, threads: int) -> Doubles:
+def product(y: Doubles, ties: Ties) -> Form:
     """Means of y x."""
-    return (y.T / len(y)) @ x.astype(np.float64, copy=False)
+    weights = y.T / len(y)
+    return lambda x, threads: weights @ x.astype(np.float64, copy=False)
 
 
-def sign(x: Floats, y: Doubles, ties: Ties, threads: int) -> Doubles:
+def sign(y: Doubles, ties: Ties) -> Form:
     """2 / (N (N - 1)) sum of c x."""
-    models = len(y)
-    weights = centred_ranks(y).T * (2 / (models * (models - 1)))
-    return weights @ x.astype(np.float64, copy=False)
+    weights = centred_ranks(y).T * (2 / (len(y) * (len(y) - 1)))
+    return lambda x, threads: weights @ x.astype(np.float64, copy=False)
 
 
-def sign_cdf(x: Floats, y: Doubles, ties: Ties, threads: int) -> Doubles:
+def sign_cdf(y: Doubles, ties: Ties) -> Form:
     """The same of ranks over N: 1 / (N^2 (N - 1)) sum of c and the centred ranks of x, which are doubled."""
-    models = len(y)
-    return _exact_product(centred_ranks(y), _ranks(x, ties, threads)) / (models**2 * (models - 1))
+    of_y, size = centred_ranks(y), len(y) ** 2 * (len(y) - 1)
+    return lambda x, threads: _exact_product(of_y, _ranks(x, ties, threads)) / size
 
 
-def sign_sign(x: Floats, y: Doubles, ties: Ties, threads: int) -> Doubles:
+def sign_sign(y: Doubles, ties: Ties) -> Form:
     """Kendall's tau a: the mean over pairs of sign times sign."""
-    return signed_pairs(x, pair_signs(y), threads) / (len(y) * (len(y) - 1) / 2)
+    signs = pair_signs(y)
+    return lambda x, threads: signed_pairs(x, signs, threads) / len(signs)
 
 
-def spearmanr(x: Floats, y: Doubles, ties: Ties, threads: int) -> Doubles:
+def spearmanr(y: Doubles, ties: Ties) -> Form:
     """Pearson's correlation of the ranks, which without ties is 1 - 6 sum d^2 / (N (N^2 - 1))."""
-    of_x = _ranks(x, ties, threads)
-    of_y = centred_ranks(y) if ties == "average" else positional_ranks(y)
-    squares = _squares(of_y)[:, None] * _squares(of_x)
-    with np.errstate(invalid="ignore"):  # 0 / 0 where all are tied
-        return np.asarray(_exact_product(of_y, of_x) / np.sqrt(squares))
+    of_y = _ranks(y, ties, 1)
+    squares = _squares(of_y)[:, None]
+
+    def of_block(x: Floats, threads: int) -> Doubles:
+        of_x = _ranks(x, ties, threads)
+        with np.errstate(invalid="ignore"):  # 0 / 0 where all are tied
+            return np.asarray(_exact_product(of_y, of_x) / np.sqrt(squares * _squares(of_x)))
+
+    return of_block
 
 
 def pair_signs(y: Doubles) -> Floats:
@@ -80,7 +86,7 @@ def _squares(ranks: Floats) -> Doubles:
     return np.asarray(np.einsum("nd,nd->d", ranks, ranks, dtype=kind), np.float64)
 
 
-FORMS: dict[str, Form] = {
+FORMS: dict[str, Prepare] = {
     "product": product,
     "sign": sign,
     "sign_cdf": sign_cdf,

@@ -12,8 +12,8 @@ from pyfastlm._require import require
 from pyfastlm.errors import InputError
 from pyfastlm.selection.ranking import Floats
 
-BLOCK_BYTES = 1 << 20  # of a block for one thread: it and its ranks stay in the second-level cache
-LEAST_COLUMNS = 512
+BLOCK_BYTES = 300_000  # of a block for one thread: it and its ranks stay in the second-level cache
+LEAST_COLUMNS = 256
 
 StrPath = str | os.PathLike[str]
 
@@ -70,9 +70,9 @@ def blocks(source: Any, *, models: Sequence[str] | None = None, size: int | None
 
 
 def default_size(x: Floats, threads: int) -> int:
-    """Columns that a block of ``x`` [N, D] should have; never a power of two, whose rows share cache sets."""
+    """Columns that a block of ``x`` [N, D] should have: an odd number of lines, so that rows share no cache sets."""
     fitting = threads * BLOCK_BYTES // (max(len(x), 1) * x.dtype.itemsize)
-    return max(fitting, LEAST_COLUMNS) // 64 * 64 + (64 if fitting & (fitting - 1) == 0 else 0)
+    return (max(fitting, LEAST_COLUMNS) // 64 | 1) * 64
 
 
 def slices(x: Floats, size: int) -> Iterator[Floats]:

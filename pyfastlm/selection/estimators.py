@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from pyfastlm.selection import inputs, masked
-from pyfastlm.selection.closed_forms import FORMS, Doubles, Ties
+from pyfastlm.selection.closed_forms import FORMS, Doubles, Form, Ties
 from pyfastlm.selection.inputs import Missing
 
 
@@ -74,16 +74,15 @@ def _estimate(name: str, x: Any, y: Any, ties: Ties, missing: Missing, threads: 
     count = inputs.check_options(ties, missing, threads)
     errors, single = inputs.errors_of(y, missing)
     given, x = inputs.first_of(x)
+    form = prepared(name, errors, ties, missing)
     parts = [
-        np.ascontiguousarray(of_block(name, block, errors, ties, missing, count).T)
+        np.ascontiguousarray(form(block, count).T)
         for block in inputs.blocks_of(x, len(errors), missing, count)
     ]
     found = np.concatenate(parts)
     return inputs.like(found[:, 0] if single else found, given)
 
 
-def of_block(name: str, x: Any, y: Doubles, ties: Ties, missing: Missing, threads: int) -> Doubles:
-    """The estimator ``name`` of a checked block: x [N, d], y [N, K] -> [K, d]."""
-    if missing == "mask":
-        return masked.estimate(name, x, y, ties, threads)
-    return FORMS[name](x, y, ties, threads)
+def prepared(name: str, y: Doubles, ties: Ties, missing: Missing) -> Form:
+    """The estimator ``name`` for y [N, K]: takes checked blocks [N, d] and threads, gives [K, d]."""
+    return masked.prepare(name, y, ties) if missing == "mask" else FORMS[name](y, ties)

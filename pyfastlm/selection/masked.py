@@ -6,35 +6,47 @@ c_g = sum over k of m_k sign(y_g - y_k), which for all columns at once is the ma
 
 import numpy as np
 
-from pyfastlm.selection.closed_forms import FORMS, Doubles, Ties, pair_signs
+from pyfastlm.selection.closed_forms import FORMS, Doubles, Form, Ties, pair_signs
 from pyfastlm.selection.ranking import Floats, centred_ranks, signed_pairs
 
 
-def estimate(name: str, x: Floats, y: Doubles, ties: Ties, threads: int) -> Doubles:
-    """The estimator ``name`` of a block [K, D] whose NaN, in x [N, D] and y [N, K], are left out pairwise.
+def prepare(name: str, y: Doubles, ties: Ties) -> Form:
+    """The estimator ``name`` of blocks [N, d] whose NaN, and those of y [N, K], are left out pairwise.
 
     NaN where fewer than two models are left.
     """
-    out = np.empty((y.shape[1], x.shape[1]))
     patterns, which = np.unique(np.isnan(y), axis=1, return_inverse=True)
+    parts = []
     for number, absent in enumerate(patterns.T):
         benchmarks = np.flatnonzero(which.reshape(-1) == number)
-        out[benchmarks] = _columns(name, x[~absent], y[np.ix_(~absent, benchmarks)], ties, threads)
-    return out
+        parts.append((~absent, benchmarks, _prepare_whole(name, y[np.ix_(~absent, benchmarks)], ties)))
+
+    def of_block(x: Floats, threads: int) -> Doubles:
+        out = np.empty((y.shape[1], x.shape[1]))
+        for models, benchmarks, form in parts:
+            out[benchmarks] = form(x[models], threads)
+        return out
+
+    return of_block
 
 
-def _columns(name: str, x: Floats, y: Doubles, ties: Ties, threads: int) -> Doubles:
+def _prepare_whole(name: str, y: Doubles, ties: Ties) -> Form:
     """The same for a y without NaN: whole columns by the closed form, the others each by their models."""
     if len(y) < 2:
-        return np.full((y.shape[1], x.shape[1]), np.nan)
-    gaps = np.isnan(x).any(axis=0)
-    if not gaps.any():
-        return FORMS[name](x, y, ties, threads)
-    out = np.empty((y.shape[1], x.shape[1]))
-    if not gaps.all():
-        out[:, ~gaps] = FORMS[name](x[:, ~gaps], y, ties, threads)
-    out[:, gaps] = _with_gaps(name, x[:, gaps], y, threads)
-    return out
+        return lambda x, threads: np.full((y.shape[1], x.shape[1]), np.nan)
+    whole = FORMS[name](y, ties)
+
+    def of_block(x: Floats, threads: int) -> Doubles:
+        gaps = np.isnan(x).any(axis=0)
+        if not gaps.any():
+            return whole(x, threads)
+        out = np.empty((y.shape[1], x.shape[1]))
+        if not gaps.all():
+            out[:, ~gaps] = whole(x[:, ~gaps], threads)
+        out[:, gaps] = _with_gaps(name, x[:, gaps], y, threads)
+        return out
+
+    return of_block
 
 
 def _with_gaps(name: str, x: Floats, y: Doubles, threads: int) -> Doubles:
