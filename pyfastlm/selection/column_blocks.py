@@ -70,7 +70,7 @@ def blocks(source: Any, *, models: Sequence[str] | None = None, size: int | None
 
 
 def default_size(x: Floats, threads: int) -> int:
-    """Columns that a block of ``x`` [N, D] should have: an odd number of lines, so that rows share no cache sets."""
+    """Columns that a block of ``x`` [N, D] should have: odd lines, so that rows share no cache sets."""
     fitting = threads * BLOCK_BYTES // (max(len(x), 1) * x.dtype.itemsize)
     return (max(fitting, LEAST_COLUMNS) // 64 | 1) * 64
 

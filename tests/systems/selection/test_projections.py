@@ -117,13 +117,18 @@ def test_the_reference(seed: int, reference_projections: ModuleType) -> None:
     assert ((estimate - ours) ** 2).sum() <= ((estimate - theirs) ** 2).sum() + 1e-10
 
 
-def test_tau_that_sums_to_one_only_on_paper(reference_projections: ModuleType) -> None:
-    tau, estimate = np.full(10, 0.1), np.arange(10.0)
-    assert tau.sum() != np.cumsum(tau)[-1]
-    with pytest.raises(ValueError, match="zero-size"):
-        reference_projections.linear(estimate, tau)
+PAPER = np.full(10, 0.1)  # sums to 1 on paper, and one after the other to a little less
+
+
+def test_tau_that_sums_to_one_only_on_paper() -> None:
+    assert np.cumsum(PAPER)[-1] < 1
     for project in (linear, l2):
-        assert_allclose(project(estimate, tau), tau, rtol=0, atol=1e-15)
+        assert_allclose(project(np.arange(10.0), PAPER), PAPER, rtol=0, atol=1e-15)
+
+
+def test_the_reference_refuses_such_a_tau(reference_projections: ModuleType) -> None:
+    with pytest.raises(ValueError, match="zero-size"):
+        reference_projections.linear(np.arange(10.0), PAPER)
 
 
 def test_large_estimates_end() -> None:
