@@ -9,13 +9,13 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pyfastlm import demo, errors, index, lm, mrt5, ops, qac
+    from pyfastlm import demo, errors, index, lm, mrt5, ops, qac, selection
     from pyfastlm._backends import backends
 
 __version__ = version("pyfastlm")
-__all__ = ["__version__", "backends", "demo", "errors", "index", "lm", "mrt5", "ops", "qac"]
+__all__ = ["__version__", "backends", "demo", "errors", "index", "lm", "mrt5", "ops", "qac", "selection"]
 
-_ROOMS = frozenset({"demo", "errors", "index", "lm", "mrt5", "ops", "qac"})
+_ROOMS = frozenset({"demo", "errors", "index", "lm", "mrt5", "ops", "qac", "selection"})
 
 
 def __getattr__(name: str) -> Any:

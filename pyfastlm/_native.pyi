@@ -6,7 +6,7 @@ import collections.abc
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['LinearLogpInputs', 'TermIndex', 'TermIndexFile', 'VarlenAttentionInputs', 'compact_count', 'compact_gather', 'compact_index', 'compact_scatter', 'gate_compact', 'isa', 'linear_forward', 'linear_logp_backward', 'linear_logp_forward', 'term_index_build', 'term_index_concatenate', 'term_index_strings', 'varlen_attention_backward', 'varlen_attention_forward']
+__all__: list[str] = ['LinearLogpInputs', 'TermIndex', 'TermIndexFile', 'VarlenAttentionInputs', 'centred_ranks', 'compact_count', 'compact_gather', 'compact_index', 'compact_scatter', 'gate_compact', 'isa', 'linear_forward', 'linear_logp_backward', 'linear_logp_forward', 'signed_pairs', 'term_index_build', 'term_index_concatenate', 'term_index_strings', 'varlen_attention_backward', 'varlen_attention_forward']
 class LinearLogpInputs:
     """
     Shapes and addresses that the passes of linear_logp share.
@@ -55,6 +55,8 @@ class VarlenAttentionInputs:
     """
     def __init__(self, sequences: typing.SupportsInt | typing.SupportsIndex, heads: typing.SupportsInt | typing.SupportsIndex, dim: typing.SupportsInt | typing.SupportsIndex, q: typing.Annotated[collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(3)"], k: typing.Annotated[collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(3)"], v: typing.Annotated[collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(3)"], starts_q: typing.SupportsInt | typing.SupportsIndex, starts_k: typing.SupportsInt | typing.SupportsIndex, positions_q: typing.SupportsInt | typing.SupportsIndex, positions_k: typing.SupportsInt | typing.SupportsIndex, rel_bias: typing.SupportsInt | typing.SupportsIndex, radius: typing.SupportsInt | typing.SupportsIndex, key_bias: typing.SupportsInt | typing.SupportsIndex, causal: bool, softmax1: bool, scale: typing.SupportsFloat | typing.SupportsIndex, is_double: bool) -> None:
         ...
+def centred_ranks(rows: typing.SupportsInt | typing.SupportsIndex, columns: typing.SupportsInt | typing.SupportsIndex, x: typing.SupportsInt | typing.SupportsIndex, stride: typing.SupportsInt | typing.SupportsIndex, out: typing.SupportsInt | typing.SupportsIndex, is_double: bool, threads: typing.SupportsInt | typing.SupportsIndex) -> None:
+    ...
 def compact_count(keep: typing.SupportsInt | typing.SupportsIndex, sequences: typing.SupportsInt | typing.SupportsIndex, length: typing.SupportsInt | typing.SupportsIndex, starts: typing.SupportsInt | typing.SupportsIndex) -> None:
     ...
 def compact_gather(sequences: typing.SupportsInt | typing.SupportsIndex, length: typing.SupportsInt | typing.SupportsIndex, starts: typing.SupportsInt | typing.SupportsIndex, positions: typing.SupportsInt | typing.SupportsIndex, bytes: typing.SupportsInt | typing.SupportsIndex, batch: typing.SupportsInt | typing.SupportsIndex, packed: typing.SupportsInt | typing.SupportsIndex, threads: typing.SupportsInt | typing.SupportsIndex) -> None:
@@ -74,6 +76,8 @@ def linear_forward(rows: typing.SupportsInt | typing.SupportsIndex, dim: typing.
 def linear_logp_backward(inputs: LinearLogpInputs, lse: typing.SupportsInt | typing.SupportsIndex, entropy: typing.SupportsInt | typing.SupportsIndex, grad_logp: typing.SupportsInt | typing.SupportsIndex, grad_entropy: typing.SupportsInt | typing.SupportsIndex, grad_hidden: typing.SupportsInt | typing.SupportsIndex, grad_weight: typing.SupportsInt | typing.SupportsIndex, grad_bias: typing.SupportsInt | typing.SupportsIndex, threads: typing.SupportsInt | typing.SupportsIndex) -> None:
     ...
 def linear_logp_forward(inputs: LinearLogpInputs, logp: typing.SupportsInt | typing.SupportsIndex, lse: typing.SupportsInt | typing.SupportsIndex, argmax: typing.SupportsInt | typing.SupportsIndex, entropy: typing.SupportsInt | typing.SupportsIndex, slope: typing.SupportsInt | typing.SupportsIndex, threads: typing.SupportsInt | typing.SupportsIndex) -> None:
+    ...
+def signed_pairs(rows: typing.SupportsInt | typing.SupportsIndex, columns: typing.SupportsInt | typing.SupportsIndex, x: typing.SupportsInt | typing.SupportsIndex, stride: typing.SupportsInt | typing.SupportsIndex, weights: typing.SupportsInt | typing.SupportsIndex, sets: typing.SupportsInt | typing.SupportsIndex, out: typing.SupportsInt | typing.SupportsIndex, is_double: bool, threads: typing.SupportsInt | typing.SupportsIndex) -> None:
     ...
 def term_index_build(items: collections.abc.Iterable[tuple[str, float]], path: str, normalizer: typing.SupportsInt | typing.SupportsIndex, duplicates: str, memory: typing.SupportsInt | typing.SupportsIndex) -> None:
     ...

@@ -131,6 +131,32 @@ PYFASTLM_INLINE Vec<T> max(Vec<T> a, Vec<T> b) {
     return a > b ? a : b;
 }
 
+// The sign of a - b in each lane, -1, 0 or 1, and 0 where one of them is NaN; numbers of whichever type takes
+// fewer instructions.
+#if defined(__AVX512F__)
+template <class T>
+using Signs = Vec<T>;
+
+template <class T>
+PYFASTLM_INLINE Signs<T> sign(Vec<T> a, Vec<T> b) {
+    // By the class of the difference, a digit each: NaN, signalling NaN, 0, 1, -inf, inf, negative, positive;
+    // 8 stands for 0, 9 for -1, A for 1. Equal infinities differ by NaN.
+    const Vec<T> d = a - b;
+    if constexpr (sizeof(T) == 4)
+        return (Vec<T>)_mm512_fixupimm_ps((__m512)d, (__m512)d, _mm512_set1_epi32(int(0xA9A9A888)), 0);
+    else
+        return (Vec<T>)_mm512_fixupimm_pd((__m512d)d, (__m512d)d, _mm512_set1_epi64(0xA9A9A888LL), 0);
+}
+#else
+template <class T>
+using Signs = decltype(Vec<T>{} < Vec<T>{});
+
+template <class T>
+PYFASTLM_INLINE Signs<T> sign(Vec<T> a, Vec<T> b) {
+    return (a < b) - (a > b);  // -1 where it holds
+}
+#endif
+
 // Lane i of the result is lane (i + distance) modulo the number of lanes.
 template <std::size_t distance, class T, std::size_t... lane>
 PYFASTLM_INLINE Vec<T> rotate(Vec<T> v, std::index_sequence<lane...>) {

@@ -31,6 +31,8 @@ ALLOWED: dict[str, set[str]] = {
     "lm": {"base", "ops", "lm"},
     "index": {"base", "native", "ops", "index"},
     **{system: {"base", "ops", "lm", "index", system} for system in SYSTEMS},
+    # Its estimators rank without torch, which pyfastlm.ops would load.
+    "selection": {"base", "native", "ops", "lm", "index", "selection"},
     "demo": SHARED - {"native", "kernels"} | SYSTEMS | {"demo"},
     "cli": SHARED - {"native", "kernels"} | SYSTEMS | {"demo", "cli"},
 }

@@ -66,6 +66,12 @@ def test_completion_loads_nothing_until_it_is_used(tmp_path: Path) -> None:
         assert "torch" not in fresh_import(f"pyfastlm.qac.{module}", tmp_path)[1]
 
 
+def test_the_estimators_of_selection_load_nothing_but_numpy(tmp_path: Path) -> None:
+    assert fresh_import("pyfastlm.selection", tmp_path)[1] == []
+    for module in ("estimators", "projections", "bootstrapping", "budget", "aggregation", "column_blocks"):
+        assert fresh_import(f"pyfastlm.selection.{module}", tmp_path)[1] == ["numpy"]
+
+
 def test_probe_sees_heavy_imports(tmp_path: Path) -> None:
     assert "numpy" in fresh_import("numpy", tmp_path)[1]
 
