@@ -85,15 +85,16 @@ def command(
         return
     report = result.rows[0].report
     show.table(f"{report.n:,} rows of {report.sessions:,} sessions", result.columns(), result.cells())
+    print(f"gain: of S@{k}, against popularity on the same rows; 95 %: intervals from sessions drawn anew")
     limits = report.ceilings
     show.table(
         "Ceilings",
         [
-            "in dictionary",
-            "true prefix",
+            "dictionary",
+            "prefix",
             "one edit",
             "two edits",
-            f"most frequent {k} of the prefix",
+            f"{k} of prefix",
             "from others",
         ],
         [

@@ -19,7 +19,7 @@ from pyfastlm.qac.rows import Row
 if TYPE_CHECKING:
     from pyfastlm.lm.loading import LM, LMLike
 
-COLUMNS = ("engine", "S@1", "S@{k}", "95 %", "RR@{k}", "against popularity", "of dictionary", "ms/query")
+COLUMNS = ("engine", "S@{k}", "95 %", "RR@{k}", "gain", "95 %")  # fits into 80 characters
 BASE = "popularity"
 SHUFFLED = ", other contexts"
 DEEP = 1000
@@ -71,15 +71,11 @@ class Comparison:
         return [
             [
                 row.name,
-                f"{row.report.success_at_1:.3f}",
                 f"{row.report.success_at_k:.3f}",
-                "{:.3f} to {:.3f}".format(*row.report.success_interval),
+                "{:.2f} {:.2f}".format(*row.report.success_interval),
                 f"{row.report.rr_at_k:.3f}",
-                ""
-                if row.name == BASE
-                else "{:+.3f} ({:+.3f} to {:+.3f})".format(row.gain, *row.gain_interval),
-                f"{row.report.success_at_k / row.report.coverage:.3f}" if row.report.coverage else "-",
-                f"{row.milliseconds:,.2f}",
+                "" if row.name == BASE else f"{row.gain:+.3f}",
+                "" if row.name == BASE else "{:+.2f} {:+.2f}".format(*row.gain_interval),
             ]
             for row in self.rows
         ]
