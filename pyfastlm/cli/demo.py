@@ -25,13 +25,13 @@ def command(
     ] = 0,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer documents, less training.")] = False,
     full: Annotated[
-        bool, typer.Option("--full", help="Longer training, three seeds, more baselines: 25 minutes.")
+        bool, typer.Option("--full", help="Longer training, three seeds, more baselines: half an hour.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
 ) -> None:
     """Score real texts with a real model, complete searches, and train a small model that deletes bytes.
 
-    Takes five to eight minutes, and one more the first time. The texts are the Universal Declaration of Human
+    Takes three to eight minutes, and one more the first time. The texts are the Universal Declaration of Human
     Rights, where npm can fetch it, and paragraphs that come with the package; the terms are words and pairs
     of words with real counts. Writes index.html, which shows what every token costs, what is completed, and
     which bytes are deleted.
