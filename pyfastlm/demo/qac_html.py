@@ -41,7 +41,7 @@ def _examples(completion: Completion) -> str:
 {completion.bytes_per_term:.1f} bytes a term. Ten completions take {median:.1f} µs (median) from Python,
 {slowest:.1f} µs at the 99th percentile.</p>
 <div class="scroll"><table>
-<thead><tr><th>typed</th><th class="left">completed</th></tr></thead>
+<thead><tr><th class="left">typed</th><th class="left">completed</th></tr></thead>
 <tbody>
 {rows}</tbody>
 </table></div>
@@ -60,7 +60,7 @@ def _engines(completion: Completion) -> str:
 earlier days in {limits.in_dictionary:.1%} of them: more is not to be had from a dictionary. It also begins as
 typed in {limits.true_prefix:.1%}.</p>
 <div class="scroll"><table>
-<thead><tr><th>way</th><th></th><th>first</th><th>among {report.k}</th><th>95 %</th><th>1/place</th>
+<thead><tr><th class="left">way</th><th>first</th><th>among {report.k}</th><th>95 %</th><th>1/place</th>
 <th>against {BASE}</th><th>ms</th></tr></thead>
 <tbody>
 {rows}</tbody>
@@ -75,11 +75,11 @@ session must vanish there.</p>
 def _engine(row: Compared) -> str:
     report = row.report
     low, high = report.success_interval
-    gain = "" if row.name == BASE else "{:+.3f} ({:+.3f} to {:+.3f})".format(row.gain, *row.gain_interval)
+    gain = "" if row.name == BASE else "{:+.3f} ({:+.2f} to {:+.2f})".format(row.gain, *row.gain_interval)
     meaning = "" if row.name.endswith(SHUFFLED) else MEANING.get(row.name, "")
     return (
-        f'<tr><th>{escape(row.name)}</th><td class="left">{escape(meaning)}</td>'
-        f"<td>{report.success_at_1:.3f}</td><td>{report.success_at_k:.3f}</td><td>{low:.3f}–{high:.3f}</td>"
+        f'<tr><th class="left">{escape(row.name)}<br><small>{escape(meaning)}</small></th>'
+        f"<td>{report.success_at_1:.3f}</td><td>{report.success_at_k:.3f}</td><td>{low:.2f}–{high:.2f}</td>"
         f"<td>{report.rr_at_k:.3f}</td><td>{gain}</td><td>{row.milliseconds:,.2f}</td></tr>\n"
     )
 

@@ -39,7 +39,7 @@ HOSTILE = (
     "Zalgo e\u0301\u0302\u0303\u0304, क्षत्रिय, ภาษาไทย, ﷽, \ufeffmark, \ufffd",
     "' onmouseover='alert(3)' data-i=\" --> ]]> <!-- </style>",
 )
-VOID = {"meta"}
+VOID = {"meta", "br"}
 
 
 class Parsed(HTMLParser):

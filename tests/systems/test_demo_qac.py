@@ -49,7 +49,8 @@ def test_the_page_shows_terms_as_text(completion: Completion) -> None:
             self.open: list[str] = []
 
         def handle_starttag(self, tag: str, attrs: object) -> None:
-            self.open.append(tag)
+            if tag != "br":
+                self.open.append(tag)
 
         def handle_endtag(self, tag: str) -> None:
             assert self.open.pop() == tag
@@ -60,7 +61,7 @@ def test_the_page_shows_terms_as_text(completion: Completion) -> None:
     assert tags.open == []
     assert "thank you &lt;b&gt;&amp; <small>(typo)</small>" in html
     for row in completion.comparison.rows:
-        assert f"<th>{row.name}</th>" in html
+        assert f">{row.name}<" in html
     assert "Weights of rerank" in html
 
 
