@@ -4,8 +4,9 @@ A *delete gate* after the first encoder blocks scores every byte. In training lo
 (soft deletion); in use the rows are removed (hard deletion), so that everything behind the gate is shorter.
 """
 
-import importlib
 from typing import TYPE_CHECKING
+
+from pyfastlm._lazy import lazily
 
 if TYPE_CHECKING:
     from pyfastlm.mrt5.config import MrT5Config
@@ -24,22 +25,14 @@ __all__ = [
     "train",
 ]
 
-_HOME = {
-    "DeletionController": "controller",
-    "MrT5Config": "config",
-    "MrT5ForConditionalGeneration": "model",
-    "SpanCorruption": "corruption",
-    "evaluate": "evaluation",
-    "train": "training",
-}
-
-
-def __getattr__(name: str) -> object:
-    # Late, because torch and transformers take seconds.
-    if name in _HOME:
-        return getattr(importlib.import_module(f"pyfastlm.mrt5.{_HOME[name]}"), name)
-    raise AttributeError(f"module 'pyfastlm.mrt5' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazily(
+    __name__,
+    {
+        "config": ("MrT5Config",),
+        "controller": ("DeletionController",),
+        "corruption": ("SpanCorruption",),
+        "evaluation": ("evaluate",),
+        "model": ("MrT5ForConditionalGeneration",),
+        "training": ("train",),
+    },
+)

@@ -4,8 +4,9 @@ The systems that the AmazonQAC paper (Everaert et al., 2024) compares: popularit
 language models without and with fine-tuning, each with and without the session; and a page to type in.
 """
 
-import importlib
 from typing import TYPE_CHECKING
+
+from pyfastlm._lazy import lazily
 
 if TYPE_CHECKING:
     from pyfastlm.qac.backoff import Backoff
@@ -49,36 +50,25 @@ __all__ = [
     "write_amazonqac",
 ]
 
-_HOME = {
-    "Backoff": "backoff",
-    "Generator": "generator",
-    "Habits": "sessions",
-    "Popularity": "popularity",
-    "Query": "query",
-    "Report": "report",
-    "Row": "rows",
-    "Search": "rows",
-    "Semantic": "semantic",
-    "SessionReranker": "reranker",
-    "compare": "comparison",
-    "count_terms": "counts",
-    "evaluate": "evaluation",
-    "finetune": "finetuning",
-    "generate": "sessions",
-    "one_prefix": "split",
-    "read_amazonqac": "reader",
-    "read_counts": "counts",
-    "serve": "server",
-    "write_amazonqac": "writer",
-}
-
-
-def __getattr__(name: str) -> object:
-    # Late, because each needs other extras, and some need torch.
-    if name in _HOME:
-        return getattr(importlib.import_module(f"pyfastlm.qac.{_HOME[name]}"), name)
-    raise AttributeError(f"module 'pyfastlm.qac' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazily(
+    __name__,
+    {
+        "backoff": ("Backoff",),
+        "comparison": ("compare",),
+        "counts": ("count_terms", "read_counts"),
+        "evaluation": ("evaluate",),
+        "finetuning": ("finetune",),
+        "generator": ("Generator",),
+        "popularity": ("Popularity",),
+        "query": ("Query",),
+        "reader": ("read_amazonqac",),
+        "report": ("Report",),
+        "reranker": ("SessionReranker",),
+        "rows": ("Row", "Search"),
+        "semantic": ("Semantic",),
+        "server": ("serve",),
+        "sessions": ("Habits", "generate"),
+        "split": ("one_prefix",),
+        "writer": ("write_amazonqac",),
+    },
+)

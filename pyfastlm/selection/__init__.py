@@ -5,19 +5,24 @@ correlate with the errors on a benchmark; domains where they do are good pretrai
 projections here need numpy and the extension, and do not import torch.
 """
 
-import importlib
 from typing import TYPE_CHECKING
+
+from pyfastlm._lazy import lazily
 
 if TYPE_CHECKING:
     from pyfastlm.selection.aggregation import combine
+    from pyfastlm.selection.benchmark_errors import BenchmarkErrors
     from pyfastlm.selection.bootstrapping import Intervals, bootstrap
     from pyfastlm.selection.budget import allot, bounds
     from pyfastlm.selection.column_blocks import Blocks, blocks
     from pyfastlm.selection.estimators import product, sign, sign_cdf, sign_sign, spearmanr
+    from pyfastlm.selection.matrix import BpbMatrix
     from pyfastlm.selection.projections import l2, linear
 
 __all__ = [
+    "BenchmarkErrors",
     "Blocks",
+    "BpbMatrix",
     "Intervals",
     "allot",
     "blocks",
@@ -33,30 +38,16 @@ __all__ = [
     "spearmanr",
 ]
 
-_HOME = {
-    "Blocks": "column_blocks",
-    "Intervals": "bootstrapping",
-    "allot": "budget",
-    "blocks": "column_blocks",
-    "bootstrap": "bootstrapping",
-    "bounds": "budget",
-    "combine": "aggregation",
-    "l2": "projections",
-    "linear": "projections",
-    "product": "estimators",
-    "sign": "estimators",
-    "sign_cdf": "estimators",
-    "sign_sign": "estimators",
-    "spearmanr": "estimators",
-}
-
-
-def __getattr__(name: str) -> object:
-    # Late, so that importing the room loads nothing.
-    if name in _HOME:
-        return getattr(importlib.import_module(f"pyfastlm.selection.{_HOME[name]}"), name)
-    raise AttributeError(f"module 'pyfastlm.selection' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazily(
+    __name__,
+    {
+        "aggregation": ("combine",),
+        "benchmark_errors": ("BenchmarkErrors",),
+        "bootstrapping": ("Intervals", "bootstrap"),
+        "budget": ("allot", "bounds"),
+        "column_blocks": ("Blocks", "blocks"),
+        "estimators": ("product", "sign", "sign_cdf", "sign_sign", "spearmanr"),
+        "matrix": ("BpbMatrix",),
+        "projections": ("l2", "linear"),
+    },
+)
