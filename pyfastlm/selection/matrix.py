@@ -126,28 +126,31 @@ class BpbMatrix:
             InputError: the file cannot be read, or is no such matrix.
         """
         pa, pq = require("pyarrow", "selection"), require("pyarrow.parquet", "selection")
-        name = os.fspath(path)
+        shown = os.fspath(path)
         try:
             metadata = pq.read_schema(path).metadata or {}
             table = pq.read_table(path, columns=["domain", *SIZES], page_checksum_verification=True)
             noted = json.loads(metadata[METADATA_KEY])
             if noted["format"] != FORMAT:
-                raise InputError(f"path: {name!r} has format {noted['format']}, this version reads {FORMAT}")
+                raise InputError(f"path: {shown!r} has format {noted['format']}, this version reads {FORMAT}")
             models = cast("list[dict[str, Any]]", noted["models"])
+            tokens, size, documents = (table[name].to_numpy().astype(np.int64) for name in SIZES)
             return cls(
                 tuple(str(model.pop("name")) for model in models),
                 tuple(str(model.pop("family")) for model in models),
                 tuple(table["domain"].to_pylist()),
-                *(table[size].to_numpy().astype(np.int64) for size in SIZES),
+                tokens,
+                size,
+                documents,
                 Path(path),
                 tuple(models),
             )
         except KeyError:
-            raise InputError(f"path: {name!r} is no matrix of bits per byte") from None
+            raise InputError(f"path: {shown!r} is no matrix of bits per byte") from None
         except (pa.ArrowException, OSError, ValueError, TypeError, AttributeError) as error:
             if isinstance(error, InputError):
                 raise
-            raise InputError(f"path: cannot read {name!r}: {error}") from None
+            raise InputError(f"path: cannot read {shown!r}: {error}") from None
 
 
 def _check_names(what: str, names: tuple[str, ...]) -> None:
