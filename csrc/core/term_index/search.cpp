@@ -94,19 +94,42 @@ Range find_in(const Tree& map, Range gap, std::size_t depth, std::string_view pr
     return {first, lex};
 }
 
-Found find(const Tree& map, std::string_view prefix) {
+namespace {
+
+// How far the nodes lead on the way of a prefix: to all that is to be found, or to a gap to look for it in.
+struct Way {
+    Found found;
+    Range gap{0, 0};
+    std::size_t depth;
+};
+
+Way way_of(const Tree& map, std::string_view prefix) {
     const auto byte = [prefix](std::size_t i) { return static_cast<unsigned char>(prefix[i]); };
-    auto [number, depth] = map.first_node(prefix);
+    auto [number, first] = map.first_node(prefix);
+    std::size_t depth = first;
     for (; depth < prefix.size(); ++depth) {
+        map.prefetch_node(number);  // it may be the last one
         const std::uint32_t next = map.child(number, byte(depth));
         if (next == no_node) break;
         number = next;
     }
     const Inner node = map.node(number);
-    if (depth == prefix.size()) return {{node.lo, node.hi}, node.list};
-    const Range gap = map.gap(node, byte(depth));
-    if (gap.size() == 0) return {};
-    return {find_in(map, gap, depth, prefix)};
+    if (depth == prefix.size()) return {{{node.lo, node.hi}, node.list}, {0, 0}, depth};
+    return {{}, map.gap(node, byte(depth)), depth};
+}
+
+}  // namespace
+
+Found find(const Tree& map, std::string_view prefix) {
+    const Way way = way_of(map, prefix);
+    return way.gap.size() == 0 ? way.found : Found{find_in(map, way.gap, way.depth, prefix)};
+}
+
+Found find(const Map& map, std::string_view prefix) {
+    const Way way = way_of(map, prefix);
+    if (way.gap.size() == 0) return way.found;
+    map.prefetch_rank(way.gap.lo);  // on the way while keys are compared
+    return {find_in(map, way.gap, way.depth, prefix)};
 }
 
 void find(const Map& map, const std::string_view* prefixes, std::size_t count, Found* found) {

@@ -18,6 +18,7 @@ struct Found {
 };
 
 Found find(const Tree& map, std::string_view prefix);
+Found find(const Map& map, std::string_view prefix);  // gets their ranks ready
 
 // The same for many prefixes, `together` of them side by side, so that they wait for memory at the same time.
 constexpr std::size_t together = 32;
