@@ -6,7 +6,7 @@ import collections.abc
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['LinearLogpInputs', 'TermIndex', 'TermIndexFile', 'VarlenAttentionInputs', 'centred_ranks', 'compact_count', 'compact_gather', 'compact_index', 'compact_scatter', 'gate_compact', 'isa', 'linear_forward', 'linear_logp_backward', 'linear_logp_forward', 'signed_pairs', 'term_index_build', 'term_index_concatenate', 'term_index_strings', 'varlen_attention_backward', 'varlen_attention_forward']
+__all__: list[str] = ['LinearLogpInputs', 'TermIndex', 'TermIndexFile', 'VarlenAttentionInputs', 'centred_ranks', 'compact_count', 'compact_gather', 'compact_index', 'compact_scatter', 'concordance', 'gate_compact', 'isa', 'linear_forward', 'linear_logp_backward', 'linear_logp_forward', 'rank_products', 'term_index_build', 'term_index_concatenate', 'term_index_strings', 'varlen_attention_backward', 'varlen_attention_forward']
 class LinearLogpInputs:
     """
     Shapes and addresses that the passes of linear_logp share.
@@ -65,6 +65,8 @@ def compact_index(keep: typing.SupportsInt | typing.SupportsIndex, sequences: ty
     ...
 def compact_scatter(sequences: typing.SupportsInt | typing.SupportsIndex, length: typing.SupportsInt | typing.SupportsIndex, starts: typing.SupportsInt | typing.SupportsIndex, positions: typing.SupportsInt | typing.SupportsIndex, bytes: typing.SupportsInt | typing.SupportsIndex, packed: typing.SupportsInt | typing.SupportsIndex, fill: typing.SupportsInt | typing.SupportsIndex, batch: typing.SupportsInt | typing.SupportsIndex, threads: typing.SupportsInt | typing.SupportsIndex) -> None:
     ...
+def concordance(rows: typing.SupportsInt | typing.SupportsIndex, columns: typing.SupportsInt | typing.SupportsIndex, x: typing.SupportsInt | typing.SupportsIndex, stride: typing.SupportsInt | typing.SupportsIndex, y: typing.SupportsInt | typing.SupportsIndex, sets: typing.SupportsInt | typing.SupportsIndex, out: typing.SupportsInt | typing.SupportsIndex, is_double: bool, threads: typing.SupportsInt | typing.SupportsIndex) -> None:
+    ...
 def gate_compact(is_double: bool, rows: typing.SupportsInt | typing.SupportsIndex, dim: typing.SupportsInt | typing.SupportsIndex, x: typing.SupportsInt | typing.SupportsIndex, weight: typing.SupportsInt | typing.SupportsIndex, bias: typing.SupportsFloat | typing.SupportsIndex, normed: bool, logarithmic: bool, scale: typing.SupportsFloat | typing.SupportsIndex, threshold: typing.SupportsFloat | typing.SupportsIndex, closed: typing.SupportsInt | typing.SupportsIndex, next: typing.SupportsInt | typing.SupportsIndex, eps: typing.SupportsFloat | typing.SupportsIndex, values: typing.SupportsInt | typing.SupportsIndex, logits: typing.SupportsInt | typing.SupportsIndex, index: typing.SupportsInt | typing.SupportsIndex, kept: typing.SupportsInt | typing.SupportsIndex, following: typing.SupportsInt | typing.SupportsIndex, threads: typing.SupportsInt | typing.SupportsIndex) -> int:
     ...
 def isa() -> str:
@@ -77,7 +79,7 @@ def linear_logp_backward(inputs: LinearLogpInputs, lse: typing.SupportsInt | typ
     ...
 def linear_logp_forward(inputs: LinearLogpInputs, logp: typing.SupportsInt | typing.SupportsIndex, lse: typing.SupportsInt | typing.SupportsIndex, argmax: typing.SupportsInt | typing.SupportsIndex, entropy: typing.SupportsInt | typing.SupportsIndex, slope: typing.SupportsInt | typing.SupportsIndex, threads: typing.SupportsInt | typing.SupportsIndex) -> None:
     ...
-def signed_pairs(rows: typing.SupportsInt | typing.SupportsIndex, columns: typing.SupportsInt | typing.SupportsIndex, x: typing.SupportsInt | typing.SupportsIndex, stride: typing.SupportsInt | typing.SupportsIndex, weights: typing.SupportsInt | typing.SupportsIndex, sets: typing.SupportsInt | typing.SupportsIndex, out: typing.SupportsInt | typing.SupportsIndex, is_double: bool, threads: typing.SupportsInt | typing.SupportsIndex) -> None:
+def rank_products(rows: typing.SupportsInt | typing.SupportsIndex, columns: typing.SupportsInt | typing.SupportsIndex, x: typing.SupportsInt | typing.SupportsIndex, stride: typing.SupportsInt | typing.SupportsIndex, weights: typing.SupportsInt | typing.SupportsIndex, sets: typing.SupportsInt | typing.SupportsIndex, out: typing.SupportsInt | typing.SupportsIndex, squares: typing.SupportsInt | typing.SupportsIndex, is_double: bool, threads: typing.SupportsInt | typing.SupportsIndex) -> None:
     ...
 def term_index_build(items: collections.abc.Iterable[tuple[str, float]], path: str, normalizer: typing.SupportsInt | typing.SupportsIndex, duplicates: str, memory: typing.SupportsInt | typing.SupportsIndex) -> None:
     ...

@@ -1,35 +1,32 @@
-// One task of ranks, compiled once per instruction set: a lane is a column, so that no sort and no branch
-// depends on the numbers. A panel of columns is copied once, because a row of it is a page away from the
-// next.
+// Ranks and their products for one piece, compiled once per instruction set: a lane is a column. They come
+// from a sorting network where it can sort the columns, else from comparing every two rows.
 #include "core/ranks_kernel.hpp"
+
+#include "core/column_panel.hpp"
+#include "core/sorted_rows.hpp"
 
 namespace pyfastlm::PYFASTLM_ISA {
 namespace {
 
-using ranks::Columns;
-using ranks::Task;
-
+constexpr std::size_t group = 4;  // rows that one load of another row is compared with
 template <class T>
-constexpr std::size_t panel = 4 * lanes<T>;
-constexpr std::size_t group = 4;      // rows that one load of another row is compared with
-constexpr std::size_t most_sets = 8;  // sums that stay in registers
+constexpr std::size_t least_sorted_rows = sizeof(T) == 4 ? 40 : 24;  // below, comparing takes less
 
-// Columns [column, column + panel) of all rows, as panel / lanes blocks [rows, lanes]; zeros beyond the end.
+// What a piece needs, in its scratch.
 template <class T>
-void copy_panel(const Columns<T>& in, std::size_t column, std::size_t end, T* to) {
-    const std::size_t used = end - column < panel<T> ? end - column : panel<T>;
-    for (std::size_t i = 0; i < in.rows; ++i) {
-        const T* const row = in.x + i * in.stride + column;
-        T tail[panel<T>];
-        const T* from = row;
-        if (used < panel<T>) {
-            for (std::size_t c = 0; c < panel<T>; ++c) tail[c] = c < used ? row[c] : T(0);
-            from = tail;
-        }
-        for (std::size_t v = 0; v < panel<T> / lanes<T>; ++v)
-            store(to + (v * in.rows + i) * lanes<T>, load(from + v * lanes<T>));
-    }
-}
+struct Room {
+    Room(void* scratch, std::size_t rows)
+        : copied(static_cast<T*>(scratch)), ranked(copied + rows * panel<T>),
+          sums(reinterpret_cast<Signs<T>*>(ranked + rows * sorted_columns)),
+          keys(reinterpret_cast<std::uint32_t*>(sums + rows)),
+          column(reinterpret_cast<Placed<T>*>(keys + rows * sorted_columns)) {}
+    static constexpr std::size_t row_bytes = (panel<T> + sorted_columns + lanes<T>)*sizeof(T) +
+                                             sorted_columns * sizeof(std::uint32_t) + sizeof(Placed<T>);
+    T *const copied, *const ranked;  // [rows, panel], [rows, sorted_columns]
+    Signs<T>* const sums;            // [rows]
+    std::uint32_t* const keys;       // [rows, sorted_columns]
+    Placed<T>* const column;         // [rows]
+};
 
 // x, sums: [rows, lanes]. sums becomes the centred ranks, by every pair once: rows go up in groups that share
 // the loads of the rows before them.
@@ -71,96 +68,180 @@ void rank_block(const T* x, std::size_t rows, Signs<T>* sums) {
     }
 }
 
+// to [rows, sorted_columns]
 template <class T>
-void put(Vec<T> v, T* to, std::size_t used) {
-    if (used >= lanes<T>) {
-        store(to, v);
-    } else {
-        for (std::size_t c = 0; c < used; ++c) to[c] = v[c];
+void compared_ranks(const T* x, std::size_t rows, Signs<T>* sums, T* to) {
+    for (std::size_t v = 0; v < sorted_columns / lanes<T>; ++v) {
+        rank_block(x + v * rows * lanes<T>, rows, sums);
+        for (std::size_t i = 0; i < rows; ++i)
+            store(to + i * sorted_columns + v * lanes<T>, __builtin_convertvector(sums[i], Vec<T>));
+    }
+}
+
+// Calls take(place of the first, one after the last, rank) for equals of a column that is in order.
+template <class T, class Take>
+PYFASTLM_INLINE void for_equals(const Placed<T>* column, std::size_t rows, const Take& take) {
+    for (std::size_t begin = 0, end; begin < rows; begin = end) {
+        for (end = begin + 1; end < rows && column[end].number == column[begin].number;) ++end;
+        take(begin, end, static_cast<T>(begin + end) - static_cast<T>(rows));
+    }
+}
+
+// The rank at a place, where there are no ties.
+template <class T>
+PYFASTLM_INLINE T rank_at(std::size_t place, std::size_t rows) {
+    return static_cast<T>(2 * place + 1) - static_cast<T>(rows);
+}
+
+// to [rows, sorted_columns]. False where it cannot be done this way.
+template <class T>
+bool sorted_ranks(const T* x, std::size_t rows, const Room<T>& room, T* to) {
+    SortedRows<T> sorted(x, rows, room.keys);
+    if (!sorted.sort()) return false;
+    for (std::size_t place = 0; place < rows; ++place) {
+        const T rank = rank_at<T>(place, rows);
+        for (std::size_t c = 0; c < sorted_columns; ++c) to[sorted.row(place, c) * sorted_columns + c] = rank;
+    }
+    const Vec<std::uint32_t> unsettled = sorted.unsettled();
+    for (std::size_t c = 0; c < sorted_columns; ++c) {
+        if (unsettled[c] == 0) continue;
+        if (!sorted.settle(c, room.column)) return false;
+        for_equals(room.column, rows, [&](std::size_t begin, std::size_t end, T rank) {
+            for (std::size_t i = begin; i < end; ++i) to[room.column[i].row * sorted_columns + c] = rank;
+        });
+    }
+    return true;
+}
+
+template <class T>
+bool can_sort(std::size_t rows) {
+    return rows >= least_sorted_rows<T> && rows <= most_sorted_rows;
+}
+
+// Calls take(x, first, used) for every sorted_columns columns, of which `used` are there.
+template <class T, class Take>
+PYFASTLM_INLINE void for_columns(const Columns<T>& in, const Piece& piece, T* copied, const Take& take) {
+    for (std::size_t first = piece.begin; first < piece.end; first += sorted_columns) {
+        const std::size_t within = (first - piece.begin) % panel<T>, left = piece.end - first;
+        if (within == 0) copy_panel(in, first, piece.end, copied);
+        take(copied + within * in.rows, first, left < sorted_columns ? left : sorted_columns);
     }
 }
 
 template <class T>
-void centred(const Columns<T>& in, const Task& t, T* out, void* scratch) {
-    T* const copied = static_cast<T*>(scratch);
-    auto* const sums = reinterpret_cast<Signs<T>*>(copied + in.rows * panel<T>);
-    for (std::size_t column = t.column; column < t.column_end; column += panel<T>) {
-        copy_panel(in, column, t.column_end, copied);
-        for (std::size_t v = 0; v < panel<T> / lanes<T>; ++v) {
-            const std::size_t at = column + v * lanes<T>;
-            if (at >= t.column_end) break;
-            rank_block(copied + v * in.rows * lanes<T>, in.rows, sums);
-            for (std::size_t i = 0; i < in.rows; ++i) {
-                put<T>(__builtin_convertvector(sums[i], Vec<T>), out + i * in.columns + at,
-                       t.column_end - at);
+void centred(const Columns<T>& in, const Piece& piece, T* out, void* scratch) {
+    const Room<T> room(scratch, in.rows);
+    for_columns(in, piece, room.copied, [&](const T* x, std::size_t first, std::size_t used) {
+        if (!can_sort<T>(in.rows) || !sorted_ranks(x, in.rows, room, room.ranked))
+            compared_ranks(x, in.rows, room.sums, room.ranked);
+        for (std::size_t i = 0; i < in.rows; ++i)
+            __builtin_memcpy(out + i * in.columns + first, room.ranked + i * sorted_columns,
+                             used * sizeof(T));
+    });
+}
+
+// Weights of rows for sums over them of rank times weight, and where the sums go.
+template <class T>
+struct Product {
+    std::size_t sets, padded;
+    const T* weights;  // [rows, padded]
+    T* out;            // [sets, columns]
+    std::size_t columns;
+
+    void put(Vec<T> sums, std::size_t set, std::size_t column) const {
+        for (std::size_t i = 0; i < lanes<T> && set + i < sets; ++i)
+            out[(set + i) * columns + column] = sums[i];
+    }
+};
+
+// Of columns without ties. Several go side by side: each waits for its last addition. `padded`: that of the
+// product, or 0 where it is not known.
+template <std::size_t padded, class T>
+void put_sorted(const SortedRows<T>& sorted, std::size_t rows, const Product<T>& product, std::size_t first,
+                std::size_t used) {
+    constexpr std::size_t wide = 8 < sorted_columns ? 8 : sorted_columns;
+    const std::size_t length = padded == 0 ? product.padded : padded;
+    for (std::size_t set = 0; set < product.sets; set += lanes<T>) {
+        for (std::size_t c = 0; c < used; c += wide) {
+            Vec<T> sum[wide] = {};
+            for (std::size_t place = 0; place < rows; ++place) {
+                const Vec<T> rank = broadcast(rank_at<T>(place, rows));
+                for (std::size_t i = 0; i < wide; ++i)
+                    sum[i] += rank * load(product.weights + sorted.row(place, c + i) * length + set);
             }
+            for (std::size_t i = 0; i < wide && c + i < used; ++i) product.put(sum[i], set, first + c + i);
         }
     }
 }
 
-// The sign as a number, where turning a whole one into it would take longer than another way there.
+// False where it cannot be done this way.
 template <class T>
-PYFASTLM_INLINE Vec<T> sign_number(Vec<T> a, Vec<T> b) {
-    if constexpr (__is_same(Signs<T>, Vec<T>)) {
-        return sign<T>(a, b);
-    } else {
-        const Vec<T> one = broadcast(T(1)), zero{};
-        return (a > b ? one : zero) - (a < b ? one : zero);
+bool sorted_products(const T* x, std::size_t rows, const Room<T>& room, const Product<T>& product,
+                     std::size_t first, std::size_t used, T* squares) {
+    SortedRows<T> sorted(x, rows, room.keys);
+    if (!sorted.sort()) return false;
+    if (product.padded == lanes<T>)
+        put_sorted<lanes<T>>(sorted, rows, product, first, used);
+    else
+        put_sorted<0>(sorted, rows, product, first, used);
+    const T untied = static_cast<T>(rows * (rows * rows - 1) / 3);
+    const Vec<std::uint32_t> unsettled = sorted.unsettled();
+    for (std::size_t c = 0; c < used; ++c) {
+        squares[first + c] = untied;
+        if (unsettled[c] == 0) continue;
+        if (!sorted.settle(c, room.column)) return false;
+        T square = 0;
+        for_equals(room.column, rows, [&](std::size_t begin, std::size_t end, T rank) {
+            square += static_cast<T>(end - begin) * rank * rank;
+        });
+        squares[first + c] = square;
+        for (std::size_t set = 0; set < product.sets; set += lanes<T>) {
+            Vec<T> sum{};
+            for_equals(room.column, rows, [&](std::size_t begin, std::size_t end, T rank) {
+                for (std::size_t i = begin; i < end; ++i)
+                    sum += rank * load(product.weights + room.column[i].row * product.padded + set);
+            });
+            product.put(sum, set, first + c);
+        }
     }
+    return true;
 }
 
-// sums [sets, panel] of `count` sets of weights, which begin at `weights` and lie `sets` apart from pair to
-// pair. Few sets go with several blocks at a time: one sum after the other would wait for itself.
-template <std::size_t count, class T>
-void add_pairs(const T* x, std::size_t rows, const T* weights, std::size_t sets, T* sums) {
-    constexpr std::size_t wide = count == most_sets ? 1 : count == 4 ? 2 : 4;
-    for (std::size_t v = 0; v < panel<T> / lanes<T>; v += wide) {
-        const T* const block = x + v * rows * lanes<T>;
-        const T* weight = weights;
-        Vec<T> sum[wide][count] = {};
-        for (std::size_t i = 1; i < rows; ++i) {
-            for (std::size_t j = 0; j < i; ++j, weight += sets) {
-                for (std::size_t w = 0; w < wide; ++w) {
-                    const T* const column = block + w * rows * lanes<T>;
-                    const Vec<T> s = sign_number<T>(load(column + i * lanes<T>), load(column + j * lanes<T>));
-                    for (std::size_t k = 0; k < count; ++k) sum[w][k] += s * weight[k];
-                }
-            }
-        }
-        for (std::size_t w = 0; w < wide; ++w) {
-            for (std::size_t k = 0; k < count; ++k)
-                store(sums + k * panel<T> + (v + w) * lanes<T>, sum[w][k]);
+// The same from ranks [rows, sorted_columns].
+template <class T>
+void products_of(const T* ranks, std::size_t rows, const Product<T>& product, std::size_t first,
+                 std::size_t used, T* squares) {
+    for (std::size_t c = 0; c < used; ++c) {
+        T square = 0;
+        for (std::size_t i = 0; i < rows; ++i)
+            square += ranks[i * sorted_columns + c] * ranks[i * sorted_columns + c];
+        squares[first + c] = square;
+        for (std::size_t set = 0; set < product.sets; set += lanes<T>) {
+            Vec<T> sum{};
+            for (std::size_t i = 0; i < rows; ++i)
+                sum += ranks[i * sorted_columns + c] * load(product.weights + i * product.padded + set);
+            product.put(sum, set, first + c);
         }
     }
 }
 
 template <class T>
-void signed_pairs(const Columns<T>& in, const Task& t, const T* weights, std::size_t sets, T* out,
-                  void* scratch) {
-    T* const copied = static_cast<T*>(scratch);
-    T sums[most_sets * panel<T>];
-    for (std::size_t column = t.column; column < t.column_end; column += panel<T>) {
-        copy_panel(in, column, t.column_end, copied);
-        const std::size_t used = t.column_end - column < panel<T> ? t.column_end - column : panel<T>;
-        for (std::size_t k = 0, count; k < sets; k += count) {
-            count = sets - k >= most_sets ? most_sets : sets - k >= 4 ? 4 : sets - k >= 2 ? 2 : 1;
-            if (count == most_sets) add_pairs<most_sets>(copied, in.rows, weights + k, sets, sums);
-            if (count == 4) add_pairs<4>(copied, in.rows, weights + k, sets, sums);
-            if (count == 2) add_pairs<2>(copied, in.rows, weights + k, sets, sums);
-            if (count == 1) add_pairs<1>(copied, in.rows, weights + k, sets, sums);
-            for (std::size_t c = 0; c < count; ++c) {
-                T* const to = out + (k + c) * in.columns + column;
-                __builtin_memcpy(to, sums + c * panel<T>, used * sizeof(T));
-            }
-        }
-    }
+void products(const Columns<T>& in, const Piece& piece, const T* weights, std::size_t sets,
+              std::size_t padded, T* out, T* squares, void* scratch) {
+    const Room<T> room(scratch, in.rows);
+    const Product<T> product{sets, padded, weights, out, in.columns};
+    for_columns(in, piece, room.copied, [&](const T* x, std::size_t first, std::size_t used) {
+        if (can_sort<T>(in.rows) && sorted_products(x, in.rows, room, product, first, used, squares)) return;
+        compared_ranks(x, in.rows, room.sums, room.ranked);
+        products_of(room.ranked, in.rows, product, first, used, squares);
+    });
 }
 
 }  // namespace
 
 template <class T>
 ranks::Kernels<T> ranks_kernels() {
-    return {panel<T>, (panel<T> + lanes<T>)*sizeof(T), centred<T>, signed_pairs<T>};
+    return {panel<T>, Room<T>::row_bytes, lanes<T>, centred<T>, products<T>};
 }
 
 template ranks::Kernels<float> ranks_kernels<float>();

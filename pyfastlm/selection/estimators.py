@@ -7,7 +7,7 @@ it (in expectation, Gaussian x).
 All take ``X`` [N models, D domains] in bits/byte, and ``y`` [N], or [N, K] for K benchmarks at once, which
 costs little more than one. ``X`` may also be an iterable of blocks of columns [N, d] (see ``blocks``), or
 mapped: no more than a block is in memory at a time. They return [D], or [D, K], float64; a tensor for a
-tensor. Time grows with N^2 D for those with ranks of X, of which there are hundreds of models at most.
+tensor. Time grows with N log^2 N D for those with ranks of X.
 
     ties: ``"average"``: equal numbers share the average of their ranks. ``"reference"``: they are ranked in
         the order of the rows, as the package ``perplexity-correlations`` does.

@@ -6,8 +6,8 @@ c_g = sum over k of m_k sign(y_g - y_k), which for all columns at once is the ma
 
 import numpy as np
 
-from pyfastlm.selection.closed_forms import FORMS, Doubles, Form, Ties, pair_signs
-from pyfastlm.selection.ranking import Floats, centred_ranks, signed_pairs
+from pyfastlm.selection.closed_forms import FORMS, Doubles, Form, Ties
+from pyfastlm.selection.ranking import Floats, centred_ranks, concordance
 
 
 def prepare(name: str, y: Doubles, ties: Ties) -> Form:
@@ -59,7 +59,7 @@ def _with_gaps(name: str, x: Floats, y: Doubles, threads: int) -> Doubles:
 
 def _sums(name: str, x: Floats, y: Doubles, there: Doubles, models: Doubles, threads: int) -> Doubles:
     if name == "sign_sign":
-        return signed_pairs(x, pair_signs(y), threads) / (models * (models - 1) / 2)
+        return concordance(x, y, threads) / (models * (models - 1) / 2)
     if name in {"product", "sign"}:
         of_x = np.where(there > 0, x, 0).astype(np.float64, copy=False)
     else:

@@ -21,7 +21,7 @@ from pair_sums import DEFINITIONS, by_definition
 from pyfastlm import selection
 from pyfastlm.errors import InputError, InputTypeError
 from pyfastlm.selection import ranking
-from pyfastlm.selection.closed_forms import MOST_EXACT
+from pyfastlm.selection.ranking import MOST_EXACT
 
 NAMES = sorted(DEFINITIONS)
 RANKED = ["sign_cdf", "spearmanr"]
