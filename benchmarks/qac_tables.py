@@ -86,9 +86,9 @@ def tell(title: str, result: Comparison, found: dict[str, Any]) -> None:
     show.table(f"{title}: {result.rows[0].report.n} rows", result.columns(), result.cells())
     print(f"ceilings: {limits}\nweights: {result.weights}\nloss: {result.loss}", flush=True)
     now, before = result.as_dict(), found.get(title, {"engines": [], "weights": {}, "loss": []})
-    again = {row["engine"] for row in now["engines"]}
+    engines = {row["engine"]: row for row in before["engines"] + now["engines"]}
     found[title] = {
-        "engines": [row for row in before["engines"] if row["engine"] not in again] + now["engines"],
+        "engines": [*engines.values()],
         "weights": before["weights"] | now["weights"],
         "loss": now["loss"] or before["loss"],
     }
