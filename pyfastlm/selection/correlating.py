@@ -1,0 +1,142 @@
+"""What each domain says about each benchmark: the estimate, its interval, its significance, its own part."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyfastlm.lm.progress import watched
+from pyfastlm.selection.bootstrapping import draws
+from pyfastlm.selection.closed_forms import Doubles
+from pyfastlm.selection.joining import LeftOut
+from pyfastlm.selection.partial import partial_of
+from pyfastlm.selection.permutations import Significance, TooFewArrangements, significance_of
+from pyfastlm.selection.preparing import Options, Part, check_level, check_whole, prepare
+from pyfastlm.selection.samples import MEMORY, Samples
+
+COLUMNS = ("domain", "estimate", "95 %", "partial", "p", "family-wise", "q")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Correlation:
+    """One benchmark.
+
+    Attributes:
+        benchmark: its name.
+        models, families: [N], that were used.
+        left_out: models that were not.
+        domains: D names.
+        models_of: [D] int64, of how many models an estimate is.
+        estimate, low, high: [D] float64, with the percentile interval from draws of families; NaN where there
+            is none.
+        partial: [D] float64, Spearman's correlation given each model's mean bits per byte.
+        significance: of the estimates; None without permutations, or where families do not allow them.
+        remark: why there is no significance, else empty.
+        level: of the intervals.
+    """
+
+    benchmark: str
+    models: tuple[str, ...]
+    families: tuple[str, ...]
+    left_out: tuple[LeftOut, ...]
+    domains: tuple[str, ...]
+    models_of: NDArray[np.int64]
+    estimate: Doubles
+    low: Doubles
+    high: Doubles
+    partial: Doubles
+    significance: Significance | None
+    remark: str
+    level: float
+
+    def order(self) -> NDArray[np.intp]:
+        """[D], by falling estimate; of equals the first comes first, NaN last."""
+        return np.argsort(-self.estimate, kind="stable")
+
+    def columns(self) -> list[str]:
+        """Heads of :meth:`cells`."""
+        return [column.replace("95", f"{100 * self.level:g}") for column in COLUMNS]
+
+    def cells(self, most: int | None = None) -> list[list[str]]:
+        """A row of a table for each domain, the greatest estimates first; at most so many."""
+        test = self.significance
+        tests = (test.p, test.family_wise, test.q) if test else ()
+        return [
+            [
+                self.domains[row],
+                f"{self.estimate[row]:+.3f}",
+                f"{self.low[row]:+.2f} {self.high[row]:+.2f}",
+                f"{self.partial[row]:+.3f}",
+                *([f"{values[row]:.4f}" for values in tests] or ["", "", ""]),
+            ]
+            for row in self.order()[:most]
+        ]  # fmt: skip
+
+
+def correlate(
+    matrix: Any,
+    errors: Any,
+    options: Options | None = None,
+    *,
+    replicates: int = 1000,
+    permutations: int = 1000,
+    families: Mapping[str, Any] | Sequence[Any] | None = None,
+    level: float = 0.95,
+    seed: int = 0,
+    progress: bool = False,
+) -> tuple[Correlation, ...]:
+    """Estimate all domains for each benchmark, and say how certain that is.
+
+    Args:
+        matrix, errors, families: as :func:`pyfastlm.selection.select` takes them.
+        options: estimator, ties, rules for missing numbers and duplicates; a budget does not matter.
+        replicates: of the bootstrap over families; 0 for no intervals.
+        permutations: of the test over families; 0 for none.
+        level: of the intervals.
+        seed: of both.
+        progress: show the benchmarks on standard error.
+
+    Raises:
+        InputError: an argument is wrong.
+    """
+    check_whole(0, replicates=replicates, permutations=permutations, seed=seed)
+    check_level(level)
+    asked = replace(options or Options(), keep=1.0, budget=None, repeats=1.0, projection="linear")
+    parts = prepare(matrix, errors, "each", asked, families=families)
+    found: dict[str, Correlation] = {}
+    pairs = [(part, group) for part in parts for group in part.groups]
+    intervals = {id(part): _intervals(part, replicates, level, seed) for part in parts}
+    for part, group in watched(pairs, len(pairs), "benchmarks", progress):
+        estimate, low, high = (of_all[group.columns[0]] for of_all in intervals[id(part)])
+        significance, remark = None, ""
+        if permutations:
+            try:
+                significance = significance_of(part, group, permutations, seed)
+            except TooFewArrangements as error:
+                remark = str(error)
+        found[group.name] = Correlation(
+            group.name, part.table.models, tuple(map(str, part.table.families)), part.table.left_out,
+            part.table.matrix.domains, part.models_of[group.columns[0]], estimate, low, high,
+            partial_of(part, group), significance, remark, level,
+        )  # fmt: skip
+    return tuple(found[name] for name in parts[0].table.benchmarks)
+
+
+def _intervals(part: Part, replicates: int, level: float, seed: int) -> tuple[Doubles, Doubles, Doubles]:
+    """Estimates, low and high ends, each [K, D]."""
+    models = len(part.table.models)
+    drawn = draws(models, part.table.families, replicates, seed) if replicates else []
+    stream = part.estimates([np.arange(models, dtype=np.intp), *drawn])
+    whole = next(stream).copy()
+    with ExitStack() as stack:
+        samples = [
+            stack.enter_context(Samples(replicates, whole.shape[1], MEMORY // len(whole))) for _ in whole
+        ]
+        for row, estimates in enumerate(stream):
+            for one, values in zip(samples, estimates, strict=True):
+                one.put(row, values)
+        ends = [one.percentiles(level) for one in samples]
+    return whole, np.stack([low for low, _, _ in ends]), np.stack([high for _, high, _ in ends])

@@ -1,0 +1,223 @@
+"""What is asked of a matrix and errors, checked and brought together: the common start of all analyses."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyfastlm.errors import InputError
+from pyfastlm.selection import inputs, resampling
+from pyfastlm.selection.budget import bounds
+from pyfastlm.selection.closed_forms import FORMS, Doubles, Ties
+from pyfastlm.selection.inputs import Missing
+from pyfastlm.selection.joining import LeftOut, Table, join
+from pyfastlm.selection.rules import DuplicateRule, MissingRule, check_rules, present, without_duplicates
+from pyfastlm.selection.scanning import Scan, scan
+from pyfastlm.selection.scores import ProjectionName, Projector
+
+Groups = Mapping[str, Sequence[str]]
+Grouping = Literal["all", "each"]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to estimate and to project; see :func:`pyfastlm.selection.select`."""
+
+    estimator: str = "spearmanr"
+    projection: ProjectionName = "linear"
+    keep: float | None = None
+    budget: int | None = None
+    repeats: float = 1.0
+    missing: MissingRule = "raise"
+    least: int | None = None
+    duplicates: DuplicateRule = "raise"
+    ties: Ties = "average"
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.estimator not in FORMS:
+            raise InputError(f"estimator: expected one of {', '.join(FORMS)}, got {self.estimator!r}")
+        check_rules(self.missing, self.duplicates)
+        if self.least is not None and (isinstance(self.least, bool) or self.least < 2):
+            raise InputError(f"least: expected a whole number >= 2, got {self.least!r}")
+        inputs.check_options(self.ties, self.masking, self.threads)
+
+    @property
+    def masking(self) -> Missing:
+        """What the estimators do with NaN: they see some only where the rule lets them."""
+        return "mask" if self.missing in ("drop_domains", "mask") else "raise"
+
+
+class Group(NamedTuple):
+    """Benchmarks that are selected for together: columns of the table's errors."""
+
+    name: str
+    columns: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """Groups of benchmarks that rest on the same models.
+
+    Attributes:
+        table: of these models alone.
+        groups: of benchmarks.
+        models_of: [K, D], of how many models an estimate is; K as in the table.
+        usable: [K, D] bool, where there may be one by the rule for missing numbers.
+        options: as asked for.
+        tokens: that are to be given out.
+        project: scores and weights of the domains.
+    """
+
+    table: Table
+    groups: tuple[Group, ...]
+    models_of: NDArray[np.int64]
+    usable: NDArray[np.bool_]
+    options: Options
+    tokens: int
+    project: Projector
+
+    def estimates(self, sets: Sequence[NDArray[np.intp]]) -> "resampling.Stream":
+        """For each set of rows the estimates [K, D], NaN where they are not usable."""
+        options = self.options
+        stream = resampling.estimates(
+            self.table, range(len(self.table.benchmarks)), sets, estimator=options.estimator,
+            ties=options.ties, missing=options.masking, threads=options.threads,
+        )  # fmt: skip
+        for found in stream:
+            found[~self.usable] = np.nan
+            yield found
+
+    def select(self, estimates: Doubles, group: Group) -> tuple[Doubles, Doubles | None]:
+        """Scores [D] and weights [D] for a group; no weights where text is lacking for the budget."""
+        scores = self.project.scores(estimates[list(group.columns)])
+        return scores, self.project.weights(scores, len(group.columns))
+
+    def selected(self, estimates: Doubles, group: Group) -> tuple[Doubles, Doubles]:
+        """The same where weights must be had.
+
+        Raises:
+            InputError: text is lacking for the budget.
+        """
+        scores, weights = self.select(estimates, group)
+        if weights is None:
+            there = np.isfinite(scores)
+            raise InputError(
+                f"budget: expected at most what the {there.sum():,} domains with an estimate hold, "
+                f"{self.table.tokens[there].sum() * self.options.repeats:,.0f} tokens, got {self.tokens:,}"
+            )
+        return scores, weights
+
+
+def prepare(
+    matrix: Any,
+    errors: Any,
+    groups: Groups | Grouping,
+    options: Options,
+    *,
+    tokens: Any = None,
+    families: Mapping[str, Any] | Sequence[Any] | None = None,
+) -> list[Part]:
+    """Parts that hold all groups; a model that is left out of one group stays in the others.
+
+    Args:
+        groups: name -> benchmarks; ``"all"`` for one of all, ``"each"`` for each by itself.
+        matrix, errors, tokens, families: see :func:`pyfastlm.selection.joining.join`.
+
+    Raises:
+        InputError: an argument is wrong.
+    """
+    whole = join(matrix, errors, tokens=tokens, families=families)
+    table, found = without_duplicates(whole, scan(whole), options.duplicates)
+    budget = _budget(table, options)
+    tau = bounds(table.tokens, budget=budget, repeats=options.repeats)
+    project = Projector(options.estimator, options.projection, tau)
+    together: dict[bytes, list[Group]] = {}
+    kept: dict[bytes, tuple[NDArray[np.intp], list[LeftOut]]] = {}
+    for group in _groups(table.benchmarks, groups):
+        rows, reasons = present(table, found, group.columns, options.missing)
+        together.setdefault(rows.tobytes(), []).append(group)
+        kept.setdefault(rows.tobytes(), (rows, reasons))
+    return [
+        _part(table if len(rows) == len(table.models) else table.only(rows, reasons), found.only(rows),
+              together[key], options, budget, project)
+        for key, (rows, reasons) in kept.items()
+    ]  # fmt: skip
+
+
+def _part(
+    table: Table, found: Scan, groups: list[Group], options: Options, budget: int, project: Projector
+) -> Part:
+    count, shape = len(table.models), (len(table.benchmarks), len(table.matrix.domains))
+    models_of = np.full(shape, count)
+    if found.gaps.any() or np.isnan(table.errors).any():
+        models_of = resampling.counts(table, range(len(table.benchmarks)))
+    if options.missing == "drop_domains":
+        usable = np.repeat(resampling.complete(table)[None], shape[0], axis=0)
+    else:
+        usable = models_of >= (
+            options.least or max(math.ceil(count / 2), 3) if options.missing == "mask" else 2
+        )
+    return Part(table, tuple(groups), models_of, usable, options, budget, project)
+
+
+def _groups(benchmarks: tuple[str, ...], groups: Groups | Grouping) -> list[Group]:
+    if groups == "all":
+        return [Group("all", tuple(range(len(benchmarks))))]
+    if groups == "each":
+        return [Group(name, (column,)) for column, name in enumerate(benchmarks)]
+    if not isinstance(groups, Mapping) or not groups:
+        raise InputError(f"groups: expected names with their benchmarks, got {groups!r}")
+    place = {name: column for column, name in enumerate(benchmarks)}
+    found = []
+    for name, members in groups.items():
+        wanted = [str(member) for member in members]
+        if isinstance(members, str) or not wanted or len(set(wanted)) < len(wanted):
+            raise InputError(f"groups: {name!r}: expected benchmarks, each once, got {members!r}")
+        if unknown := [member for member in wanted if member not in place]:
+            raise InputError(
+                f"groups: {name!r}: expected some of {', '.join(benchmarks)}, got {unknown[0]!r}"
+            )
+        found.append(Group(name, tuple(place[member] for member in wanted)))
+    return found
+
+
+def _budget(table: Table, options: Options) -> int:
+    """In tokens; ``bounds`` refuses what there is not enough text for."""
+    if options.keep is None or options.budget is not None:
+        if isinstance(options.budget, bool) or not isinstance(options.budget, int | None):
+            raise InputError(f"budget: expected a whole number of tokens, got {options.budget!r}")
+        bounds(table.tokens, keep=options.keep, budget=options.budget, repeats=options.repeats)
+        return int(options.budget or 0)
+    bounds(table.tokens, keep=options.keep, repeats=options.repeats)
+    # Rounded first: 0.29 times 100 is a little less than 29.
+    budget = math.floor(round(options.keep * float(table.tokens.sum()), 6))
+    if budget < 1:
+        raise InputError(
+            f"keep: expected 1 token or more to keep, got {options.keep!r} of the tokens there are"
+        )
+    return budget
+
+
+def check_whole(least: int, **values: Any) -> None:
+    """Refuse what is no whole number of ``least`` or more.
+
+    Raises:
+        InputError: names the argument.
+    """
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise InputError(f"{name}: expected a whole number >= {least}, got {value!r}")
+
+
+def check_level(level: float) -> None:
+    """Refuse what is no level of an interval.
+
+    Raises:
+        InputError: it is not between 0 and 1.
+    """
+    if not 0 < level < 1:
+        raise InputError(f"level: expected a number between 0 and 1, got {level!r}")
