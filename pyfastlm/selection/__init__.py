@@ -11,11 +11,12 @@ from pyfastlm._lazy import lazily
 
 if TYPE_CHECKING:
     from pyfastlm.selection.aggregation import combine
+    from pyfastlm.selection.analysis import Analysis, analyse
     from pyfastlm.selection.benchmark_errors import BenchmarkErrors
     from pyfastlm.selection.bootstrapping import Intervals, bootstrap
     from pyfastlm.selection.budget import allot, bounds
     from pyfastlm.selection.column_blocks import Blocks, blocks
-    from pyfastlm.selection.correlating import Correlation, correlate
+    from pyfastlm.selection.correlating import Correlation, correlate, save_correlations
     from pyfastlm.selection.estimators import product, sign, sign_cdf, sign_sign, spearmanr
     from pyfastlm.selection.folds import family_folds
     from pyfastlm.selection.held_out import HeldOut, Prediction, Way
@@ -25,12 +26,14 @@ if TYPE_CHECKING:
     from pyfastlm.selection.prediction import predict_ranks
     from pyfastlm.selection.preparing import Options
     from pyfastlm.selection.projections import l2, linear
+    from pyfastlm.selection.reporting import write_report
     from pyfastlm.selection.selecting import select
     from pyfastlm.selection.selection_table import Basis, Selection
     from pyfastlm.selection.stability import Agreement, Influence, compare_estimators, leave_one_family_out
 
 __all__ = [
     "Agreement",
+    "Analysis",
     "Basis",
     "BenchmarkErrors",
     "Blocks",
@@ -45,6 +48,7 @@ __all__ = [
     "Significance",
     "Way",
     "allot",
+    "analyse",
     "benjamini_hochberg",
     "blocks",
     "bootstrap",
@@ -60,22 +64,25 @@ __all__ = [
     "permutation_test",
     "predict_ranks",
     "product",
+    "save_correlations",
     "select",
     "sign",
     "sign_cdf",
     "sign_sign",
     "spearmanr",
+    "write_report",
 ]
 
 __getattr__, __dir__ = lazily(
     __name__,
     {
         "aggregation": ("combine",),
+        "analysis": ("Analysis", "analyse"),
         "benchmark_errors": ("BenchmarkErrors",),
         "bootstrapping": ("Intervals", "bootstrap"),
         "budget": ("allot", "bounds"),
         "column_blocks": ("Blocks", "blocks"),
-        "correlating": ("Correlation", "correlate"),
+        "correlating": ("Correlation", "correlate", "save_correlations"),
         "estimators": ("product", "sign", "sign_cdf", "sign_sign", "spearmanr"),
         "folds": ("family_folds",),
         "held_out": ("HeldOut", "Prediction", "Way"),
@@ -85,6 +92,7 @@ __getattr__, __dir__ = lazily(
         "prediction": ("predict_ranks",),
         "preparing": ("Options",),
         "projections": ("l2", "linear"),
+        "reporting": ("write_report",),
         "selecting": ("select",),
         "selection_table": ("Basis", "Selection"),
         "stability": ("Agreement", "Influence", "compare_estimators", "leave_one_family_out"),

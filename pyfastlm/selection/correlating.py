@@ -1,13 +1,17 @@
 """What each domain says about each benchmark: the estimate, its interval, its significance, its own part."""
 
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pyfastlm._durable import replacing
+from pyfastlm._require import require
 from pyfastlm.lm.progress import watched
 from pyfastlm.selection.bootstrapping import draws
 from pyfastlm.selection.closed_forms import Doubles
@@ -16,7 +20,9 @@ from pyfastlm.selection.partial import partial_of
 from pyfastlm.selection.permutations import Significance, TooFewArrangements, significance_of
 from pyfastlm.selection.preparing import Options, Part, check_level, check_whole, prepare
 from pyfastlm.selection.samples import MEMORY, Samples
+from pyfastlm.selection.selection_table import number
 
+TESTS = ("p", "family_wise", "q")
 COLUMNS = ("domain", "estimate", "95 %", "partial", "p", "family-wise", "q")
 
 
@@ -67,13 +73,52 @@ class Correlation:
         return [
             [
                 self.domains[row],
-                f"{self.estimate[row]:+.3f}",
-                f"{self.low[row]:+.2f} {self.high[row]:+.2f}",
-                f"{self.partial[row]:+.3f}",
-                *([f"{values[row]:.4f}" for values in tests] or ["", "", ""]),
+                number(self.estimate[row], "+.3f"),
+                f"{number(self.low[row], '+.2f')} {number(self.high[row], '+.2f')}".strip(),
+                number(self.partial[row], "+.3f"),
+                *([number(values[row], ".4f") for values in tests] or ["", "", ""]),
             ]
-            for row in self.order()[:most]
+            for row in self.order()[:most].tolist()
         ]  # fmt: skip
+
+    def table(self) -> dict[str, list[Any]]:
+        """Columns for a file, a row for each domain."""
+        test, nothing = self.significance, [float("nan")] * len(self.domains)
+        reals = {name: getattr(self, name).tolist() for name in ("estimate", "low", "high", "partial")}
+        tests = {name: getattr(test, name).tolist() if test else nothing for name in TESTS}
+        return {"domain": list(self.domains), "models_of": self.models_of.tolist(), **reals, **tests}
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything, for JSON: a list of domains in the order of the matrix."""
+        columns = self.table()
+        rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+        return {
+            "benchmark": self.benchmark,
+            "models": list(self.models),
+            "families": list(self.families),
+            "left_out": [list(one) for one in self.left_out],
+            "remark": self.remark,
+            "domains": rows,
+        }
+
+
+def save_correlations(correlations: Sequence[Correlation], path: "str | os.PathLike[str]") -> None:
+    """Write a Parquet file: a row for each benchmark and domain; null is NaN.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    pa, pq = require("pyarrow", "selection"), require("pyarrow.parquet", "selection")
+    tables = []
+    for one in correlations:
+        columns = {"benchmark": pa.array([one.benchmark] * len(one.domains), pa.string())}
+        for name, values in one.table().items():
+            kind = pa.string() if name == "domain" else pa.int64() if name == "models_of" else pa.float64()
+            columns[name] = pa.array(values, kind, from_pandas=True)
+        tables.append(pa.table(columns))
+    target = Path(path)
+    with replacing(target, target.with_name(f".{target.name}.{os.getpid()}")) as file:
+        pq.write_table(pa.concat_tables(tables), file, compression="zstd", write_page_checksum=True)
 
 
 def correlate(

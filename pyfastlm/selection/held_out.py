@@ -65,6 +65,11 @@ class HeldOut:
     above_random: float
     shared: float
 
+    @property
+    def folds(self) -> int:
+        """How many there were."""
+        return 1 + int(self.fold.max())
+
     def way(self, name: str) -> Way:
         """By its name."""
         return next(way for way in self.ways if way.name == name)
@@ -72,10 +77,9 @@ class HeldOut:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prediction:
-    """Of all benchmarks; ``folds``, ``draws`` of random selections, ``replicates`` and ``seed`` as used."""
+    """Of all benchmarks; ``draws`` of random selections, ``replicates``, ``level`` and ``seed`` as used."""
 
     benchmarks: tuple[HeldOut, ...]
-    folds: int
     draws: int
     replicates: int
     level: float
@@ -104,7 +108,6 @@ class Prediction:
     def as_dict(self) -> dict[str, Any]:
         """Everything but the single predictions, for JSON."""
         return {
-            "folds": self.folds,
             "draws": self.draws,
             "replicates": self.replicates,
             "level": self.level,
@@ -114,6 +117,7 @@ class Prediction:
                     "name": benchmark.name,
                     "models": len(benchmark.models),
                     "families": len(set(benchmark.families)),
+                    "folds": benchmark.folds,
                     "above_random": benchmark.above_random,
                     "shared": benchmark.shared,
                     "ways": [way._asdict() for way in benchmark.ways],

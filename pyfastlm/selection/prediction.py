@@ -16,7 +16,16 @@ from pyfastlm.selection.bootstrapping import percentiles
 from pyfastlm.selection.closed_forms import Doubles, spearmanr
 from pyfastlm.selection.folds import family_folds
 from pyfastlm.selection.held_out import BASELINE, INVERTED, RANDOM, SELECTED, HeldOut, Prediction, Way
-from pyfastlm.selection.preparing import Group, Groups, Options, Part, check_level, check_whole, prepare
+from pyfastlm.selection.preparing import (
+    Group,
+    Groups,
+    Options,
+    Part,
+    check_level,
+    check_whole,
+    names_of,
+    prepare,
+)
 from pyfastlm.selection.scores import shared
 
 FITTED = 3  # columns of predictions before those of random selections: selected, all domains, inverted
@@ -51,7 +60,7 @@ def predict_ranks(
         options: estimator, projection, budget and rules.
         groups: name -> benchmarks, to be predicted together: by the mean of their ranks. Default each
             benchmark by itself.
-        folds: how many, of whole families; None for one of each family.
+        folds: how many, of whole families; as many as families where these are fewer, or for None.
         draws: of random selections.
         replicates: of families for the intervals.
         level: of the intervals.
@@ -70,9 +79,8 @@ def predict_ranks(
         group.name: _predict(part, group, folds, draws, replicates, level, seed)
         for part, group in watched(pairs, len(pairs), "benchmarks", progress)
     }
-    names = parts[0].table.benchmarks if groups is None else groups
-    ordered = tuple(found[name] for name in names)
-    return Prediction(ordered, 1 + int(ordered[0].fold.max()), draws, replicates, level, seed)
+    ordered = tuple(found[name] for name in names_of(groups or "each", parts))
+    return Prediction(ordered, draws, replicates, level, seed)
 
 
 def _predict(
@@ -81,7 +89,7 @@ def _predict(
     target = _target(part.table.errors[:, list(group.columns)])
     having = np.flatnonzero(~np.isnan(target))
     families = [part.table.families[row] for row in having]
-    fold_of = family_folds(families, folds, seed)
+    fold_of = family_folds(families, min(folds or len(families), len(set(families))), seed)
     count = 1 + int(fold_of.max())
     training = [having[fold_of != fold] for fold in range(count)]
     if (fewest := min(map(len, training))) < 2:

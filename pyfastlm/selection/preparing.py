@@ -148,6 +148,13 @@ def prepare(
     ]  # fmt: skip
 
 
+def names_of(groups: Groups | Grouping, parts: list[Part]) -> list[str]:
+    """The names of the groups, in the order in which they were given."""
+    if isinstance(groups, Mapping):
+        return list(groups)
+    return ["all"] if groups == "all" else list(parts[0].table.benchmarks)
+
+
 def _part(
     table: Table, found: Scan, groups: list[Group], options: Options, budget: int, project: Projector
 ) -> Part:

@@ -18,6 +18,7 @@ from pyfastlm.selection.preparing import (
     Part,
     check_level,
     check_whole,
+    names_of,
     prepare,
 )
 from pyfastlm.selection.rules import DuplicateRule, MissingRule
@@ -92,16 +93,36 @@ def select(
     options = Options(
         estimator, projection, keep, budget, repeats, missing, least, duplicates, ties, threads
     )  # fmt: skip
+    found = selections(
+        matrix, errors, options, "all" if groups is None else groups, tokens=tokens, replicates=replicates,
+        families=families, level=level, seed=seed, progress=progress,
+    )  # fmt: skip
+    return found[0] if groups is None else found
+
+
+def selections(
+    matrix: Any,
+    errors: Any,
+    options: Options,
+    groups: Groups | Grouping,
+    *,
+    tokens: Any = None,
+    replicates: int = 0,
+    families: Mapping[str, Any] | Sequence[Any] | None = None,
+    level: float = 0.95,
+    seed: int = 0,
+    progress: bool = False,
+) -> tuple[Selection, ...]:
+    """A selection for each group, in their order; arguments as for :func:`select`."""
     check_whole(0, replicates=replicates, seed=seed)
     check_level(level)
-    wanted: Groups | Grouping = "all" if groups is None else groups
-    parts = prepare(matrix, errors, wanted, options, tokens=tokens, families=families)
+    parts = prepare(matrix, errors, groups, options, tokens=tokens, families=families)
     found = {
         selection.name: selection
         for part in parts
         for selection in _of_part(part, replicates, level, seed, progress)
     }
-    return found["all"] if groups is None else tuple(found[name] for name in groups)
+    return tuple(found[name] for name in names_of(groups, parts))
 
 
 def _of_part(part: Part, replicates: int, level: float, seed: int, progress: bool) -> list[Selection]:

@@ -17,6 +17,7 @@ from pyfastlm.selection.joining import LeftOut
 
 METADATA_KEY = b"pyfastlm.selection"
 FORMAT = 1
+COLUMNS = ("domain", "estimate", "95 %", "frequency", "weight", "tokens")
 LABELS = ("exclude", "include")
 # Column of the file -> type; the attributes of Selection have these names.
 REALS = ("tokens", "estimate", "low", "high", "frequency", "weights")
@@ -101,6 +102,45 @@ class Selection:
         """[D], the domains by falling estimate; of equals the first comes first, NaN last."""
         return np.argsort(-self.estimate, kind="stable")
 
+    def chance(self) -> float:
+        """Share of the budget that two random selections have in common: that of all text which it is."""
+        return float(self.basis.budget / (self.tokens.sum() * self.basis.repeats))
+
+    def title(self) -> str:
+        """Of a table, in one line."""
+        return (
+            f"{self.name}: {self.included.sum():,} of {len(self.domains):,} domains, "
+            f"{self.basis.budget:,} of {self.tokens.sum():,.0f} tokens"
+        )
+
+    def columns(self) -> list[str]:
+        """Heads of :meth:`cells`."""
+        return [column.replace("95", f"{100 * self.basis.level:g}") for column in COLUMNS]
+
+    def cells(self, most: int | None = None) -> list[list[str]]:
+        """A row of a table for each domain, the greatest estimates first; at most so many."""
+        return [
+            [
+                self.domains[row],
+                number(self.estimate[row], "+.3f"),
+                f"{number(self.low[row], '+.2f')} {number(self.high[row], '+.2f')}".strip(),
+                number(self.frequency[row], ".0%"),
+                number(self.weights[row], ".4f"),
+                f"{self.allotted[row]:,}",
+            ]
+            for row in self.order()[:most].tolist()
+        ]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything, for JSON: the basis, and a list of domains in the order of the matrix."""
+        names = (*WHOLE, *REALS)
+        columns = [getattr(self, name).tolist() for name in names]
+        rows = [
+            {"domain": domain, **dict(zip(names, values, strict=True))}
+            for domain, *values in zip(self.domains, *columns, strict=True)
+        ]
+        return {"name": self.name, "basis": asdict(self.basis), "domains": rows}
+
     def save(self, path: "str | os.PathLike[str]") -> None:
         """Write a Parquet file: a row for each domain in the order of the matrix; null is NaN.
 
@@ -147,6 +187,11 @@ class Selection:
             if isinstance(error, InputError):
                 raise
             raise InputError(f"path: cannot read {shown!r}: {error}") from None
+
+
+def number(value: float, form: str) -> str:
+    """``value`` in a cell; empty for NaN."""
+    return "" if np.isnan(value) else format(value, form)
 
 
 def _basis(noted: dict[str, Any]) -> Basis:
