@@ -70,5 +70,5 @@ def command(
         show.as_json({"estimator": estimator, "seed": seed, "benchmarks": [one.as_dict() for one in found]})
         return
     for one in found:
-        show.table(f"{estimator}: {one.benchmark}", one.columns(), one.cells(top))
+        show.table(one.title(estimator), one.columns(), one.cells(top))
         print("\n".join([*about(len(one.models), len(set(one.families)), one.left_out), one.remark]).strip())

@@ -73,9 +73,11 @@ def groups_of(given: list[str] | None) -> dict[str, list[str]] | None:
 
 def about(models: int, families: int, left_out: "Sequence[LeftOut]") -> list[str]:
     """Lines for people: how much evidence there is, and what is not used."""
+    from pyfastlm.selection.names import shown
+
     lines = [f"{models:,} models of {families:,} families"]
-    shown = [f"{one.model} {one.reason}" for one in left_out[:10]]
+    gone = [shown(f"{one.model} {one.reason}") for one in left_out[:10]]
     if left_out:
         more = f"; and {len(left_out) - 10:,} more" if len(left_out) > 10 else ""
-        lines.append(f"left out: {'; '.join(shown)}{more}")
+        lines.append(f"left out: {'; '.join(gone)}{more}")
     return lines

@@ -55,9 +55,9 @@ def command(
 
     \b
     Examples:
-        pyfastlm select project bpb.parquet errors.csv --keep 0.1 -o selection.parquet
-        pyfastlm select project bpb.parquet errors.csv --budget 1000000 -o selection.parquet \\
-            --group reading=lambada,squad --group facts=sciq
+        pyfastlm select project bpb.parquet errors.csv --keep 0.1 -o s.parquet
+        pyfastlm select project bpb.parquet errors.csv --budget 1000000 \\
+            --group reading=lambada,squad --group facts=sciq -o s.parquet
     """
     from pyfastlm.cli import show
     from pyfastlm.selection.preparing import Options

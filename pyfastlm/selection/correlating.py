@@ -16,6 +16,7 @@ from pyfastlm.lm.progress import watched
 from pyfastlm.selection.bootstrapping import draws
 from pyfastlm.selection.closed_forms import Doubles
 from pyfastlm.selection.joining import LeftOut
+from pyfastlm.selection.names import shown
 from pyfastlm.selection.partial import partial_of
 from pyfastlm.selection.permutations import Significance, TooFewArrangements, significance_of
 from pyfastlm.selection.preparing import Options, Part, check_level, check_whole, prepare
@@ -62,6 +63,10 @@ class Correlation:
         """[D], by falling estimate; of equals the first comes first, NaN last."""
         return np.argsort(-self.estimate, kind="stable")
 
+    def title(self, estimator: str) -> str:
+        """Of a table, in one line."""
+        return f"{estimator}: {shown(self.benchmark)}"
+
     def columns(self) -> list[str]:
         """Heads of :meth:`cells`."""
         return [column.replace("95", f"{100 * self.level:g}") for column in COLUMNS]
@@ -72,7 +77,7 @@ class Correlation:
         tests = (test.p, test.family_wise, test.q) if test else ()
         return [
             [
-                self.domains[row],
+                shown(self.domains[row]),
                 number(self.estimate[row], "+.3f"),
                 f"{number(self.low[row], '+.2f')} {number(self.high[row], '+.2f')}".strip(),
                 number(self.partial[row], "+.3f"),

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from pyfastlm.selection.closed_forms import Doubles
 from pyfastlm.selection.joining import LeftOut
+from pyfastlm.selection.names import shown
 
 SELECTED, BASELINE, RANDOM, INVERTED = "selected", "all domains", "random", "inverted"
 COLUMNS = ("benchmark", "mean bits/byte on", "rho", "95 %", "gain", "95 %", "pairs")
@@ -93,7 +94,7 @@ class Prediction:
         """A row of a table for each benchmark and way."""
         return [
             [
-                benchmark.name if not number else "",
+                shown(benchmark.name) if not number else "",
                 way.name,
                 f"{way.spearman:.3f}",
                 f"{way.low:.2f} {way.high:.2f}",

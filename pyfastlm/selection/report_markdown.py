@@ -5,7 +5,7 @@ import re
 from pyfastlm.selection import report_tables
 from pyfastlm.selection.analysis import Analysis
 
-SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#])")
+SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#$~])")
 
 
 def text(analysis: Analysis) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from pyfastlm._require import require
 from pyfastlm.selection.correlating import Correlation
 from pyfastlm.selection.held_out import BASELINE, INVERTED, RANDOM, SELECTED, Prediction
+from pyfastlm.selection.names import shown
 from pyfastlm.selection.selection_table import Selection
 
 # Drawn in these, which become the page's own so that it can be dark.
@@ -56,7 +57,7 @@ def domains(selection: Selection) -> str:
         for colour, which in ((ACCENT, chosen), (PAPER, ~chosen)):
             left.scatter(estimate[which], places[which], s=26, color=colour, edgecolors=ACCENT, zorder=3)
         left.axvline(0, color=SOFT, linewidth=0.8)
-        left.set_yticks(places, [_short(selection.domains[row]) for row in rows])
+        left.set_yticks(places, [shown(selection.domains[row], LONGEST) for row in rows])
         left.set_xlabel(_scale(selection))
         right.barh(places, 100 * selection.weights[rows], height=0.62, color=ACCENT, alpha=0.8)
         right.set_xlabel("weight, % of the budget (bar)")
@@ -82,7 +83,7 @@ def ways(prediction: Prediction) -> str:
         place = 0.0
         ticks: list[tuple[float, str]] = []
         for benchmark in prediction.benchmarks:
-            ticks.append((place + 1.5 * 0.75, _short(benchmark.name)))
+            ticks.append((place + 1.5 * 0.75, shown(benchmark.name, LONGEST)))
             for way in benchmark.ways:
                 colour = WAYS[way.name]
                 label = way.name if benchmark is prediction.benchmarks[0] else None
@@ -103,22 +104,22 @@ def ways(prediction: Prediction) -> str:
 
 def partials(correlations: Sequence[Correlation]) -> str:
     """Each domain's partial correlation over its correlation, for the first benchmarks."""
-    shown = correlations[:PANELS]
+    first = correlations[:PANELS]
 
     def draw(figure: Any) -> None:
-        columns = min(len(shown), 3)
-        grid = figure.subplots(-(-len(shown) // columns), columns, squeeze=False)
-        for axes, one in zip(grid.flat, shown, strict=False):
+        columns = min(len(first), 3)
+        grid = figure.subplots(-(-len(first) // columns), columns, squeeze=False)
+        for axes, one in zip(grid.flat, first, strict=False):
             axes.axhline(0, color=SOFT, linewidth=0.8)
             axes.axvline(0, color=SOFT, linewidth=0.8)
             axes.scatter(one.estimate, one.partial, s=9, color=ACCENT, alpha=0.7, linewidths=0)
-            axes.set_title(_short(one.benchmark))
+            axes.set_title(shown(one.benchmark, LONGEST))
             axes.set_xlabel("estimate")
             axes.set_ylabel("partial")
-        for axes in grid.flat[len(shown) :]:
+        for axes in grid.flat[len(first) :]:
             axes.set_visible(False)
 
-    return picture(draw, 2.4 * (1 + (len(shown) - 1) // 3), "Correlation and partial correlation")
+    return picture(draw, 2.4 * (1 + (len(first) - 1) // 3), "Correlation and partial correlation")
 
 
 def picture(draw: Callable[[Any], None], height: float, title: str) -> str:
@@ -154,9 +155,3 @@ def _scale(selection: Selection) -> str:
     if len(selection.basis.benchmarks) > 1:
         return f"mean of {'weights' if selection.basis.projection == 'l2' else 'ranks'} over benchmarks"
     return selection.basis.estimator
-
-
-def _short(name: str) -> str:
-    """A name in one line, of printable characters."""
-    shown = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name)
-    return shown if len(shown) <= LONGEST else shown[: LONGEST - 1] + "…"

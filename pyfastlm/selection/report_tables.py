@@ -9,6 +9,7 @@ from pyfastlm.selection.analysis import Analysis
 from pyfastlm.selection.correlating import Correlation
 from pyfastlm.selection.held_out import BASELINE, SELECTED, HeldOut
 from pyfastlm.selection.joining import LeftOut
+from pyfastlm.selection.names import shown
 from pyfastlm.selection.selection_table import Selection, number
 
 SHOWN = 30  # domains and families in a table
@@ -63,7 +64,7 @@ def of_correlation(one: Correlation) -> Table:
             f"{SURE} or less, {(test.q <= SURE).sum():,} a q; one-sided, {test.permutations:,} permutations "
             "of errors over families."
         )
-    title = f"{one.benchmark}: {len(one.models):,} models of {len(set(one.families)):,} families"
+    title = f"{shown(one.benchmark)}: {len(one.models):,} models of {len(set(one.families)):,} families"
     return Table(title, one.columns(), one.cells(SHOWN), note + _more(len(one.domains)))
 
 
@@ -91,7 +92,7 @@ def verdict(one: HeldOut) -> str:
     else:
         said = "cannot be told apart from"
     return (
-        f"{one.name}: the selection {said} all domains ({selected.spearman:.2f} and {base.spearman:.2f}); it "
+        f"{shown(one.name)}: the selection {said} all domains ({selected.spearman:.2f} and {base.spearman:.2f}); it "
         f"is above {one.above_random:.0%} of random selections; two folds' have {one.shared:.0%} of the "
         "budget in common."
     )

@@ -14,6 +14,7 @@ from pyfastlm._require import require
 from pyfastlm.errors import InputError
 from pyfastlm.selection.closed_forms import Doubles
 from pyfastlm.selection.joining import LeftOut
+from pyfastlm.selection.names import shown
 
 METADATA_KEY = b"pyfastlm.selection"
 FORMAT = 1
@@ -109,7 +110,7 @@ class Selection:
     def title(self) -> str:
         """Of a table, in one line."""
         return (
-            f"{self.name}: {self.included.sum():,} of {len(self.domains):,} domains, "
+            f"{shown(self.name)}: {self.included.sum():,} of {len(self.domains):,} domains, "
             f"{self.basis.budget:,} of {self.tokens.sum():,.0f} tokens"
         )
 
@@ -121,7 +122,7 @@ class Selection:
         """A row of a table for each domain, the greatest estimates first; at most so many."""
         return [
             [
-                self.domains[row],
+                shown(self.domains[row]),
                 number(self.estimate[row], "+.3f"),
                 f"{number(self.low[row], '+.2f')} {number(self.high[row], '+.2f')}".strip(),
                 number(self.frequency[row], ".0%"),
@@ -166,12 +167,14 @@ class Selection:
             InputError: the file cannot be read, or is no such selection.
         """
         pa, pq = require("pyarrow", "selection"), require("pyarrow.parquet", "selection")
-        shown = os.fspath(path)
+        source = os.fspath(path)
         try:
             table = pq.read_table(path, columns=["domain", *WHOLE, *REALS], page_checksum_verification=True)
             noted = json.loads((table.schema.metadata or {})[METADATA_KEY])
             if noted["format"] != FORMAT:
-                raise InputError(f"path: {shown!r} has format {noted['format']}, this version reads {FORMAT}")
+                raise InputError(
+                    f"path: {source!r} has format {noted['format']}, this version reads {FORMAT}"
+                )
             whole = {name: table[name].to_numpy().astype(np.int64) for name in WHOLE}
             reals = {name: table[name].to_numpy().astype(np.float64) for name in REALS}
             return cls(
@@ -182,11 +185,11 @@ class Selection:
                 **reals,
             )
         except KeyError:
-            raise InputError(f"path: {shown!r} is no selection") from None
+            raise InputError(f"path: {source!r} is no selection") from None
         except (pa.ArrowException, OSError, ValueError, TypeError, AttributeError) as error:
             if isinstance(error, InputError):
                 raise
-            raise InputError(f"path: cannot read {shown!r}: {error}") from None
+            raise InputError(f"path: cannot read {source!r}: {error}") from None
 
 
 def number(value: float, form: str) -> str:

@@ -1,0 +1,218 @@
+"""Held-out rank prediction: against one written out; nothing leaks; the controls fall where they must."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from planted import clustered, errors_of, matrix_of, plant
+from scipy import stats
+
+from pyfastlm.errors import InputError
+from pyfastlm.selection import Options, family_folds, linear, predict_ranks
+
+KEEP = Options(keep=0.1)
+
+
+@given(st.lists(st.integers(0, 9), min_size=2, max_size=60), st.integers(2, 8), st.integers(0, 99))
+@settings(max_examples=150, deadline=None)
+def test_folds_keep_families_together(families: list[int], folds: int, seed: int) -> None:
+    count = len(set(families))
+    if folds > count:
+        with pytest.raises(InputError, match=rf"^folds: expected 2 to {count}, one for each family at most"):
+            family_folds(families, folds, seed)
+        return
+    fold_of = family_folds(families, folds, seed)
+    assert set(fold_of) == set(range(folds))
+    for family in set(families):
+        assert len({fold for fold, own in zip(fold_of, families, strict=True) if own == family}) == 1
+    assert_array_equal(fold_of, family_folds(families, folds, seed))
+    sizes = np.bincount(fold_of)
+    assert sizes.max() - sizes.min() <= max(families.count(family) for family in set(families))
+
+
+def test_a_fold_for_each_family() -> None:
+    assert sorted(family_folds("aabbc", None)[[0, 2, 4]]) == [0, 1, 2]
+
+
+def by_hand(x: Any, y: Any, fold_of: Any, tau: Any, sign: int = 1) -> Any:
+    """Mean bits per byte on what the other folds select, in their units."""
+    predicted = np.empty(len(y))
+    for fold in set(fold_of):
+        rest = fold_of != fold
+        estimate = np.array([stats.spearmanr(column[rest], y[rest]).statistic for column in x.T])
+        values = x @ linear(sign * np.round(estimate, 12), tau)
+        predicted[~rest] = (values[~rest] - values[rest].mean()) / values[rest].std()
+    return predicted
+
+
+def test_it_is_what_one_would_write_out() -> None:
+    x, y, _ = plant(1, models=24, domains=30)
+    families = [row // 2 for row in range(24)]
+    found = predict_ranks(x, y, Options(budget=6), families=families, folds=4, draws=3, replicates=50, seed=5)
+    one = found.benchmarks[0]
+    assert_array_equal(one.fold, family_folds(families, 4, 5))
+    tau = np.full(30, 1 / 6)
+    expected = np.column_stack([by_hand(x, y, one.fold, tau, sign) for sign in (1, -1)])
+    assert_allclose(one.predicted[:, [0, 2]], expected, rtol=0, atol=1e-9)
+    for name, column in (("selected", 0), ("all domains", 1), ("inverted", 2)):
+        rho = stats.spearmanr(one.predicted[:, column], y).statistic
+        assert one.way(name).spearman == pytest.approx(rho, abs=1e-12)
+    pairs = [
+        (one.predicted[i, 0] - one.predicted[j, 0]) * (y[i] - y[j]) > 0
+        for fold in range(4)
+        for i in np.flatnonzero(one.fold == fold)
+        for j in np.flatnonzero(one.fold == fold)
+        if i < j
+    ]
+    assert one.way("selected").pairs == pytest.approx(np.mean(pairs))
+    assert one.way("selected").gain == pytest.approx(
+        one.way("selected").spearman - one.way("all domains").spearman
+    )
+
+
+def test_no_error_of_a_held_out_model_matters_for_its_prediction() -> None:
+    """The proof that nothing leaks: other errors in a fold change no prediction in it, and some outside."""
+    x, y, _ = plant(2, models=30)
+    families = [row // 3 for row in range(30)]
+    options: dict[str, Any] = {"families": families, "draws": 1, "replicates": 1}
+    before = predict_ranks(x, y, KEEP, **options).benchmarks[0]
+    random = np.random.default_rng(0)
+    for fold in range(before.folds):
+        here = before.fold == fold
+        other = y.copy()
+        other[here] = random.random(here.sum())
+        after = predict_ranks(x, other, KEEP, **options).benchmarks[0]
+        assert_array_equal(after.fold, before.fold)
+        assert_array_equal(after.predicted[here], before.predicted[here])
+        assert not np.array_equal(after.predicted[~here], before.predicted[~here])
+
+
+def test_families_that_are_split_leak() -> None:
+    """Errors at random, the same within a family: only folds of families say that there is nothing."""
+    by_family, by_model = [], []
+    for seed in range(25):
+        x, y, families = clustered(seed)
+        options: dict[str, Any] = {"draws": 1, "replicates": 1, "seed": seed}
+        for found, labels in ((by_family, families), (by_model, None)):
+            way = predict_ranks(x, y, KEEP, families=labels, **options).benchmarks[0].way("selected")
+            found.append(way.spearman)
+    assert np.mean(by_family) == pytest.approx(0, abs=4 * np.std(by_family) / 5)
+    assert np.mean(by_model) > 0.6
+
+
+def test_permuted_errors_are_not_predicted() -> None:
+    found = []
+    for seed in range(60):
+        x, y, _ = plant(seed, models=30, quality=0.5)
+        y = np.random.default_rng(1000 + seed).permutation(y)
+        one = predict_ranks(x, y, KEEP, draws=5, replicates=1, seed=seed).benchmarks[0]
+        found.append([*(way.spearman for way in one.ways), one.above_random])
+    error = np.std(found, axis=0) / 60**0.5
+    assert_array_equal(np.abs(np.mean(found, axis=0) - [0, 0, 0, 0, 0.5]) < 4 * error, True)
+
+
+def test_planted_domains_predict_and_inverted_ones_are_worst() -> None:
+    rhos = []
+    for seed in range(8):
+        x, y, _ = plant(seed, models=60)
+        one = predict_ranks(x, y, KEEP, draws=10, replicates=1, seed=seed).benchmarks[0]
+        rhos.append([one.way(name).spearman for name in ("selected", "all domains", "random", "inverted")])
+    gains = np.array(rhos)[:, :1] - np.array(rhos)[:, 1:]
+    assert (gains.mean(axis=0) > 2 * gains.std(axis=0) / 8**0.5).all()
+    assert np.mean(rhos, axis=0).argmin() == 3
+
+
+def test_all_of_the_text_is_the_baseline() -> None:
+    """Nothing to select: every way is the mean bits per byte weighted by tokens."""
+    x, y, _ = plant(3, models=20, domains=15)
+    tokens = np.arange(1, 16)
+    one = predict_ranks(x, y, Options(keep=1.0), tokens=tokens, draws=2, replicates=5).benchmarks[0]
+    assert_allclose(one.predicted[:, [0, 2]], one.predicted[:, [1, 1]], rtol=0, atol=1e-9)
+    values = x @ (tokens / tokens.sum())
+    for fold in range(5):
+        here = one.fold == fold
+        expected = (values[here] - values[~here].mean()) / values[~here].std()
+        assert_allclose(one.predicted[here, 1], expected, rtol=0, atol=1e-9)
+    assert [way.spearman for way in one.ways] == [one.ways[0].spearman] * 4
+    assert one.above_random == 0.5
+    assert one.shared == pytest.approx(1)
+
+
+def test_intervals_are_of_families_and_paired() -> None:
+    """Near copies of models are no more evidence; and two ways that agree differ by nothing."""
+    x, y, _ = plant(4, models=20)
+    random = np.random.default_rng(0)
+    copies = np.repeat(np.arange(20), 4)
+    nearly = x[copies] + 1e-6 * random.normal(size=(80, 100))
+    widths = []
+    for labels in (copies.tolist(), None):
+        one = predict_ranks(nearly, y[copies], KEEP, families=labels, draws=1, replicates=300).benchmarks[0]
+        widths.append(one.way("all domains").high - one.way("all domains").low)
+        assert one.way("all domains").gain == one.way("all domains").gain_high == 0
+    assert widths[1] < 0.75 * widths[0]
+
+
+def test_each_benchmark_or_groups_by_rank() -> None:
+    x, y, _ = plant(5, models=20, domains=40)
+    values = np.column_stack([y, np.exp(3 * y), -y])
+    options: dict[str, Any] = {"draws": 2, "replicates": 20}
+    matrix, errors = matrix_of(x), errors_of(values)
+    found = predict_ranks(matrix, errors, KEEP, **options)
+    assert [one.name for one in found.benchmarks] == ["b0", "b1", "b2"]
+    assert found.benchmarks[0].ways == found.benchmarks[1].ways
+    both = predict_ranks(matrix, errors, KEEP, groups={"both": ["b0", "b1"]}, **options).benchmarks[0]
+    assert_allclose(both.error, (2 * stats.rankdata(y) - 21) / 19)
+    assert both.way("selected").spearman == pytest.approx(found.benchmarks[0].way("selected").spearman)
+    assert len(found.cells()) == 12
+    assert len(found.cells()[0]) == len(found.columns())
+    assert found.as_dict()["benchmarks"][2]["ways"][0]["name"] == "selected"
+
+
+def test_missing_errors_and_numbers() -> None:
+    x, y, _ = plant(6, models=20, domains=40)
+    values = np.column_stack([y, y])
+    values[3, 0] = x[7, 2] = np.nan
+    matrix, errors = matrix_of(x), errors_of(values)
+    with pytest.raises(InputError, match=r"^missing: model 'm3' has no error on 'b0'"):
+        predict_ranks(matrix, errors, KEEP)
+    options: dict[str, Any] = {"draws": 2, "replicates": 5}
+    dropped = predict_ranks(matrix, errors, Options(keep=0.1, missing="drop_models"), **options)
+    assert [len(one.models) for one in dropped.benchmarks] == [18, 19]
+    masked = predict_ranks(matrix, errors, Options(keep=0.1, missing="mask"), **options)
+    assert [len(one.models) for one in masked.benchmarks] == [19, 20]
+    narrowed = predict_ranks(matrix, errors, Options(keep=0.1, missing="drop_domains"), **options)
+    assert [len(one.models) for one in narrowed.benchmarks] == [19, 20]
+    for found in (dropped, masked, narrowed):
+        assert all(np.isfinite(one.predicted).all() for one in found.benchmarks)
+
+
+def test_models_that_are_the_same_would_leak() -> None:
+    x, y, _ = plant(7, models=12)
+    twice = np.repeat(np.arange(12), 2)
+    with pytest.raises(InputError, match=r"^duplicates: '0' and '1' have the same bits per byte"):
+        predict_ranks(x[twice], y[twice], KEEP)
+    one = predict_ranks(
+        x[twice], y[twice], Options(keep=0.1, duplicates="family"), draws=1, replicates=5
+    ).benchmarks[0]
+    assert_array_equal(one.fold[::2], one.fold[1::2])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"folds": 1}, r"^folds: expected 2 to 12, one for each family at most, got 1$"),
+        ({"draws": 0}, r"^draws: expected a whole number >= 1, got 0$"),
+        ({"replicates": 0}, r"^replicates: expected a whole number >= 1, got 0$"),
+        ({"seed": -1}, r"^seed: expected a whole number >= 0, got -1$"),
+        ({"level": 0}, r"^level: expected a number between 0 and 1, got 0$"),
+        ({"families": ["a"] * 12}, r"^folds: expected 2 to 1, one for each family at most, got 1$"),
+        ({"families": ["a"] * 11 + ["b"]}, r"^folds: expected two models or more outside of each fold"),
+    ],
+)  # fmt: skip
+def test_wrong_options_are_refused(options: dict[str, Any], message: str) -> None:
+    x, y, _ = plant(8, models=12)
+    with pytest.raises(InputError, match=message):
+        predict_ranks(x, y, KEEP, **options)
