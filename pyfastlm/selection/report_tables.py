@@ -93,8 +93,8 @@ def verdict(one: HeldOut) -> str:
         said = "cannot be told apart from"
     return (
         f"{shown(one.name)}: the selection {said} all domains "
-        f"({selected.spearman:.2f} and {base.spearman:.2f}); it is above {one.above_random:.0%} of random selections; two folds' have {one.shared:.0%} of the "
-        "budget in common."
+        f"({selected.spearman:.2f} and {base.spearman:.2f}); it is above {one.above_random:.0%} of random "
+        f"selections; two folds' have {one.shared:.0%} of the budget in common."
     )
 
 
