@@ -27,7 +27,10 @@ Errors = Annotated[
     ),
 ]
 Estimator = Annotated[
-    str, typer.Option("--estimator", "-e", help="product, sign, sign_cdf, sign_sign or spearmanr.")
+    str,
+    typer.Option(
+        "--estimator", "-e", help="product, sign, sign_cdf, sign_sign, spearmanr or partial_spearmanr."
+    ),
 ]
 Projection = Annotated[str, typer.Option(help="linear (the best domains in full) or l2.")]
 Keep = Annotated[float | None, typer.Option(help="Part of all tokens to select.", show_default=False)]

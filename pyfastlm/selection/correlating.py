@@ -17,8 +17,8 @@ from pyfastlm.selection.bootstrapping import draws
 from pyfastlm.selection.closed_forms import Doubles
 from pyfastlm.selection.joining import LeftOut
 from pyfastlm.selection.names import shown
-from pyfastlm.selection.partial import partial_of
-from pyfastlm.selection.permutations import Significance, TooFewArrangements, significance_of
+from pyfastlm.selection.partial import PARTIAL
+from pyfastlm.selection.permutations import NotExchangeable, Significance, significance_of
 from pyfastlm.selection.preparing import Options, Part, check_level, check_whole, prepare
 from pyfastlm.selection.samples import MEMORY, Samples
 from pyfastlm.selection.selection_table import number
@@ -158,6 +158,7 @@ def correlate(
     parts = prepare(matrix, errors, "each", asked, families=families)
     found: dict[str, Correlation] = {}
     pairs = [(part, group) for part in parts for group in part.groups]
+    partials = {id(part): _partial(part) for part in parts}
     intervals = {id(part): _intervals(part, replicates, level, seed) for part in parts}
     for part, group in watched(pairs, len(pairs), "benchmarks", progress):
         estimate, low, high = (of_all[group.columns[0]] for of_all in intervals[id(part)])
@@ -165,14 +166,20 @@ def correlate(
         if permutations:
             try:
                 significance = significance_of(part, group, permutations, seed)
-            except TooFewArrangements as error:
+            except NotExchangeable as error:
                 remark = str(error)
         found[group.name] = Correlation(
             group.name, part.table.models, tuple(map(str, part.table.families)), part.table.left_out,
             part.table.matrix.domains, part.models_of[group.columns[0]], estimate, low, high,
-            partial_of(part, group), significance, remark, level,
+            partials[id(part)][group.columns[0]], significance, remark, level,
         )  # fmt: skip
     return tuple(found[name] for name in parts[0].table.benchmarks)
+
+
+def _partial(part: Part) -> Doubles:
+    """[K, D], the partial correlations; NaN where a model lacks the domain."""
+    own = replace(part, options=replace(part.options, estimator=PARTIAL))
+    return next(own.estimates([np.arange(len(part.table.models), dtype=np.intp)])).copy()
 
 
 def _intervals(part: Part, replicates: int, level: float, seed: int) -> tuple[Doubles, Doubles, Doubles]:

@@ -6,10 +6,12 @@ import numpy as np
 
 from pyfastlm.errors import InputError
 from pyfastlm.selection import inputs
-from pyfastlm.selection.closed_forms import Doubles
-from pyfastlm.selection.estimators import spearmanr
-from pyfastlm.selection.preparing import Group, Part
-from pyfastlm.selection.resampling import complete, weighted_means
+from pyfastlm.selection.closed_forms import Doubles, Form, Ties
+from pyfastlm.selection.estimators import prepared, spearmanr
+from pyfastlm.selection.inputs import Missing
+from pyfastlm.selection.ranking import Floats
+
+PARTIAL = "partial_spearmanr"
 
 
 def partial_spearmanr(X: Any, y: Any, given: Any = None, *, threads: int | None = None) -> Any:
@@ -31,36 +33,45 @@ def partial_spearmanr(X: Any, y: Any, given: Any = None, *, threads: int | None 
         InputError: a shape or a number is wrong.
     """
     errors, single = inputs.errors_of(y, "raise")
-    z = model_means(X, len(errors)) if given is None else inputs.as_numpy(given, "given").astype(np.float64)
+    z = _means(X, len(errors)) if given is None else inputs.as_numpy(given, "given").astype(np.float64)
     if z.shape != (len(errors),) or not np.isfinite(z).all():
         raise InputError(f"given: expected [{len(errors)}], finite, got shape {list(z.shape)}")
-    found = spearmanr(X, np.column_stack([errors, z]), threads=threads)
-    both = inputs.as_numpy(found, "X")
-    xy, xz = both[:, :-1], both[:, -1:]
-    yz = spearmanr(errors, z)
-    partial = _partial(xy, xz, yz)
-    return inputs.like(partial[:, 0] if single else partial, found)
+    both = spearmanr(X, np.column_stack([errors, z]), threads=threads)
+    found = inputs.as_numpy(both, "X")
+    partial = _partial(found[:, :-1], found[:, -1:], spearmanr(errors, z))
+    return inputs.like(partial[:, 0] if single else partial, both)
 
 
-def partial_of(part: Part, group: Group) -> Doubles:
-    """[D], the same for the one benchmark of ``group``, given the mean in which domains count by tokens.
+def prepare_partial(y: Doubles, z: Doubles, ties: Ties, missing: Missing) -> Form:
+    """The same as a form: takes checked blocks [N, d] and threads, gives [K, d].
 
-    Only domains that all models have count for the mean and have a number; others are NaN.
+    With ``missing="mask"`` a domain that a model lacks is NaN; models without an error are left out.
+
+    Args:
+        y: [N, K].
+        z: [N], given.
+        ties, missing: as the estimators take them.
     """
-    (column,) = group.columns
-    table = part.table
-    y = table.errors[:, column]
-    rows = np.flatnonzero(~np.isnan(y))
-    there = complete(table)
-    if not there.any():
-        return np.full(len(there), np.nan)
-    z = weighted_means(table, np.where(there, table.tokens, 0.0)[None])[rows]
-    blocks = (block[rows] for block in table.matrix.blocks())
-    options = part.options
-    both = spearmanr(blocks, np.column_stack([y[rows], z]), missing=options.masking, threads=options.threads)
-    found = _partial(both[:, :1], both[:, 1:], spearmanr(y[rows, None], z[:, 0]))[:, 0]
-    found[~there] = np.nan
-    return found
+    patterns, which = np.unique(np.isnan(y), axis=1, return_inverse=True)
+    parts = []
+    for number, absent in enumerate(patterns.T):
+        benchmarks = np.flatnonzero(which.reshape(-1) == number)
+        rows = np.flatnonzero(~absent)
+        if len(rows) > 1:
+            own, given = y[np.ix_(rows, benchmarks)], z[rows, None]
+            form = prepared("spearmanr", np.hstack([own, given]), ties, missing)
+            of_y = prepared("spearmanr", given, ties, "raise")(own, 1).T
+            parts.append((rows, benchmarks, form, of_y))
+
+    def of_block(x: Floats, threads: int) -> Doubles:
+        out = np.full((y.shape[1], x.shape[1]), np.nan)
+        for rows, benchmarks, form, of_y in parts:
+            found = form(x[rows], threads)
+            out[benchmarks] = _partial(found[:-1], found[-1:], of_y)
+        out[:, np.isnan(x).any(axis=0)] = np.nan
+        return out
+
+    return of_block
 
 
 def _partial(xy: Doubles, xz: Doubles, yz: Doubles) -> Doubles:
@@ -70,7 +81,7 @@ def _partial(xy: Doubles, xz: Doubles, yz: Doubles) -> Doubles:
     return np.clip(found, -1, 1)
 
 
-def model_means(X: Any, models: int) -> Doubles:
+def _means(X: Any, models: int) -> Doubles:
     """[N], the mean of each row, in one pass."""
     sums, domains = np.zeros(models), 0
     for block in inputs.blocks_of(X, models, "raise", 1):

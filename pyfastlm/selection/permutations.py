@@ -14,14 +14,15 @@ from pyfastlm.lm.progress import watched
 from pyfastlm.selection import inputs
 from pyfastlm.selection.closed_forms import Doubles
 from pyfastlm.selection.estimators import prepared
+from pyfastlm.selection.partial import PARTIAL
 from pyfastlm.selection.preparing import Group, Options, Part, check_whole, prepare
 
 SAMPLE_BYTES = 1 << 25  # of the estimates of all permutations of a block
 LEAST_ARRANGEMENTS = 20  # fewer cannot give a p of 0.05
 
 
-class TooFewArrangements(InputError):
-    """Families of the same size are so few that no p can be small."""
+class NotExchangeable(InputError):
+    """Errors cannot be permuted: families of the same size are too few, or the estimator forbids it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,7 +80,8 @@ def permutation_test(
 
     Raises:
         InputError: an argument is wrong.
-        TooFewArrangements: families can be exchanged in fewer than 20 ways.
+        NotExchangeable: families can be exchanged in fewer than 20 ways; or the estimator is the partial
+            correlation, whose null has errors that still go with the mean bits per byte.
     """
     check_whole(1, permutations=permutations)
     check_whole(0, seed=seed)
@@ -107,6 +109,9 @@ def significance_of(part: Part, group: Group, permutations: int, seed: int) -> S
     """The test for the one benchmark of ``group``; see :func:`permutation_test`."""
     (column,) = group.columns
     table, options = part.table, part.options
+    if options.estimator == PARTIAL:
+        raise NotExchangeable("estimator: permuted errors no longer go with the mean bits per byte, which "
+                              "partial_spearmanr holds constant; see its intervals")  # fmt: skip
     y = table.errors[:, column]
     rows = np.flatnonzero(~np.isnan(y))
     random = np.random.default_rng(seed)
@@ -131,7 +136,7 @@ def significance_of(part: Part, group: Group, permutations: int, seed: int) -> S
         samples = _standard(samples)
         there = ~np.isnan(samples[0])
         p.append(np.where(there, (samples >= samples[0]).mean(axis=0), np.nan))
-        sizes.append(samples[0])
+        sizes.append(samples[0].copy())  # a view would keep all of them
         np.maximum(largest, np.where(np.isnan(samples), -np.inf, samples).max(axis=1), out=largest)
     size_of = np.concatenate(sizes)
     of_each = np.concatenate(p)
@@ -163,7 +168,7 @@ def _movable(families: Sequence[Any]) -> tuple[list[NDArray[np.intp]], float]:
     sizes = Counter(len(rows) for rows in members.values())
     ways = math.prod(math.factorial(min(count, 170)) for count in sizes.values())
     if ways < LEAST_ARRANGEMENTS:
-        raise TooFewArrangements(
+        raise NotExchangeable(
             f"families: expected 20 or more ways to exchange families of the same size, got {ways}; families "
             f"of {', '.join(f'{count} x {size}' for size, count in sorted(sizes.items()))} models"
         )

@@ -14,10 +14,12 @@ from pyfastlm.selection.budget import bounds
 from pyfastlm.selection.closed_forms import FORMS, Doubles, Ties
 from pyfastlm.selection.inputs import Missing
 from pyfastlm.selection.joining import LeftOut, Table, join
+from pyfastlm.selection.partial import PARTIAL
 from pyfastlm.selection.rules import DuplicateRule, MissingRule, check_rules, present, without_duplicates
 from pyfastlm.selection.scanning import Scan, scan
 from pyfastlm.selection.scores import ProjectionName, Projector
 
+ESTIMATORS = (*FORMS, PARTIAL)
 Groups = Mapping[str, Sequence[str]]
 Grouping = Literal["all", "each"]
 
@@ -38,8 +40,8 @@ class Options:
     threads: int | None = None
 
     def __post_init__(self) -> None:
-        if self.estimator not in FORMS:
-            raise InputError(f"estimator: expected one of {', '.join(FORMS)}, got {self.estimator!r}")
+        if self.estimator not in ESTIMATORS:
+            raise InputError(f"estimator: expected one of {', '.join(ESTIMATORS)}, got {self.estimator!r}")
         check_rules(self.missing, self.duplicates)
         if self.least is not None and (isinstance(self.least, bool) or self.least < 2):
             raise InputError(f"least: expected a whole number >= 2, got {self.least!r}")
@@ -86,6 +88,7 @@ class Part:
         stream = resampling.estimates(
             self.table, range(len(self.table.benchmarks)), sets, estimator=options.estimator,
             ties=options.ties, missing=options.masking, threads=options.threads,
+            given=mean_bits(self.table) if options.estimator == PARTIAL else None,
         )  # fmt: skip
         for found in stream:
             found[~self.usable] = np.nan
@@ -146,6 +149,13 @@ def prepare(
               together[key], options, budget, project)
         for key, (rows, reasons) in kept.items()
     ]  # fmt: skip
+
+
+def mean_bits(table: Table) -> Doubles:
+    """[N], each model's mean bits per byte over all text: the domains that all models have, by their tokens."""
+    return resampling.weighted_means(table, np.where(resampling.complete(table), table.tokens, 0.0)[None])[
+        :, 0
+    ]
 
 
 def names_of(groups: Groups | Grouping, parts: list[Part]) -> list[str]:

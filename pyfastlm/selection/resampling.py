@@ -6,13 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyfastlm.selection import inputs
-from pyfastlm.selection.closed_forms import Doubles, Ties
+from pyfastlm.selection.closed_forms import Doubles, Form, Ties
 from pyfastlm.selection.estimators import prepared
 from pyfastlm.selection.inputs import Missing
 from pyfastlm.selection.joining import Table
+from pyfastlm.selection.partial import prepare_partial
 
 Stream = Iterator[Doubles]  # [K, D] each
-PASS_BYTES = 1 << 28  # of the estimates that one pass through the matrix gives
+PASS_BYTES = 1 << 27  # of the estimates that one pass through the matrix gives
 
 
 def estimates(
@@ -24,18 +25,26 @@ def estimates(
     ties: Ties,
     missing: Missing,
     threads: int | None,
+    given: Doubles | None = None,
 ) -> Stream:
     """For each of ``sets`` of rows (with repetition) the estimates [K, D] of the benchmarks in ``columns``.
 
     The matrix is gone through as often as the memory of the estimates asks for: once for few domains.
+    ``given`` [N] is what the partial correlation holds constant.
     """
     count = inputs.check_options(ties, missing, threads)
     errors = table.errors[:, list(columns)]
+
+    def form_of(rows: NDArray[np.intp]) -> Form:
+        if given is not None:
+            return prepare_partial(errors[rows], given[rows], ties, missing)
+        return prepared(estimator, errors[rows], ties, missing)
+
     wide = len(table.matrix.domains)
     together = max(PASS_BYTES // (8 * len(columns) * wide), 1)
     for start in range(0, len(sets), together):
         part = sets[start : start + together]
-        forms = [prepared(estimator, errors[rows], ties, missing) for rows in part]
+        forms = [form_of(rows) for rows in part]
         found = np.empty((len(part), len(columns), wide))
         done = 0
         for block in inputs.blocks_of(table.matrix.blocks(), len(table.models), missing, count):

@@ -71,7 +71,7 @@ class Projector:
         return Projector(self.estimator, "linear", self.tau).weights(order, 1)
 
     def _invert(self, estimates: Doubles) -> Doubles:
-        """As weights. ``product`` and ``sign`` are proportional to them, and stay as they are."""
+        """As weights; those that have no inverse stay as they are."""
         inverse = INVERSES.get(self.estimator)
         return estimates if inverse is None else inverse(estimates)
 

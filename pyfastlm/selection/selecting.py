@@ -58,10 +58,12 @@ def select(
         matrix: a :class:`BpbMatrix` of N models and D domains, or its file, which is streamed; or an array
             [N, D] in bits/byte.
         errors: a :class:`BenchmarkErrors` or the file of one; beside an array an array [N] or [N, K].
-        estimator: ``"product"``, ``"sign"``, ``"sign_cdf"``, ``"sign_sign"`` or ``"spearmanr"``.
+        estimator: ``"product"``, ``"sign"``, ``"sign_cdf"``, ``"sign_sign"``, ``"spearmanr"``; or
+            ``"partial_spearmanr"`` given each model's mean bits per byte over all text, for what a domain says
+            beyond that.
         projection: ``"linear"`` takes the best domains in full. ``"l2"`` takes the weights nearest to the
-            estimates, turned into weights first (Thrush et al., section 3); those of ``product`` and
-            ``sign`` are only proportional to weights, and are taken as they are.
+            estimates, turned into weights first (Thrush et al., section 3); those of ``product``,
+            ``sign`` and ``partial_spearmanr`` are taken as they are.
         keep, budget: what part of all tokens to select, or how many; one of the two.
         repeats: how often a text may be used.
         tokens: [D], how much text of each domain there is; default that of the matrix, for an array 1 each.
@@ -130,7 +132,7 @@ def _of_part(part: Part, replicates: int, level: float, seed: int, progress: boo
     everyone = np.arange(models, dtype=np.intp)
     drawn = draws(models, part.table.families, replicates, seed) if replicates else []
     stream = part.estimates([everyone, *drawn])
-    whole = next(stream)
+    whole = next(stream).copy()
     memory = MEMORY // len(part.groups)
     with ExitStack() as stack:
         made = [

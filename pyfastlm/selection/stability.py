@@ -9,8 +9,8 @@ import numpy as np
 from pyfastlm.errors import InputError
 from pyfastlm.lm.progress import watched
 from pyfastlm.selection.aggregation import ranks_of
-from pyfastlm.selection.closed_forms import FORMS, Doubles
-from pyfastlm.selection.preparing import Groups, Options, Part, prepare
+from pyfastlm.selection.closed_forms import Doubles
+from pyfastlm.selection.preparing import ESTIMATORS, Groups, Options, Part, prepare
 from pyfastlm.selection.scores import shared
 
 
@@ -84,7 +84,7 @@ def compare_estimators(
     errors: Any,
     options: Options,
     *,
-    estimators: Sequence[str] = tuple(FORMS),
+    estimators: Sequence[str] = ESTIMATORS,
     groups: Groups | None = None,
     tokens: Any = None,
     progress: bool = False,
@@ -134,7 +134,7 @@ def _influences(part: Part, progress: bool) -> list[Influence]:
     if min(len(everyone) - len(rows) for rows in members.values()) < 2:
         raise InputError("families: expected two models or more outside of each family")
     stream = part.estimates([everyone, *(np.delete(everyone, rows) for rows in members.values())])
-    whole = next(stream)
+    whole = next(stream).copy()
     base = [part.selected(whole, group) for group in part.groups]
     rows: list[list[WithoutFamily]] = [[] for _ in part.groups]
     for (label, own), estimates in zip(

@@ -8,9 +8,7 @@ from planted import errors_of, matrix_of, plant
 from scipy import stats
 
 from pyfastlm.errors import InputError
-from pyfastlm.selection import Options, blocks, partial_spearmanr, spearmanr
-from pyfastlm.selection.partial import partial_of
-from pyfastlm.selection.preparing import prepare
+from pyfastlm.selection import Options, blocks, correlate, partial_spearmanr, select, spearmanr
 
 
 def residuals(values: np.ndarray, given: np.ndarray) -> np.ndarray:
@@ -59,10 +57,11 @@ def test_given_the_mean_by_tokens() -> None:
     tokens = np.arange(20)
     x[4, 6] = np.nan
     y[2] = np.nan
-    options = Options(keep=0.5, missing="mask")
-    (part,) = prepare(matrix_of(x, tokens=tokens), errors_of(y), "each", options)
-    found = partial_of(part, part.groups[0])
-    assert part.table.models[2] == "m3"
+    options = Options(missing="mask")
+    matrix, errors = matrix_of(x, tokens=tokens), errors_of(np.column_stack([y, x[:, 0]]))
+    one, _ = correlate(matrix, errors, options, replicates=0, permutations=0)
+    found = one.partial
+    assert one.models[2] == "m3"
     rows, there = np.delete(np.arange(15), 2), np.delete(np.arange(20), 6)
     given = x[np.ix_(rows, there)] @ (tokens[there] / tokens[there].sum())
     assert_allclose(found[there], partial_spearmanr(x[np.ix_(rows, there)], y[rows], given), atol=1e-12)
@@ -82,3 +81,21 @@ def test_tensors_and_wrong_input() -> None:
     x[1, 1] = np.nan
     with pytest.raises(InputError, match=r"^X: row 1, column 1 is NaN"):
         partial_spearmanr(x, y)
+
+
+def test_selection_by_what_a_domain_adds() -> None:
+    """Quality decides errors and bits alike; only the partial correlation finds what was planted."""
+    random = np.random.default_rng(5)
+    found = []
+    for seed in range(5):
+        x, y, planted = plant(seed, models=150, quality=1.0)
+        both = {name: select(x, y, estimator=name, keep=0.1) for name in ("spearmanr", "partial_spearmanr")}
+        found.append([one.weights[planted].sum() for one in both.values()])
+        assert_allclose(both["partial_spearmanr"].estimate, partial_spearmanr(x, y), rtol=0, atol=1e-12)
+    plain, partial = np.mean(found, axis=0)
+    assert partial > plain + 0.2
+    labels = random.permutation(np.repeat(np.arange(50), 3)).tolist()
+    one = select(x, y, estimator="partial_spearmanr", keep=0.1, replicates=20, families=labels)
+    assert (one.low < one.high).all()
+    tested = correlate(x, y, Options(estimator="partial_spearmanr"), replicates=0, permutations=9)[0]
+    assert tested.remark.startswith("estimator: permuted errors no longer go with the mean bits per byte")
