@@ -152,7 +152,7 @@ def prepare(
 
 
 def mean_bits(table: Table) -> Doubles:
-    """[N], each model's mean bits per byte over all text: the domains that all models have, by their tokens."""
+    """[N], each model's mean bits per byte over all text: domains that all models have, by their tokens."""
     return resampling.weighted_means(table, np.where(resampling.complete(table), table.tokens, 0.0)[None])[
         :, 0
     ]

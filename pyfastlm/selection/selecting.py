@@ -59,8 +59,8 @@ def select(
             [N, D] in bits/byte.
         errors: a :class:`BenchmarkErrors` or the file of one; beside an array an array [N] or [N, K].
         estimator: ``"product"``, ``"sign"``, ``"sign_cdf"``, ``"sign_sign"``, ``"spearmanr"``; or
-            ``"partial_spearmanr"`` given each model's mean bits per byte over all text, for what a domain says
-            beyond that.
+            ``"partial_spearmanr"`` given each model's mean bits per byte over all text, for what a domain
+            says beyond that.
         projection: ``"linear"`` takes the best domains in full. ``"l2"`` takes the weights nearest to the
             estimates, turned into weights first (Thrush et al., section 3); those of ``product``,
             ``sign`` and ``partial_spearmanr`` are taken as they are.
