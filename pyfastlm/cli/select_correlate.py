@@ -47,7 +47,7 @@ def command(
     """
     from pyfastlm.cli import show
     from pyfastlm.selection.correlating import correlate, save_correlations
-    from pyfastlm.selection.preparing import Options
+    from pyfastlm.selection.options import Options
     from pyfastlm.selection.rules import DuplicateRule, MissingRule
 
     options = Options(

@@ -60,7 +60,7 @@ def command(
             --group reading=lambada,squad --group facts=sciq -o s.parquet
     """
     from pyfastlm.cli import show
-    from pyfastlm.selection.preparing import Options
+    from pyfastlm.selection.options import Options
     from pyfastlm.selection.rules import DuplicateRule, MissingRule
     from pyfastlm.selection.scores import ProjectionName
     from pyfastlm.selection.selecting import selections

@@ -57,7 +57,7 @@ def command(
     """
     from pyfastlm.cli import show
     from pyfastlm.selection.analysis import analyse
-    from pyfastlm.selection.preparing import Options
+    from pyfastlm.selection.options import Options
     from pyfastlm.selection.reporting import check_path, write_report
     from pyfastlm.selection.rules import DuplicateRule, MissingRule
     from pyfastlm.selection.scores import ProjectionName

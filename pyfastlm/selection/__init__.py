@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from pyfastlm.selection.folds import family_folds
     from pyfastlm.selection.held_out import HeldOut, Prediction, Way
     from pyfastlm.selection.matrix import BpbMatrix
+    from pyfastlm.selection.options import Options
     from pyfastlm.selection.partial import partial_spearmanr
     from pyfastlm.selection.permutations import Significance, benjamini_hochberg, permutation_test
     from pyfastlm.selection.prediction import predict_ranks
-    from pyfastlm.selection.preparing import Options
     from pyfastlm.selection.projections import l2, linear
     from pyfastlm.selection.reporting import write_report
     from pyfastlm.selection.selecting import select
@@ -90,7 +90,7 @@ __getattr__, __dir__ = lazily(
         "partial": ("partial_spearmanr",),
         "permutations": ("Significance", "benjamini_hochberg", "permutation_test"),
         "prediction": ("predict_ranks",),
-        "preparing": ("Options",),
+        "options": ("Options",),
         "projections": ("l2", "linear"),
         "reporting": ("write_report",),
         "selecting": ("select",),

@@ -6,8 +6,9 @@ from typing import Any
 
 from pyfastlm.selection.correlating import Correlation, correlate
 from pyfastlm.selection.held_out import Prediction
+from pyfastlm.selection.options import Options
 from pyfastlm.selection.prediction import predict_ranks
-from pyfastlm.selection.preparing import Groups, Options
+from pyfastlm.selection.preparing import Groups
 from pyfastlm.selection.selecting import selections
 from pyfastlm.selection.selection_table import Selection
 from pyfastlm.selection.stability import Agreement, Influence, compare_estimators, leave_one_family_out

@@ -17,9 +17,10 @@ from pyfastlm.selection.bootstrapping import draws
 from pyfastlm.selection.closed_forms import Doubles
 from pyfastlm.selection.joining import LeftOut
 from pyfastlm.selection.names import shown
+from pyfastlm.selection.options import Options, check_level, check_whole
 from pyfastlm.selection.partial import PARTIAL
 from pyfastlm.selection.permutations import NotExchangeable, Significance, significance_of
-from pyfastlm.selection.preparing import Options, Part, check_level, check_whole, prepare
+from pyfastlm.selection.preparing import Part, prepare
 from pyfastlm.selection.samples import MEMORY, Samples
 from pyfastlm.selection.selection_table import number
 

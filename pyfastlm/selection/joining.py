@@ -78,17 +78,19 @@ def join(
     Raises:
         InputError: the two have fewer than two models in common, or a shape is wrong.
     """
-    names = _matrix_of(matrix)
-    given = _errors_of(errors, names)
-    common = [name for name in names.models if name in set(given.models)]
+    names, named = _matrix_of(matrix)
+    given = _errors_of(errors, names, named)
+    theirs = set(given.models)
+    common = [name for name in names.models if name in theirs]
+    both = set(common)
     if len(common) < 2:
         some = ", ".join(repr(name) for name in (*names.models[:2], *given.models[:2]))
         raise InputError(
             f"errors: expected two models or more in common with the matrix, got {len(common)}; the names "
             f"must be the same: {some}"
         )
-    left_out = [LeftOut(name, "has no errors") for name in names.models if name not in set(common)]
-    left_out += [LeftOut(name, "is not in the matrix") for name in given.models if name not in set(common)]
+    left_out = [LeftOut(name, "has no errors") for name in names.models if name not in both]
+    left_out += [LeftOut(name, "is not in the matrix") for name in given.models if name not in both]
     labels = _labels(names, families)
     return Table(
         names if len(common) == len(names.models) else names.only(common),
@@ -100,27 +102,28 @@ def join(
     )
 
 
-def _matrix_of(matrix: Any) -> BpbMatrix:
+def _matrix_of(matrix: Any) -> tuple[BpbMatrix, bool]:
+    """The matrix, and whether it has names: those of an array are the numbers of its rows and columns."""
     if isinstance(matrix, BpbMatrix):
-        return matrix
+        return matrix, True
     if isinstance(matrix, str | os.PathLike):
-        return BpbMatrix.open(matrix)
+        return BpbMatrix.open(matrix), True
     x = inputs.as_numpy(matrix, "matrix")
     if x.ndim != 2 or not x.size:
         raise InputError(f"matrix: expected [N, D], models and domains, got shape {list(x.shape)}")
     rows, columns = (tuple(map(str, range(size))) for size in x.shape)
     ones = np.ones(len(columns), np.int64)
-    return BpbMatrix(rows, rows, columns, ones, ones, ones, x)
+    return BpbMatrix(rows, rows, columns, ones, ones, ones, x), False
 
 
-def _errors_of(errors: Any, matrix: BpbMatrix) -> BenchmarkErrors:
+def _errors_of(errors: Any, matrix: BpbMatrix, named: bool) -> BenchmarkErrors:
     if isinstance(errors, str | os.PathLike):
         from pyfastlm.selection.reference_tables import read_errors
 
         return read_errors(Path(errors))
     if isinstance(errors, BenchmarkErrors):
         return errors
-    if matrix.models != tuple(map(str, range(len(matrix.models)))):
+    if named:
         raise InputError(
             "errors: expected BenchmarkErrors or a file: the matrix has names, and models are joined by them"
         )

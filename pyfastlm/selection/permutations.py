@@ -14,8 +14,9 @@ from pyfastlm.lm.progress import watched
 from pyfastlm.selection import inputs
 from pyfastlm.selection.closed_forms import Doubles
 from pyfastlm.selection.estimators import prepared
+from pyfastlm.selection.options import Options, check_whole
 from pyfastlm.selection.partial import PARTIAL
-from pyfastlm.selection.preparing import Group, Options, Part, check_whole, prepare
+from pyfastlm.selection.preparing import Group, Part, prepare
 
 SAMPLE_BYTES = 1 << 25  # of the estimates of all permutations of a block
 LEAST_ARRANGEMENTS = 20  # fewer cannot give a p of 0.05

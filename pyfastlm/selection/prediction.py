@@ -16,16 +16,8 @@ from pyfastlm.selection.bootstrapping import percentiles
 from pyfastlm.selection.closed_forms import Doubles, spearmanr
 from pyfastlm.selection.folds import family_folds
 from pyfastlm.selection.held_out import BASELINE, INVERTED, RANDOM, SELECTED, HeldOut, Prediction, Way
-from pyfastlm.selection.preparing import (
-    Group,
-    Groups,
-    Options,
-    Part,
-    check_level,
-    check_whole,
-    names_of,
-    prepare,
-)
+from pyfastlm.selection.options import Options, check_level, check_whole
+from pyfastlm.selection.preparing import Group, Groups, Part, names_of, prepare
 from pyfastlm.selection.scores import shared
 
 FITTED = 3  # columns of predictions before those of random selections: selected, all domains, inverted
@@ -161,8 +153,10 @@ def _comparable(means: Doubles, fold_of: NDArray[np.intp], folds: int) -> Double
         here = fold_of == fold
         own = np.column_stack([means[:, fold], fixed[:, 0], inverse[:, fold], fixed[:, 1:]])
         spread = own[~here].std(axis=0)
-        found[here] = (own[here] - own[~here].mean(axis=0)) / np.where(spread > 0, spread, 1.0)
-    # Equal to rounding is equal: a spread that is none gives no order.
+        center = own[~here].mean(axis=0)
+        spread[spread <= 1e-12 * np.abs(center)] = 1.0  # of rounding only
+        found[here] = (own[here] - center) / spread
+    # What is equal but for rounding is tied.
     return np.asarray(np.round(found, 12), np.float64)
 
 

@@ -62,7 +62,7 @@ def of_correlation(one: Correlation) -> Table:
         note += (
             f"{(test.family_wise <= SURE).sum():,} of {len(one.domains):,} domains have a family-wise p of "
             f"{SURE} or less, {(test.q <= SURE).sum():,} a q; one-sided, {test.permutations:,} permutations "
-            "of errors over families."
+            "of errors over families; corrected for many domains, not for many benchmarks."
         )
     title = f"{shown(one.benchmark)}: {len(one.models):,} models of {len(set(one.families)):,} families"
     return Table(title, one.columns(), one.cells(SHOWN), note + _more(len(one.domains)))

@@ -37,7 +37,7 @@ def without_duplicates(table: Table, found: Scan, rule: DuplicateRule) -> tuple[
         InputError: there are some, and the rule is ``"raise"``.
     """
     first: dict[bytes, int] = {}
-    same = [first.setdefault(digest, row) for row, digest in enumerate(found.digests)]
+    same = [first.setdefault(digest, row) if digest else row for row, digest in enumerate(found.digests)]
     twice = [row for row, original in enumerate(same) if row != original]
     if not twice:
         return table, found

@@ -18,7 +18,8 @@ class Scan:
     Attributes:
         gaps: [N] int64, for how many domains a model has none.
         first_gap: [N] int64, the first such domain, -1 for none.
-        digests: N, equal where two models have equal bits per byte on every domain.
+        digests: N, equal where two models have equal bits per byte on every domain; empty where a model has
+            none at all.
     """
 
     gaps: NDArray[np.int64]
@@ -60,4 +61,5 @@ def scan(table: Table) -> Scan:
         done += block.shape[1]
     if done != len(table.matrix.domains):
         raise InputError(f"matrix: expected {len(table.matrix.domains)} domains, got {done}")
-    return Scan(gaps, first, tuple(digest.digest() for digest in hashes))
+    digests = (b"" if gaps[row] == done else digest.digest() for row, digest in enumerate(hashes))
+    return Scan(gaps, first, tuple(digests))

@@ -10,17 +10,8 @@ from pyfastlm.lm.progress import watched
 from pyfastlm.selection.bootstrapping import draws
 from pyfastlm.selection.budget import allot
 from pyfastlm.selection.closed_forms import Doubles, Ties
-from pyfastlm.selection.preparing import (
-    Group,
-    Grouping,
-    Groups,
-    Options,
-    Part,
-    check_level,
-    check_whole,
-    names_of,
-    prepare,
-)
+from pyfastlm.selection.options import Options, check_level, check_whole
+from pyfastlm.selection.preparing import Group, Grouping, Groups, Part, names_of, prepare
 from pyfastlm.selection.rules import DuplicateRule, MissingRule
 from pyfastlm.selection.samples import MEMORY, Samples
 from pyfastlm.selection.scores import ProjectionName, shared

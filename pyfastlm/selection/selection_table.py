@@ -23,6 +23,10 @@ LABELS = ("exclude", "include")
 # Column of the file -> type; the attributes of Selection have these names.
 REALS = ("tokens", "estimate", "low", "high", "frequency", "weights")
 WHOLE = ("models_of", "allotted")
+# Of the basis.
+TEXTS = ("estimator", "projection", "ties", "missing")
+COUNTS = ("budget", "seed", "replicates")
+NUMBERS = ("repeats", "level", "stability", "agreement")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +157,12 @@ class Selection:
         columns |= {name: pa.array(getattr(self, name), pa.int64()) for name in WHOLE}
         columns |= {name: pa.array(getattr(self, name), pa.float64(), from_pandas=True) for name in REALS}
         columns["label"] = pa.array([LABELS[label] for label in self.included.tolist()], pa.string())
-        noted = {"format": FORMAT, "name": self.name, "basis": asdict(self.basis)}
-        table = pa.table(columns).replace_schema_metadata({METADATA_KEY: json.dumps(noted).encode()})
+        basis = asdict(self.basis)
+        basis |= {name: None for name in NUMBERS if np.isnan(basis[name])}
+        noted = {"format": FORMAT, "name": self.name, "basis": basis}
+        table = pa.table(columns).replace_schema_metadata(
+            {METADATA_KEY: json.dumps(noted, allow_nan=False).encode()}
+        )
         target = Path(path)
         with replacing(target, target.with_name(f".{target.name}.{os.getpid()}")) as file:
             pq.write_table(table, file, compression="zstd", write_page_checksum=True)
@@ -175,6 +183,8 @@ class Selection:
                 raise InputError(
                     f"path: {source!r} has format {noted['format']}, this version reads {FORMAT}"
                 )
+            if any(table[name].null_count for name in ("domain", *WHOLE)):
+                raise InputError(f"path: {source!r} lacks a domain, or its tokens")
             whole = {name: table[name].to_numpy().astype(np.int64) for name in WHOLE}
             reals = {name: table[name].to_numpy().astype(np.float64) for name in REALS}
             return cls(
@@ -198,6 +208,11 @@ def number(value: float, form: str) -> str:
 
 
 def _basis(noted: dict[str, Any]) -> Basis:
+    """From JSON; every value is of its type, or it is a TypeError."""
+    for name, kind in {**dict.fromkeys(TEXTS, str), **dict.fromkeys(COUNTS, int)}.items():
+        if not isinstance(noted[name], kind):
+            raise TypeError(f"{name} is {noted[name]!r}")
+    reals = {name: float("nan") if noted[name] is None else float(noted[name]) for name in NUMBERS}
     lists = {name: tuple(map(str, noted[name])) for name in ("benchmarks", "models", "families")}
     left_out = tuple(LeftOut(str(model), str(reason)) for model, reason in noted["left_out"])
-    return Basis(**(noted | lists | {"left_out": left_out}))
+    return Basis(**(noted | reals | lists | {"left_out": left_out}))

@@ -10,7 +10,8 @@ from pyfastlm.errors import InputError
 from pyfastlm.lm.progress import watched
 from pyfastlm.selection.aggregation import ranks_of
 from pyfastlm.selection.closed_forms import Doubles
-from pyfastlm.selection.preparing import ESTIMATORS, Groups, Options, Part, prepare
+from pyfastlm.selection.options import ESTIMATORS, Options
+from pyfastlm.selection.preparing import Groups, Part, prepare
 from pyfastlm.selection.scores import shared
 
 

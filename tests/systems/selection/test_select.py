@@ -1,10 +1,13 @@
 """One call from a matrix and errors to a selection: joined by name, by its rules, within its budget."""
 
+import json
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
@@ -138,6 +141,13 @@ def test_models_that_are_the_same() -> None:
     assert len(folded.basis.models) == 11
     assert folded.basis.families[10] == folded.basis.families[4]
     assert len(set(folded.basis.families)) == 10
+
+
+def test_models_without_any_number_are_not_the_same() -> None:
+    x, y, _ = plant(6, models=10, domains=20)
+    x[[2, 5]] = np.nan
+    found = select(x, y, keep=0.2, missing="drop_models")
+    assert dict(found.basis.left_out) == dict.fromkeys("25", "has no number for 20 of 20 domains")
 
 
 def test_two_copies_of_all_models_change_nothing_where_families_are_drawn() -> None:
@@ -334,6 +344,9 @@ def test_a_selection_is_kept_in_a_file(tmp_path: Path) -> None:
     made.save(tmp_path / "s.parquet")
     opened = Selection.open(tmp_path / "s.parquet")
     assert opened.basis == made.basis
+    plain = select(matrix_of(x), errors_of(np.nan_to_num(y)), keep=0.2)
+    plain.save(tmp_path / "s.parquet")
+    assert repr(Selection.open(tmp_path / "s.parquet").basis) == repr(plain.basis)
     assert (opened.name, opened.domains) == (made.name, made.domains)
     for name in ("tokens", "models_of", "estimate", "low", "high", "frequency", "weights", "allotted"):
         assert_array_equal(getattr(opened, name), getattr(made, name))
@@ -355,6 +368,22 @@ def test_files_that_are_no_selection_are_refused(tmp_path: Path) -> None:
         path.write_bytes(broken)
         with pytest.raises(InputError, match=r"^path: "):
             Selection.open(path)
+    path.write_bytes(whole)
+    table = pq.read_table(path)
+    for change in ({"budget": "7"}, {"models": 7}, {"left_out": [1]}, {"estimator": None}, {"new": 1}):
+        metadata = json.loads(table.schema.metadata[b"pyfastlm.selection"])
+        metadata["basis"] |= change
+        pq.write_table(
+            table.replace_schema_metadata({b"pyfastlm.selection": json.dumps(metadata).encode()}), path
+        )
+        with pytest.raises(InputError, match=r"^path: cannot read"):
+            Selection.open(path)
+    lacking = table.set_column(
+        table.column_names.index("allotted"), "allotted", pa.array([None] * 20, pa.int64())
+    )
+    pq.write_table(lacking.replace_schema_metadata(table.schema.metadata), path)
+    with pytest.raises(InputError, match=r"^path: .* lacks a domain, or its tokens$"):
+        Selection.open(path)
     for place in range(0, len(whole), 97):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :])
         try:
