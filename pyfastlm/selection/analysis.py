@@ -78,7 +78,7 @@ def analyse(
     Args:
         matrix, errors, groups, tokens, families: as :func:`pyfastlm.selection.select` takes them.
         options: estimator, projection, budget and rules.
-        replicates: of families, for the selection, the correlations and the prediction.
+        replicates: draws of families for the selection and the correlations, and halves for the prediction.
         permutations: of the errors.
         folds: of the prediction.
         draws: of random selections.
@@ -100,7 +100,7 @@ def analyse(
             level=level, seed=seed, progress=progress,
         ),
         prediction=predict_ranks(
-            matrix, errors, options, folds=folds, draws=draws, replicates=max(replicates, 1), tokens=tokens,
+            matrix, errors, options, folds=folds, draws=draws, replicates=replicates, tokens=tokens,
             families=families, level=level, seed=seed, progress=progress,
         ),
         influences=leave_one_family_out(

@@ -16,13 +16,12 @@ from pyfastlm.lm.progress import watched
 from pyfastlm.selection.bootstrapping import draws
 from pyfastlm.selection.closed_forms import Doubles
 from pyfastlm.selection.joining import LeftOut
-from pyfastlm.selection.names import shown
+from pyfastlm.selection.names import interval, number, shown
 from pyfastlm.selection.options import Options, check_level, check_whole
 from pyfastlm.selection.partial import PARTIAL
 from pyfastlm.selection.permutations import NotExchangeable, Significance, significance_of
 from pyfastlm.selection.preparing import Part, prepare
 from pyfastlm.selection.samples import MEMORY, Samples
-from pyfastlm.selection.selection_table import number
 
 TESTS = ("p", "family_wise", "q")
 COLUMNS = ("domain", "estimate", "95 %", "partial", "p", "family-wise", "q")
@@ -80,7 +79,7 @@ class Correlation:
             [
                 shown(self.domains[row]),
                 number(self.estimate[row], "+.3f"),
-                f"{number(self.low[row], '+.2f')} {number(self.high[row], '+.2f')}".strip(),
+                interval(self.low[row], self.high[row], "+.2f"),
                 number(self.partial[row], "+.3f"),
                 *([number(values[row], ".4f") for values in tests] or ["", "", ""]),
             ]

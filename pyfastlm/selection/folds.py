@@ -38,3 +38,13 @@ def family_folds(families: Sequence[Any], folds: int | None = 5, seed: int = 0) 
         fold_of[rows] = fold
         sizes[fold] += len(rows)
     return fold_of
+
+
+def halves(families: Sequence[Any], count: int, seed: int = 0) -> list[NDArray[np.intp]]:
+    """``count`` random halves of the families, the larger half of an odd number: the rows of their models."""
+    labels: dict[Any, int] = {}
+    number = np.array([labels.setdefault(label, len(labels)) for label in families])
+    kept = len(labels) - len(labels) // 2
+    random = np.random.default_rng(seed)
+    chosen = [random.choice(len(labels), kept, replace=False) for _ in range(count)]
+    return [np.flatnonzero(np.isin(number, one)) for one in chosen]

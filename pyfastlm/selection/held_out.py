@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from pyfastlm.selection.closed_forms import Doubles
 from pyfastlm.selection.joining import LeftOut
-from pyfastlm.selection.names import shown
+from pyfastlm.selection.names import interval, shown
 
 SELECTED, BASELINE, RANDOM, INVERTED = "selected", "all domains", "random", "inverted"
 COLUMNS = ("benchmark", "mean bits/byte on", "rho", "95 %", "gain", "95 %", "pairs")
@@ -21,8 +21,7 @@ class Way(NamedTuple):
         name: the domains selected, all of them, random ones within the same budget, or those selected with
             the sign of the estimate turned.
         spearman: with the error; for random selections the mean over draws.
-        low, high: its interval: from families drawn anew, with the predictions as they are; for random
-            selections of the draws.
+        low, high: its interval, from halves of the families; for random selections that of the draws.
         gain, gain_low, gain_high: the same of the difference to all domains.
         pairs: share of pairs of models of one fold, of different errors, that are ordered rightly; 0.5 is
             chance.
@@ -53,6 +52,7 @@ class HeldOut:
         ways: the comparison.
         above_random: share of random selections that the selected one is above; half for equals.
         shared: mean share of the budget that selections of two folds have in common.
+        replicates: halves of the families that allowed a prediction.
     """
 
     name: str
@@ -65,6 +65,7 @@ class HeldOut:
     ways: tuple[Way, ...]
     above_random: float
     shared: float
+    replicates: int
 
     @property
     def folds(self) -> int:
@@ -97,9 +98,9 @@ class Prediction:
                 shown(benchmark.name) if not number else "",
                 way.name,
                 f"{way.spearman:.3f}",
-                f"{way.low:.2f} {way.high:.2f}",
+                interval(way.low, way.high, ".2f"),
                 "" if way.name == BASELINE else f"{way.gain:+.3f}",
-                "" if way.name == BASELINE else f"{way.gain_low:+.2f} {way.gain_high:+.2f}",
+                "" if way.name == BASELINE else interval(way.gain_low, way.gain_high, "+.2f"),
                 f"{way.pairs:.3f}",
             ]
             for benchmark in self.benchmarks
@@ -121,6 +122,7 @@ class Prediction:
                     "folds": benchmark.folds,
                     "above_random": benchmark.above_random,
                     "shared": benchmark.shared,
+                    "replicates": benchmark.replicates,
                     "ways": [way._asdict() for way in benchmark.ways],
                 }
                 for benchmark in self.benchmarks

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -9,18 +10,14 @@ from numpy.typing import NDArray
 
 from pyfastlm.errors import InputError
 from pyfastlm.lm.progress import watched
-from pyfastlm.selection import resampling
 from pyfastlm.selection.aggregation import ranks_of
-from pyfastlm.selection.bootstrapping import draws as drawn_rows
-from pyfastlm.selection.bootstrapping import percentiles
 from pyfastlm.selection.closed_forms import Doubles, spearmanr
-from pyfastlm.selection.folds import family_folds
+from pyfastlm.selection.fold_runs import LEAST_TRAINING, WAYS, runs
+from pyfastlm.selection.folds import family_folds, halves
 from pyfastlm.selection.held_out import BASELINE, INVERTED, RANDOM, SELECTED, HeldOut, Prediction, Way
 from pyfastlm.selection.options import Options, check_level, check_whole
 from pyfastlm.selection.preparing import Group, Groups, Part, names_of, prepare
 from pyfastlm.selection.scores import shared
-
-FITTED = 3  # columns of predictions before those of random selections: selected, all domains, inverted
 
 
 def predict_ranks(
@@ -31,7 +28,7 @@ def predict_ranks(
     groups: Groups | None = None,
     folds: int | None = 5,
     draws: int = 20,
-    replicates: int = 1000,
+    replicates: int = 100,
     tokens: Any = None,
     families: Mapping[str, Any] | Sequence[Any] | None = None,
     level: float = 0.95,
@@ -47,6 +44,11 @@ def predict_ranks(
     selection has to beat, because better models need fewer bits everywhere; random selections within the
     budget; and the selection with the sign of the estimates turned.
 
+    Intervals count that predictions share the models they were selected with: everything is done anew with a
+    random half of the families, and the spread over halves is the standard error (the delete-half jackknife;
+    normal quantiles, of correlations after Fisher's transformation). They are rather too wide than too
+    narrow.
+
     Args:
         matrix, errors, tokens, families: as :func:`pyfastlm.selection.select` takes them.
         options: estimator, projection, budget and rules.
@@ -54,16 +56,16 @@ def predict_ranks(
             benchmark by itself.
         folds: how many, of whole families; as many as families where these are fewer, or for None.
         draws: of random selections.
-        replicates: of families for the intervals.
+        replicates: halves of the families, for the intervals; 0 for none.
         level: of the intervals.
-        seed: of folds, random selections and replicates.
+        seed: of folds, random selections and halves.
         progress: show the benchmarks on standard error.
 
     Raises:
         InputError: an argument is wrong, or there is too little text for the budget.
     """
-    check_whole(1, draws=draws, replicates=replicates)
-    check_whole(0, seed=seed)
+    check_whole(1, draws=draws)
+    check_whole(0, replicates=replicates, seed=seed)
     check_level(level)
     parts = prepare(matrix, errors, groups or "each", options, tokens=tokens, families=families)
     pairs = [(part, group) for part in parts for group in part.groups]
@@ -80,31 +82,37 @@ def _predict(
 ) -> HeldOut:
     target = _target(part.table.errors[:, list(group.columns)])
     having = np.flatnonzero(~np.isnan(target))
-    families = [part.table.families[row] for row in having]
-    fold_of = family_folds(families, min(folds or len(families), len(set(families))), seed)
-    count = 1 + int(fold_of.max())
-    training = [having[fold_of != fold] for fold in range(count)]
-    if (fewest := min(map(len, training))) < 2:
-        raise InputError(f"folds: expected two models or more outside of each fold, got {fewest}")
-    weights = _weights(part, group, training, draws, seed)
-    means = resampling.weighted_means(part.table, weights)[having]
-    predicted = _comparable(means, fold_of, count)
     target = target[having]
-    rhos = spearmanr(target[:, None], "average")(predicted, 1)[0]
-    samples = np.stack(
-        [
-            spearmanr(target[rows, None], "average")(predicted[rows, :FITTED], 1)[0]
-            for rows in drawn_rows(len(target), families, replicates, seed)
-        ]
-    )
-    right = _pairs(predicted, target, fold_of, count)
+    families = [part.table.families[row] for row in having]
+    count = len(set(families))
+    fold_of = family_folds(families, count if folds is None else min(folds, count), seed)
+    subsets = [np.arange(len(having)), *halves(families, replicates, seed)]
+    stream = runs(part, group, having, fold_of, subsets, draws, seed)
+    whole = next(stream)
+    if whole is None:
+        raise InputError(
+            f"folds: expected {LEAST_TRAINING} models or more outside of each fold, and enough text of the "
+            "domains that have an estimate"
+        )
+    samples = [
+        _statistics(_rho(run.predicted[:, :WAYS], target[rows]))
+        for rows, run in zip(subsets[1:], stream, strict=True)
+        if run is not None
+    ]
+    rhos = _rho(whole.predicted, target)
+    error = _standard_error(samples, replicates, count)
+    right = _pairs(whole.predicted, target, fold_of)
+    reach = NormalDist().inv_cdf((1 + level) / 2) * error
     ways = [
-        _way(name, rhos[column], samples[:, column], rhos[1], samples[:, 1], float(right[column]), level)
+        _way(name, rhos[column], rhos[1], reach[:, column], float(right[column]))
         for column, name in enumerate((SELECTED, BASELINE, INVERTED))
     ]
-    at_random = _way(RANDOM, rhos[FITTED:].mean(), rhos[FITTED:], rhos[1],
-                     np.full(draws, rhos[1]), float(right[FITTED:].mean()), level)  # fmt: skip
-    above = (rhos[0] > rhos[FITTED:]) + 0.5 * (rhos[0] == rhos[FITTED:])
+    at_random = rhos[WAYS:]
+    low, high = np.quantile(at_random, ((1 - level) / 2, (1 + level) / 2))
+    of_random = Way(RANDOM, at_random.mean(), low, high, at_random.mean() - rhos[1], low - rhos[1],
+                    high - rhos[1], right[WAYS:].mean())  # fmt: skip
+    above = (rhos[0] > at_random) + 0.5 * (rhos[0] == at_random)
+    common = [shared(one, other) for one, other in combinations(whole.weights, 2)]
     return HeldOut(
         name=group.name,
         models=tuple(part.table.models[row] for row in having),
@@ -112,10 +120,11 @@ def _predict(
         left_out=part.table.left_out,
         fold=fold_of,
         error=target,
-        predicted=predicted[:, :FITTED],
-        ways=(ways[0], ways[1], at_random, ways[2]),
+        predicted=whole.predicted[:, :WAYS],
+        ways=(ways[0], ways[1], Way(RANDOM, *map(float, of_random[1:])), ways[2]),
         above_random=float(above.mean()),
-        shared=float(np.mean([shared(weights[i], weights[j]) for i, j in combinations(range(count), 2)])),
+        shared=float(np.mean(common)),
+        replicates=len(samples),
     )
 
 
@@ -129,41 +138,37 @@ def _target(errors: Doubles) -> Doubles:
     return target
 
 
-def _weights(part: Part, group: Group, training: list[NDArray[np.intp]], draws: int, seed: int) -> Doubles:
-    """[R, D]: those selected in each fold; the inverse ones of each; all domains; random ones."""
-    scored = [part.select(estimates, group) for estimates in part.estimates(training)]
-    selected = [weights for _, weights in scored]
-    inverse = [part.project.weights(-scores, len(group.columns)) for scores, _ in scored]
-    tokens = np.where(np.isfinite(scored[0][0]), part.table.tokens, 0.0)
-    everything = tokens / tokens.sum()
-    random = np.random.default_rng(seed)
-    order = [random.permutation(len(tokens)).astype(np.float64) for _ in range(draws)]
-    at_random = [part.project.at_random(np.where(np.isfinite(scored[0][0]), one, np.nan)) for one in order]
-    found = [*selected, *inverse, everything, *at_random]
-    if any(weights is None for weights in found):
-        raise InputError("budget: expected at most what domains hold that have an estimate in every fold")
-    return np.stack([weights for weights in found if weights is not None])
+def _rho(predicted: Doubles, target: Doubles) -> Doubles:
+    return np.asarray(spearmanr(target[:, None], "average")(predicted, 1)[0])
 
 
-def _comparable(means: Doubles, fold_of: NDArray[np.intp], folds: int) -> Doubles:
-    """[N, 3 + draws]: selected, all domains, inverted, random; each by the models outside of its fold."""
-    inverse, fixed = means[:, folds : 2 * folds], means[:, 2 * folds :]
-    found = np.empty((len(means), FITTED - 1 + fixed.shape[1]))
-    for fold in range(folds):
-        here = fold_of == fold
-        own = np.column_stack([means[:, fold], fixed[:, 0], inverse[:, fold], fixed[:, 1:]])
-        spread = own[~here].std(axis=0)
-        center = own[~here].mean(axis=0)
-        spread[spread <= 1e-12 * np.abs(center)] = 1.0  # of rounding only
-        found[here] = (own[here] - center) / spread
-    # What is equal but for rounding is tied.
-    return np.asarray(np.round(found, 12), np.float64)
+def _statistics(rhos: Doubles) -> Doubles:
+    """[2, 3]: Fisher's transformation of each, and the differences to all domains."""
+    return np.stack([np.arctanh(np.clip(rhos, -1 + 1e-9, 1 - 1e-9)), rhos - rhos[1]])
 
 
-def _pairs(predicted: Doubles, target: Doubles, fold_of: NDArray[np.intp], folds: int) -> Doubles:
+def _standard_error(samples: list[Doubles], replicates: int, families: int) -> Doubles:
+    """[2, 3], of the statistics; NaN where fewer than half of the replicates could be done."""
+    there = [sample for sample in samples if np.isfinite(sample).all()]
+    if len(there) < max(replicates / 2, 2):
+        return np.full((2, WAYS), np.nan)
+    gone = families // 2
+    return np.asarray(np.std(there, axis=0, ddof=1) * ((families - gone) / gone) ** 0.5)
+
+
+def _way(name: str, rho: float, base: float, reach: Doubles, right: float) -> Way:
+    center = np.arctanh(np.clip(rho, -1 + 1e-9, 1 - 1e-9))
+    low, high = np.tanh(center - reach[0]), np.tanh(center + reach[0])
+    gain = float(rho - base)
+    return Way(
+        name, float(rho), float(low), float(high), gain, float(gain - reach[1]), float(gain + reach[1]), right
+    )
+
+
+def _pairs(predicted: Doubles, target: Doubles, fold_of: NDArray[np.intp]) -> Doubles:
     """For each column the share of pairs within folds in the right order; a tie is half right."""
     right, pairs = np.zeros(predicted.shape[1]), 0
-    for fold in range(folds):
+    for fold in np.unique(fold_of):
         rows = np.flatnonzero(fold_of == fold)
         for i, j in combinations(rows, 2):
             if target[i] != target[j]:
@@ -171,20 +176,3 @@ def _pairs(predicted: Doubles, target: Doubles, fold_of: NDArray[np.intp], folds
                 right += (agree + 1) / 2
                 pairs += 1
     return right / pairs if pairs else np.full(len(right), np.nan)
-
-
-def _way(
-    name: str, rho: float, samples: Doubles, base: float, base_samples: Doubles, right: float, level: float
-) -> Way:
-    both = np.stack([samples, samples - base_samples], axis=1)
-    low, high, _ = percentiles(both, level)
-    return Way(
-        name,
-        float(rho),
-        float(low[0]),
-        float(high[0]),
-        float(rho - base),
-        float(low[1]),
-        float(high[1]),
-        right,
-    )

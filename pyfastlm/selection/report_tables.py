@@ -9,8 +9,8 @@ from pyfastlm.selection.analysis import Analysis
 from pyfastlm.selection.correlating import Correlation
 from pyfastlm.selection.held_out import BASELINE, SELECTED, HeldOut
 from pyfastlm.selection.joining import LeftOut
-from pyfastlm.selection.names import shown
-from pyfastlm.selection.selection_table import Selection, number
+from pyfastlm.selection.names import number, shown
+from pyfastlm.selection.selection_table import Selection
 
 SHOWN = 30  # domains and families in a table
 SURE = 0.05
@@ -76,7 +76,7 @@ def of_prediction(analysis: Analysis) -> Table:
         "rho: Spearman's correlation of errors with the mean bits per byte on domains that were selected "
         f"without the model and its family, in {' or '.join(map(str, folds))} folds of families. {BASELINE}: "
         "no selection, which is what better models do alike on everything. gain: against that. Intervals: "
-        f"{prediction.replicates:,} draws of families, with the predictions as they are; of random "
+        f"all of it done anew with {prediction.replicates:,} random halves of the families; of random "
         f"selections: {prediction.draws} draws. pairs: of models in a fold, ordered rightly; chance is 0.5."
     )
     return Table("Held-out families", prediction.columns(), prediction.cells(), note)
@@ -89,6 +89,8 @@ def verdict(one: HeldOut) -> str:
         said = "ranks held-out models better than"
     elif selected.gain_high < 0:
         said = "ranks held-out models worse than"
+    elif np.isnan(selected.gain_low):
+        said = "has no interval beside that of"
     else:
         said = "cannot be told apart from"
     return (

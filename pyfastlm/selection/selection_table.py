@@ -14,7 +14,7 @@ from pyfastlm._require import require
 from pyfastlm.errors import InputError
 from pyfastlm.selection.closed_forms import Doubles
 from pyfastlm.selection.joining import LeftOut
-from pyfastlm.selection.names import shown
+from pyfastlm.selection.names import interval, number, shown
 
 METADATA_KEY = b"pyfastlm.selection"
 FORMAT = 1
@@ -128,7 +128,7 @@ class Selection:
             [
                 shown(self.domains[row]),
                 number(self.estimate[row], "+.3f"),
-                f"{number(self.low[row], '+.2f')} {number(self.high[row], '+.2f')}".strip(),
+                interval(self.low[row], self.high[row], "+.2f"),
                 number(self.frequency[row], ".0%"),
                 number(self.weights[row], ".4f"),
                 f"{self.allotted[row]:,}",
@@ -200,11 +200,6 @@ class Selection:
             if isinstance(error, InputError):
                 raise
             raise InputError(f"path: cannot read {source!r}: {error}") from None
-
-
-def number(value: float, form: str) -> str:
-    """``value`` in a cell; empty for NaN."""
-    return "" if np.isnan(value) else format(value, form)
 
 
 def _basis(noted: dict[str, Any]) -> Basis:

@@ -12,6 +12,7 @@ from scipy import stats
 
 from pyfastlm.errors import InputError
 from pyfastlm.selection import Options, family_folds, linear, predict_ranks
+from pyfastlm.selection.folds import halves
 
 KEEP = Options(keep=0.1)
 
@@ -40,10 +41,11 @@ def test_a_fold_for_each_family() -> None:
 def by_hand(x: Any, y: Any, fold_of: Any, tau: Any, sign: int = 1) -> Any:
     """Mean bits per byte on what the other folds select, in their units."""
     predicted = np.empty(len(y))
+    every = tau.sum() <= 1.001
     for fold in set(fold_of):
         rest = fold_of != fold
         estimate = np.array([stats.spearmanr(column[rest], y[rest]).statistic for column in x.T])
-        values = x @ linear(sign * np.round(estimate, 12), tau)
+        values = x @ (tau if every else linear(sign * np.round(estimate, 12), tau))
         predicted[~rest] = (values[~rest] - values[rest].mean()) / values[rest].std()
     return predicted
 
@@ -77,7 +79,7 @@ def test_no_error_of_a_held_out_model_matters_for_its_prediction() -> None:
     """The proof that nothing leaks: other errors in a fold change no prediction in it, and some outside."""
     x, y, _ = plant(2, models=30)
     families = [row // 3 for row in range(30)]
-    options: dict[str, Any] = {"families": families, "draws": 1, "replicates": 1}
+    options: dict[str, Any] = {"families": families, "draws": 1, "replicates": 0}
     before = predict_ranks(x, y, KEEP, **options).benchmarks[0]
     random = np.random.default_rng(0)
     for fold in range(before.folds):
@@ -108,7 +110,7 @@ def test_permuted_errors_are_not_predicted() -> None:
     for seed in range(60):
         x, y, _ = plant(seed, models=30, quality=0.5)
         y = np.random.default_rng(1000 + seed).permutation(y)
-        one = predict_ranks(x, y, KEEP, draws=5, replicates=1, seed=seed).benchmarks[0]
+        one = predict_ranks(x, y, KEEP, draws=5, replicates=0, seed=seed).benchmarks[0]
         found.append([*(way.spearman for way in one.ways), one.above_random])
     error = np.std(found, axis=0) / 60**0.5
     assert_array_equal(np.abs(np.mean(found, axis=0) - [0, 0, 0, 0, 0.5]) < 4 * error, True)
@@ -118,7 +120,7 @@ def test_planted_domains_predict_and_inverted_ones_are_worst() -> None:
     rhos = []
     for seed in range(8):
         x, y, _ = plant(seed, models=60)
-        one = predict_ranks(x, y, KEEP, draws=10, replicates=1, seed=seed).benchmarks[0]
+        one = predict_ranks(x, y, KEEP, draws=10, replicates=0, seed=seed).benchmarks[0]
         rhos.append([one.way(name).spearman for name in ("selected", "all domains", "random", "inverted")])
     gains = np.array(rhos)[:, :1] - np.array(rhos)[:, 1:]
     assert (gains.mean(axis=0) > 2 * gains.std(axis=0) / 8**0.5).all()
@@ -141,18 +143,62 @@ def test_all_of_the_text_is_the_baseline() -> None:
     assert one.shared == pytest.approx(1)
 
 
-def test_intervals_are_of_families_and_paired() -> None:
-    """Near copies of models are no more evidence; and two ways that agree differ by nothing."""
+def test_intervals_are_the_spread_over_halves_of_the_families() -> None:
+    x, y, _ = plant(9, models=21, domains=20)
+    families = np.array([row // 3 for row in range(21)])
+    one = predict_ranks(x, y, Options(budget=2), families=families.tolist(), folds=3, draws=1, replicates=12,
+                        seed=4).benchmarks[0]  # fmt: skip
+    samples = []
+    for rows in halves(families.tolist(), 12, 4):
+        assert len(set(families[rows])) == 4
+        assert len(rows) == 12
+        chosen = by_hand(x[rows], y[rows], one.fold[rows], np.full(20, 1 / 2))
+        everything = by_hand(x[rows], y[rows], one.fold[rows], np.full(20, 1 / 20))
+        samples.append([stats.spearmanr(own, y[rows]).statistic for own in (chosen, everything)])
+    rho = np.array(samples)
+    quantile = stats.norm.ppf(0.975) * (4 / 3) ** 0.5
+    way = one.way("selected")
+    reach = quantile * np.arctanh(rho[:, 0]).std(ddof=1)
+    assert way.low == pytest.approx(np.tanh(np.arctanh(way.spearman) - reach), abs=1e-9)
+    assert way.high == pytest.approx(np.tanh(np.arctanh(way.spearman) + reach), abs=1e-9)
+    reach = quantile * (rho[:, 0] - rho[:, 1]).std(ddof=1)
+    assert (way.gain_high - way.gain_low) / 2 == pytest.approx(reach, abs=1e-9)
+    assert one.way("all domains").gain_high == 0
+    assert one.replicates == 12
+
+
+def test_intervals_count_what_predictions_share() -> None:
+    """Errors at random: at 95 % the interval of the selection may exclude 0 in 5 % of the runs, not more."""
+    wrong = []
+    for seed in range(40):
+        x, y, _ = plant(seed, models=20, domains=40)
+        y = np.random.default_rng(1000 + seed).permutation(y)
+        one = predict_ranks(x, y, KEEP, draws=1, replicates=20, seed=seed).benchmarks[0]
+        ways = one.way("selected"), one.way("all domains")
+        wrong.append([*(way.low > 0 or way.high < 0 for way in ways), ways[0].gain_low > 0])
+    assert (np.mean(wrong, axis=0) <= 0.05 + 3 * (0.05 * 0.95 / 40) ** 0.5).all()
+
+
+def test_near_copies_of_models_are_no_more_evidence() -> None:
     x, y, _ = plant(4, models=20)
-    random = np.random.default_rng(0)
     copies = np.repeat(np.arange(20), 4)
-    nearly = x[copies] + 1e-6 * random.normal(size=(80, 100))
+    nearly = x[copies] + 1e-6 * np.random.default_rng(0).normal(size=(80, 100))
     widths = []
     for labels in (copies.tolist(), None):
-        one = predict_ranks(nearly, y[copies], KEEP, families=labels, draws=1, replicates=300).benchmarks[0]
+        one = predict_ranks(nearly, y[copies], KEEP, families=labels, draws=1).benchmarks[0]
         widths.append(one.way("all domains").high - one.way("all domains").low)
-        assert one.way("all domains").gain == one.way("all domains").gain_high == 0
     assert widths[1] < 0.75 * widths[0]
+
+
+def test_too_few_families_for_halves_have_no_interval() -> None:
+    x, y, _ = plant(10, models=6)
+    found = predict_ranks(x, y, KEEP, families=[0, 0, 1, 1, 2, 2], draws=1)
+    one = found.benchmarks[0]
+    assert np.isfinite(one.way("selected").spearman)
+    assert found.cells()[0][3] in ("", f"{one.way('selected').low:.2f} {one.way('selected').high:.2f}")
+    none = predict_ranks(x, y, KEEP, draws=1, replicates=0).benchmarks[0]
+    assert np.isnan(none.way("selected").low)
+    assert none.replicates == 0
 
 
 def test_each_benchmark_or_groups_by_rank() -> None:
@@ -203,13 +249,14 @@ def test_models_that_are_the_same_would_leak() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"folds": 0}, r"^folds: expected 2 to 12, one for each family at most, got 0$"),
         ({"folds": 1}, r"^folds: expected 2 to 12, one for each family at most, got 1$"),
         ({"draws": 0}, r"^draws: expected a whole number >= 1, got 0$"),
-        ({"replicates": 0}, r"^replicates: expected a whole number >= 1, got 0$"),
+        ({"replicates": -1}, r"^replicates: expected a whole number >= 0, got -1$"),
         ({"seed": -1}, r"^seed: expected a whole number >= 0, got -1$"),
         ({"level": 0}, r"^level: expected a number between 0 and 1, got 0$"),
         ({"families": ["a"] * 12}, r"^folds: expected 2 to 1, one for each family at most, got 1$"),
-        ({"families": ["a"] * 11 + ["b"]}, r"^folds: expected two models or more outside of each fold"),
+        ({"families": ["a"] * 11 + ["b"]}, r"^folds: expected 2 models or more outside of each fold"),
     ],
 )  # fmt: skip
 def test_wrong_options_are_refused(options: dict[str, Any], message: str) -> None:
