@@ -30,14 +30,14 @@ class Run(NamedTuple):
 
 def runs(
     part: Part,
-    group: Group,
+    groups: Sequence[Group],
     having: NDArray[np.intp],
     fold_of: NDArray[np.intp],
     subsets: Sequence[NDArray[np.intp]],
     draws: int,
     seed: int,
-) -> Iterator[Run | None]:
-    """A run for each of ``subsets`` of the models; None where models or text do not suffice for one."""
+) -> Iterator[list[Run | None]]:
+    """For each of ``subsets`` of the models a run for each group; None where models or text are lacking."""
     folds = [np.unique(fold_of[rows]) for rows in subsets]
     training = [
         [rows[fold_of[rows] != fold] for fold in own] for rows, own in zip(subsets, folds, strict=True)
@@ -48,17 +48,23 @@ def runs(
     )
     fixed = _fixed(part, draws, seed)[having]
     for rows, own, possible in zip(subsets, folds, able, strict=True):
-        if not possible:
-            yield None
-            continue
-        found = [part.select(next(stream), group) for _ in own]
-        turned = [part.project.weights(-scores, len(group.columns)) for scores, _ in found]
-        weights = [one for one in (*(weights for _, weights in found), *turned) if one is not None]
-        if len(weights) < 2 * len(own):
-            yield None
-            continue
-        means = resampling.weighted_means(part.table, np.stack(weights))[having[rows]]
-        yield Run(_comparable(means, fixed[rows], fold_of[rows], own), weights[: len(own)])
+        chosen: list[list[Doubles | None]] = [[] for _ in groups]
+        turned: list[list[Doubles | None]] = [[] for _ in groups]
+        for _ in own if possible else ():
+            estimates = next(stream)
+            for place, group in enumerate(groups):
+                scores, weights = part.select(estimates, group)
+                chosen[place].append(weights)
+                turned[place].append(part.project.weights(-scores, len(group.columns)))
+        found: list[Run | None] = []
+        for one, other in zip(chosen, turned, strict=True):
+            weights_of = [weights for weights in (*one, *other) if weights is not None]
+            if not possible or len(weights_of) < 2 * len(own):
+                found.append(None)
+                continue
+            means = resampling.weighted_means(part.table, np.stack(weights_of))[having[rows]]
+            found.append(Run(_comparable(means, fixed[rows], fold_of[rows], own), weights_of[: len(own)]))
+        yield found
 
 
 def _fixed(part: Part, draws: int, seed: int) -> Doubles:

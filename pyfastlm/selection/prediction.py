@@ -1,23 +1,27 @@
 """Do the domains selected predict which models are good? On families that were not used to select them."""
 
-from collections.abc import Mapping, Sequence
-from itertools import combinations
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import NormalDist
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pyfastlm.errors import InputError
 from pyfastlm.lm.progress import watched
 from pyfastlm.selection.aggregation import ranks_of
-from pyfastlm.selection.closed_forms import Doubles, spearmanr
-from pyfastlm.selection.fold_runs import LEAST_TRAINING, WAYS, runs
+from pyfastlm.selection.closed_forms import Doubles
+from pyfastlm.selection.fold_runs import WAYS, runs
 from pyfastlm.selection.folds import family_folds, halves
-from pyfastlm.selection.held_out import BASELINE, INVERTED, RANDOM, SELECTED, HeldOut, Prediction, Way
+from pyfastlm.selection.held_out import HeldOut, Prediction
+from pyfastlm.selection.held_out_measures import (
+    measured,
+    rank_correlations,
+    standard_error,
+    statistics_of,
+)
 from pyfastlm.selection.options import Options, check_level, check_whole
 from pyfastlm.selection.preparing import Group, Groups, Part, names_of, prepare
-from pyfastlm.selection.scores import shared
+
+WEIGHT_BYTES = 1 << 28  # of the selections of all folds and groups
 
 
 def predict_ranks(
@@ -59,7 +63,7 @@ def predict_ranks(
         replicates: halves of the families, for the intervals; 0 for none.
         level: of the intervals.
         seed: of folds, random selections and halves.
-        progress: show the benchmarks on standard error.
+        progress: show the halves on standard error.
 
     Raises:
         InputError: an argument is wrong, or there is too little text for the budget.
@@ -68,111 +72,67 @@ def predict_ranks(
     check_whole(0, replicates=replicates, seed=seed)
     check_level(level)
     parts = prepare(matrix, errors, groups or "each", options, tokens=tokens, families=families)
-    pairs = [(part, group) for part in parts for group in part.groups]
     found = {
-        group.name: _predict(part, group, folds, draws, replicates, level, seed)
-        for part, group in watched(pairs, len(pairs), "benchmarks", progress)
+        one.name: one
+        for part in parts
+        for batch in _batches(part, folds or len(part.table.models))
+        for one in _predict(part, batch, folds, draws, replicates, level, seed, progress)
     }
     ordered = tuple(found[name] for name in names_of(groups or "each", parts))
     return Prediction(ordered, draws, replicates, level, seed)
 
 
+def _batches(part: Part, folds: int) -> Iterator[list[Group]]:
+    """Groups with the same models, as many as the memory of their weights allows."""
+    together: dict[bytes, list[Group]] = {}
+    for group in part.groups:
+        together.setdefault(np.isnan(_target(part, group)).tobytes(), []).append(group)
+    size = max(WEIGHT_BYTES // (8 * 2 * folds * len(part.table.matrix.domains)), 1)
+    for groups in together.values():
+        for start in range(0, len(groups), size):
+            yield groups[start : start + size]
+
+
 def _predict(
-    part: Part, group: Group, folds: int | None, draws: int, replicates: int, level: float, seed: int
-) -> HeldOut:
-    target = _target(part.table.errors[:, list(group.columns)])
-    having = np.flatnonzero(~np.isnan(target))
-    target = target[having]
+    part: Part, groups: list[Group], folds: int | None, draws: int, replicates: int, level: float, seed: int,
+    progress: bool,
+) -> list[HeldOut]:  # fmt: skip
+    targets = np.stack([_target(part, group) for group in groups])
+    having = np.flatnonzero(~np.isnan(targets[0]))
+    targets = targets[:, having]
     families = [part.table.families[row] for row in having]
     count = len(set(families))
     fold_of = family_folds(families, count if folds is None else min(folds, count), seed)
     subsets = [np.arange(len(having)), *halves(families, replicates, seed)]
-    stream = runs(part, group, having, fold_of, subsets, draws, seed)
+    stream = runs(part, groups, having, fold_of, subsets, draws, seed)
     whole = next(stream)
-    if whole is None:
-        raise InputError(
-            f"folds: expected {LEAST_TRAINING} models or more outside of each fold, and enough text of the "
-            "domains that have an estimate"
+    samples: list[list[Doubles]] = [[] for _ in groups]
+    for rows, found in zip(subsets[1:], watched(stream, replicates, "halves", progress), strict=True):
+        for run, target, into in zip(found, targets, samples, strict=True):
+            if run is not None:
+                into.append(statistics_of(rank_correlations(run.predicted[:, :WAYS], target[rows])))
+    quantile = NormalDist().inv_cdf((1 + level) / 2)
+    return [
+        HeldOut(
+            name=group.name,
+            models=tuple(part.table.models[row] for row in having),
+            families=tuple(map(str, families)),
+            left_out=part.table.left_out,
+            fold=fold_of,
+            error=target,
+            replicates=len(own),
+            **measured(run, target, fold_of, quantile * standard_error(own, replicates, count), level),
         )
-    samples = [
-        _statistics(_rho(run.predicted[:, :WAYS], target[rows]))
-        for rows, run in zip(subsets[1:], stream, strict=True)
-        if run is not None
+        for group, run, target, own in zip(groups, whole, targets, samples, strict=True)
     ]
-    rhos = _rho(whole.predicted, target)
-    error = _standard_error(samples, replicates, count)
-    right = _pairs(whole.predicted, target, fold_of)
-    reach = NormalDist().inv_cdf((1 + level) / 2) * error
-    ways = [
-        _way(name, rhos[column], rhos[1], reach[:, column], float(right[column]))
-        for column, name in enumerate((SELECTED, BASELINE, INVERTED))
-    ]
-    at_random = rhos[WAYS:]
-    low, high = np.quantile(at_random, ((1 - level) / 2, (1 + level) / 2))
-    of_random = Way(RANDOM, at_random.mean(), low, high, at_random.mean() - rhos[1], low - rhos[1],
-                    high - rhos[1], right[WAYS:].mean())  # fmt: skip
-    above = (rhos[0] > at_random) + 0.5 * (rhos[0] == at_random)
-    common = [shared(one, other) for one, other in combinations(whole.weights, 2)]
-    return HeldOut(
-        name=group.name,
-        models=tuple(part.table.models[row] for row in having),
-        families=tuple(map(str, families)),
-        left_out=part.table.left_out,
-        fold=fold_of,
-        error=target,
-        predicted=whole.predicted[:, :WAYS],
-        ways=(ways[0], ways[1], Way(RANDOM, *map(float, of_random[1:])), ways[2]),
-        above_random=float(above.mean()),
-        shared=float(np.mean(common)),
-        replicates=len(samples),
-    )
 
 
-def _target(errors: Doubles) -> Doubles:
-    """[N] from [N, K]: the error, of several the mean of ranks; NaN where one is missing."""
+def _target(part: Part, group: Group) -> Doubles:
+    """[N]: the error, of several benchmarks the mean of ranks; NaN where one is missing."""
+    errors = part.table.errors[:, list(group.columns)]
     if errors.shape[1] == 1:
         return errors[:, 0]
     there = np.flatnonzero(~np.isnan(errors).any(axis=1))
     target = np.full(len(errors), np.nan)
     target[there] = np.mean([ranks_of(column) for column in errors[there].T], axis=0)
     return target
-
-
-def _rho(predicted: Doubles, target: Doubles) -> Doubles:
-    return np.asarray(spearmanr(target[:, None], "average")(predicted, 1)[0])
-
-
-def _statistics(rhos: Doubles) -> Doubles:
-    """[2, 3]: Fisher's transformation of each, and the differences to all domains."""
-    return np.stack([np.arctanh(np.clip(rhos, -1 + 1e-9, 1 - 1e-9)), rhos - rhos[1]])
-
-
-def _standard_error(samples: list[Doubles], replicates: int, families: int) -> Doubles:
-    """[2, 3], of the statistics; NaN where fewer than half of the replicates could be done."""
-    there = [sample for sample in samples if np.isfinite(sample).all()]
-    if len(there) < max(replicates / 2, 2):
-        return np.full((2, WAYS), np.nan)
-    gone = families // 2
-    return np.asarray(np.std(there, axis=0, ddof=1) * ((families - gone) / gone) ** 0.5)
-
-
-def _way(name: str, rho: float, base: float, reach: Doubles, right: float) -> Way:
-    center = np.arctanh(np.clip(rho, -1 + 1e-9, 1 - 1e-9))
-    low, high = np.tanh(center - reach[0]), np.tanh(center + reach[0])
-    gain = float(rho - base)
-    return Way(
-        name, float(rho), float(low), float(high), gain, float(gain - reach[1]), float(gain + reach[1]), right
-    )
-
-
-def _pairs(predicted: Doubles, target: Doubles, fold_of: NDArray[np.intp]) -> Doubles:
-    """For each column the share of pairs within folds in the right order; a tie is half right."""
-    right, pairs = np.zeros(predicted.shape[1]), 0
-    for fold in np.unique(fold_of):
-        rows = np.flatnonzero(fold_of == fold)
-        for i, j in combinations(rows, 2):
-            if target[i] != target[j]:
-                agree = np.sign(predicted[i] - predicted[j]) * np.sign(target[i] - target[j])
-                right += (agree + 1) / 2
-                pairs += 1
-    return right / pairs if pairs else np.full(len(right), np.nan)

@@ -201,7 +201,7 @@ def test_too_few_families_for_halves_have_no_interval() -> None:
     assert none.replicates == 0
 
 
-def test_each_benchmark_or_groups_by_rank() -> None:
+def test_each_benchmark_or_groups_by_rank(monkeypatch: pytest.MonkeyPatch) -> None:
     x, y, _ = plant(5, models=20, domains=40)
     values = np.column_stack([y, np.exp(3 * y), -y])
     options: dict[str, Any] = {"draws": 2, "replicates": 20}
@@ -209,6 +209,8 @@ def test_each_benchmark_or_groups_by_rank() -> None:
     found = predict_ranks(matrix, errors, KEEP, **options)
     assert [one.name for one in found.benchmarks] == ["b0", "b1", "b2"]
     assert found.benchmarks[0].ways == found.benchmarks[1].ways
+    monkeypatch.setattr("pyfastlm.selection.prediction.WEIGHT_BYTES", 1)
+    assert predict_ranks(matrix, errors, KEEP, **options).as_dict() == found.as_dict()
     both = predict_ranks(matrix, errors, KEEP, groups={"both": ["b0", "b1"]}, **options).benchmarks[0]
     assert_allclose(both.error, (2 * stats.rankdata(y) - 21) / 19)
     assert both.way("selected").spearman == pytest.approx(found.benchmarks[0].way("selected").spearman)
