@@ -49,7 +49,9 @@ class Table:
         return self.matrix.models
 
     def only(self, rows: NDArray[np.intp], left_out: Sequence[LeftOut] = ()) -> "Table":
-        """The models in these rows."""
+        """The models in these rows, which rise."""
+        if len(rows) == len(self.models):
+            return replace(self, left_out=(*self.left_out, *left_out))  # the matrix is not copied
         return replace(
             self,
             matrix=self.matrix.only([self.models[row] for row in rows]),

@@ -108,24 +108,21 @@ def prepare(
     budget = _budget(table, options)
     tau = bounds(table.tokens, budget=budget, repeats=options.repeats)
     project = Projector(options.estimator, options.projection, tau)
-    together: dict[bytes, list[Group]] = {}
-    kept: dict[bytes, tuple[NDArray[np.intp], list[LeftOut]]] = {}
+    together: dict[tuple[tuple[int, ...], tuple[LeftOut, ...]], list[Group]] = {}
     for group in _groups(table.benchmarks, groups):
         rows, reasons = present(table, found, group.columns, options.missing)
-        together.setdefault(rows.tobytes(), []).append(group)
-        kept.setdefault(rows.tobytes(), (rows, reasons))
+        together.setdefault((tuple(rows.tolist()), tuple(reasons)), []).append(group)
     return [
-        _part(table if len(rows) == len(table.models) else table.only(rows, reasons), found.only(rows),
-              together[key], options, budget, project)
-        for key, (rows, reasons) in kept.items()
-    ]  # fmt: skip
+        _part(table.only(kept, reasons), found.only(kept), members, options, budget, project)
+        for (rows, reasons), members in together.items()
+        for kept in [np.array(rows, np.intp)]
+    ]
 
 
 def mean_bits(table: Table) -> Doubles:
     """[N], each model's mean bits per byte over all text: domains that all models have, by their tokens."""
-    return resampling.weighted_means(table, np.where(resampling.complete(table), table.tokens, 0.0)[None])[
-        :, 0
-    ]
+    weights = np.where(resampling.complete(table), table.tokens, 0.0)
+    return resampling.weighted_means(table, weights[None])[:, 0]
 
 
 def names_of(groups: Groups | Grouping, parts: list[Part]) -> list[str]:
@@ -145,9 +142,8 @@ def _part(
     if options.missing == "drop_domains":
         usable = np.repeat(resampling.complete(table)[None], shape[0], axis=0)
     else:
-        usable = models_of >= (
-            options.least or max(math.ceil(count / 2), 3) if options.missing == "mask" else 2
-        )
+        least = options.least or max(math.ceil(count / 2), 3)
+        usable = models_of >= (least if options.missing == "mask" else 2)
     return Part(table, tuple(groups), models_of, usable, options, budget, project)
 
 

@@ -186,6 +186,18 @@ def test_groups_do_not_depend_on_each_other() -> None:
     assert_array_equal(select(x, values[:, [0, 2]], keep=0.2).estimate, found[1].estimate)
 
 
+def test_each_group_has_its_own_reasons() -> None:
+    x, y, _ = plant(8, models=14, domains=25)
+    values = np.column_stack([y, y])
+    values[3] = np.nan
+    one, other = select(
+        matrix_of(x), errors_of(values), keep=0.2, missing="drop_models", groups={"a": ["b0"], "b": ["b1"]}
+    )
+    assert one.basis.left_out == (("m3", "has no error on b0"),)
+    assert other.basis.left_out == (("m3", "has no error on b1"),)
+    assert_array_equal(one.estimate, other.estimate)
+
+
 def test_intervals_and_frequencies_are_those_of_the_draws() -> None:
     x, y, _ = plant(9, models=18, domains=30)
     families = [row // 3 for row in range(18)]
