@@ -37,7 +37,7 @@ def runs(
     draws: int,
     seed: int,
 ) -> Iterator[list[Run | None]]:
-    """For each of ``subsets`` of the models a run for each group; None where models or text are lacking."""
+    """For each of ``subsets`` of the models a run for each group; None where something is lacking."""
     folds = [np.unique(fold_of[rows]) for rows in subsets]
     training = [
         [rows[fold_of[rows] != fold] for fold in own] for rows, own in zip(subsets, folds, strict=True)
@@ -46,7 +46,8 @@ def runs(
     stream = part.estimates(
         [having[rows] for sets, possible in zip(training, able, strict=True) if possible for rows in sets]
     )
-    fixed = _fixed(part, draws, seed)[having]
+    columns = sorted({column for group in groups for column in group.columns})
+    fixed = _fixed(part, np.asarray(part.usable[columns].all(axis=0)), draws, seed)[having]
     for rows, own, possible in zip(subsets, folds, able, strict=True):
         chosen: list[list[Doubles | None]] = [[] for _ in groups]
         turned: list[list[Doubles | None]] = [[] for _ in groups]
@@ -63,13 +64,15 @@ def runs(
                 found.append(None)
                 continue
             means = resampling.weighted_means(part.table, np.stack(weights_of))[having[rows]]
+            if np.isnan(means).any() or np.isnan(fixed[rows]).any():  # a model has none of the domains
+                found.append(None)
+                continue
             found.append(Run(_comparable(means, fixed[rows], fold_of[rows], own), weights_of[: len(own)]))
         yield found
 
 
-def _fixed(part: Part, draws: int, seed: int) -> Doubles:
-    """[N, 1 + draws]: mean bits per byte on all domains by their tokens, and on random selections."""
-    usable = part.usable.all(axis=0)
+def _fixed(part: Part, usable: NDArray[np.bool_], draws: int, seed: int) -> Doubles:
+    """[N, 1 + draws]: mean bits per byte on all usable domains by their tokens, and on random selections."""
     tokens = np.where(usable, part.table.tokens, 0.0)
     random = np.random.default_rng(seed)
     orders = [random.permutation(len(tokens)).astype(np.float64) for _ in range(draws)]

@@ -19,8 +19,8 @@ def measured(
     """What a run is worth: fields of the result. ``reach`` [2, 3] is how far intervals go to each side."""
     if run is None:
         raise InputError(
-            f"folds: expected {LEAST_TRAINING} models or more outside of each fold, and enough text of the "
-            "domains that have an estimate"
+            f"folds: expected {LEAST_TRAINING} models or more outside of each fold, enough text of domains "
+            "with an estimate, and some domain of each selection for every model"
         )
     rhos, right = rank_correlations(run.predicted, target), _pairs(run.predicted, target, fold_of)
     selected, everything, inverted = (

@@ -33,8 +33,8 @@ class Options:
         if self.estimator not in ESTIMATORS:
             raise InputError(f"estimator: expected one of {', '.join(ESTIMATORS)}, got {self.estimator!r}")
         check_rules(self.missing, self.duplicates)
-        if self.least is not None and (isinstance(self.least, bool) or self.least < 2):
-            raise InputError(f"least: expected a whole number >= 2, got {self.least!r}")
+        if self.least is not None:
+            check_whole(2, least=self.least)
         inputs.check_options(self.ties, self.masking, self.threads)
 
     @property
@@ -43,7 +43,7 @@ class Options:
         return "mask" if self.missing in ("drop_domains", "mask") else "raise"
 
 
-def check_whole(least: int, **values: Any) -> None:
+def check_whole(least: int, /, **values: Any) -> None:
     """Refuse what is no whole number of ``least`` or more.
 
     Raises:

@@ -63,7 +63,9 @@ class Projector:
             values = self._invert(values)
         weights = np.zeros_like(scores)
         weights[there] = (l2 if self.projection == "l2" else linear)(values, self.tau[there])
-        weights[weights <= SLACK] = 0.0  # what rounding left over, not a domain
+        rounding = weights <= SLACK
+        if weights[rounding].sum() < 1e-10:  # left over, no domain; many equal ones may be as small
+            weights[rounding] = 0.0
         return weights
 
     def at_random(self, order: Doubles) -> Doubles | None:

@@ -237,6 +237,26 @@ def test_missing_errors_and_numbers() -> None:
         assert all(np.isfinite(one.predicted).all() for one in found.benchmarks)
 
 
+def test_gaps_of_one_benchmark_do_not_reach_another() -> None:
+    x, y, _ = plant(12, models=24, domains=30)
+    x[3, 4] = np.nan
+    values = np.column_stack([y, y])
+    values[6:, 1] = np.nan
+    options = Options(keep=0.2, missing="mask")
+    both = predict_ranks(matrix_of(x), errors_of(values), options, draws=2, replicates=0)
+    alone = predict_ranks(matrix_of(x), errors_of(y), options, draws=2, replicates=0)
+    assert_array_equal(both.benchmarks[0].predicted, alone.benchmarks[0].predicted)
+    assert repr(both.benchmarks[0].ways) == repr(alone.benchmarks[0].ways)
+    assert len(both.benchmarks[1].models) == 6
+
+
+def test_a_model_without_any_domain_that_is_selected_is_no_silent_guess() -> None:
+    x, y, _ = plant(13, models=20, domains=10)
+    x[5, 1:] = np.nan
+    with pytest.raises(InputError, match=r"and some domain of each selection for every model$"):
+        predict_ranks(x, y, Options(budget=1, missing="mask"), replicates=0)
+
+
 def test_models_that_are_the_same_would_leak() -> None:
     x, y, _ = plant(7, models=12)
     twice = np.repeat(np.arange(12), 2)

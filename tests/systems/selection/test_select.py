@@ -232,6 +232,20 @@ def test_equal_estimates_go_in_the_order_of_the_matrix() -> None:
     assert found.order()[:7].tolist() == expected
 
 
+def test_many_small_weights_are_kept_and_what_rounding_left_is_not() -> None:
+    """A level of 10,000 equals with 1e-9 of the budget between them; and seven times 1 / 7."""
+    from pyfastlm.selection.scores import Projector
+
+    estimate = np.concatenate([np.ones(10), np.zeros(10_000)])
+    tau = np.concatenate([np.full(10, 0.1 * (1 - 1e-9)), np.ones(10_000)])
+    weights = Projector("sign", "l2", tau).weights(estimate, 1)
+    assert weights is not None
+    assert weights.sum() == pytest.approx(1, abs=1e-12)
+    weights = Projector("sign", "linear", np.full(9, 1 / 7)).weights(np.arange(9.0), 1)
+    assert weights is not None
+    assert (weights > 0).sum() == 7
+
+
 def test_a_file_gives_what_the_array_gives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     x, y, _ = plant(11, models=12, domains=900)
     tokens = np.random.default_rng(0).integers(0, 90, 900)
