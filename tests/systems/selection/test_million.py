@@ -30,7 +30,7 @@ with pq.ParquetWriter(path, schema, compression=None) as writer:
 READ = """
 import sys
 import numpy as np
-from pyfastlm.selection import BenchmarkErrors, BpbMatrix, Options, permutation_test, select
+from pyfastlm.selection import BenchmarkErrors, BpbMatrix, Options, permutation_test, predict_ranks, select
 matrix = BpbMatrix.open(sys.argv[1])
 y = np.random.default_rng(0).normal(size=len(matrix.models))
 errors = BenchmarkErrors(matrix.models, matrix.families, ("b",), y[:, None])
@@ -39,6 +39,8 @@ assert found.allotted.sum() == int(0.1 * found.tokens.sum())
 assert found.basis.replicates == 12 and (found.high > found.low).mean() > 0.99
 (one,) = permutation_test(matrix, errors, permutations=40)
 assert len(one.q) == len(matrix.domains)
+held_out = predict_ranks(matrix, errors, Options(keep=0.1), draws=5, replicates=0).benchmarks[0]
+assert held_out.way("selected").spearman > 0.8  # all domains say the same here
 line = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
 print(int(line.split()[1]) // 1024)
 """
