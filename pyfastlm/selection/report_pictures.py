@@ -1,5 +1,6 @@
 """Pictures of the report as inline SVG, drawn by matplotlib; their colours are variables of the page."""
 
+import hashlib
 import io
 import re
 import warnings
@@ -40,6 +41,7 @@ SETTINGS = {
 WIDTH = 8.2  # inches; the page scales it
 MOST = 30  # domains in a picture, as in the tables
 PANELS = 6
+POINTS = 1500  # domains in a panel: evenly from the greatest estimate to the least
 LONGEST = 34  # characters of a name
 
 
@@ -103,7 +105,7 @@ def ways(prediction: Prediction) -> str:
 
 
 def partials(correlations: Sequence[Correlation]) -> str:
-    """Each domain's partial correlation over its correlation, for the first benchmarks."""
+    """Partial correlations of domains over their correlations, for the first benchmarks."""
     first = correlations[:PANELS]
 
     def draw(figure: Any) -> None:
@@ -112,7 +114,8 @@ def partials(correlations: Sequence[Correlation]) -> str:
         for axes, one in zip(grid.flat, first, strict=False):
             axes.axhline(0, color=SOFT, linewidth=0.8)
             axes.axvline(0, color=SOFT, linewidth=0.8)
-            axes.scatter(one.estimate, one.partial, s=9, color=ACCENT, alpha=0.7, linewidths=0)
+            rows = one.order()[:: -(-len(one.domains) // POINTS)]
+            axes.scatter(one.estimate[rows], one.partial[rows], s=9, color=ACCENT, alpha=0.7, linewidths=0)
             axes.set_title(shown(one.benchmark, LONGEST))
             axes.set_xlabel("estimate")
             axes.set_ylabel("partial")
@@ -138,11 +141,11 @@ def picture(draw: Callable[[Any], None], height: float, title: str) -> str:
         figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
     svg = file.getvalue()
     svg = svg[svg.index("<svg") :]
-    prefix = re.sub(r"\W+", "-", title.lower())
+    prefix = "p" + hashlib.blake2b(title.encode("utf-8", "replace"), digest_size=6).hexdigest()
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{prefix}-", svg)  # ids are those of the whole page
     for colour, name in VARIABLES.items():
         svg = svg.replace(colour, f"var(--{name})")
-    label = re.sub(r"[<>&\"]", " ", title)
+    label = re.sub(r"[<>&\"\\]", " ", shown(title))
     return re.sub(
         r'<svg [^>]*viewBox="([^"]*)"[^>]*>',
         rf'<svg viewBox="\1" role="img" aria-label="{label}">',

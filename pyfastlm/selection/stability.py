@@ -92,11 +92,14 @@ def compare_estimators(
 ) -> tuple[Agreement, ...]:
     """Select by each estimator, and compare the selections.
 
-    Arguments and result as for :func:`leave_one_family_out`; ``options.estimator`` does not matter.
+    Arguments and result as for :func:`leave_one_family_out`, but families do not matter, and neither does
+    ``options.estimator``.
 
     Raises:
         InputError: an argument is wrong.
     """
+    if not estimators:
+        raise InputError("estimators: expected one or more, got none")
     made: dict[str, list[tuple[Doubles, Doubles]]] = {}
     for estimator in watched(estimators, len(estimators), "estimators", progress):
         own = replace(options, estimator=estimator)
@@ -125,6 +128,10 @@ def rank_correlation(one: Doubles, other: Doubles) -> float:
         return float(a @ b / np.sqrt((a @ a) * (b @ b)))
 
 
+def _least_first(one: WithoutFamily) -> tuple[float, str]:
+    return (-1.0 if np.isnan(one.shared) else one.shared), one.family
+
+
 def _influences(part: Part, progress: bool) -> list[Influence]:
     members: dict[Any, list[int]] = {}
     for row, label in enumerate(part.table.families):
@@ -146,6 +153,6 @@ def _influences(part: Part, progress: bool) -> list[Influence]:
             common = float("nan") if without is None else shared(weights, without)
             into.append(WithoutFamily(str(label), len(own), common, rank_correlation(scores, other)))
     return [
-        Influence(group.name, tuple(sorted(found, key=lambda family: (family.shared, family.family))))
+        Influence(group.name, tuple(sorted(found, key=_least_first)))
         for group, found in zip(part.groups, rows, strict=True)
     ]

@@ -149,6 +149,14 @@ def test_the_page(analysis: Analysis, tmp_path: Path) -> None:
     assert len(page) < 600_000
 
 
+def test_many_domains_make_no_large_page() -> None:
+    x, y, _ = plant(4, models=10, domains=20_000)
+    found = analyse(x, y, Options(keep=0.1), replicates=0, permutations=0, draws=1)
+    from pyfastlm.selection import report_html
+
+    assert len(report_html.page(found)) < 1_000_000
+
+
 def test_markdown(analysis: Analysis, tmp_path: Path) -> None:
     write_report(analysis, tmp_path / "r.md")
     text = (tmp_path / "r.md").read_text("utf-8")

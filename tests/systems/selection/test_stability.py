@@ -74,7 +74,19 @@ def test_rank_correlation_of_scores() -> None:
     assert np.isnan(rank_correlation(np.array([1.0, np.nan]), np.array([np.nan, 1.0])))
 
 
+def test_a_family_without_which_nothing_can_be_selected_comes_first() -> None:
+    """Two models are left, and their domains are tied: no estimate, no selection."""
+    x, y, _ = plant(7, models=6, domains=8)
+    x[4:] = 1.0 + np.arange(8)
+    x[5, 0] += 1e-6
+    (found,) = leave_one_family_out(x, y, Options(keep=0.5), families=["a"] * 4 + ["b", "c"])
+    assert found.families[0].family == "a"
+    assert np.isnan(found.families[0].shared)
+
+
 def test_too_few_families() -> None:
+    with pytest.raises(InputError, match=r"^estimators: expected one or more, got none$"):
+        compare_estimators(np.eye(4), [1, 2, 3, 4], KEEP, estimators=[])
     x, y, _ = plant(6, models=6)
     with pytest.raises(InputError, match=r"^families: expected two or more, got 1$"):
         leave_one_family_out(x, y, KEEP, families=["a"] * 6)
