@@ -35,7 +35,7 @@ def combine(estimates: Any, groups: Mapping[str, Sequence[int]] | None = None) -
         raise InputError(f"estimates: expected finite numbers, got {values[domain, benchmark]} "
                          f"for domain {domain}, benchmark {benchmark}")  # fmt: skip
     wanted = {"all": range(values.shape[1])} if groups is None else groups
-    ranks = np.stack([_ranks(column) for column in values.T], axis=1)
+    ranks = np.stack([ranks_of(column) for column in values.T], axis=1)
     columns = []
     for name, members in wanted.items():
         if not len(members) or not all(0 <= k < values.shape[1] for k in members):
@@ -47,8 +47,8 @@ def combine(estimates: Any, groups: Mapping[str, Sequence[int]] | None = None) -
     return like(found[:, 0].copy() if groups is None else found, estimates)
 
 
-def _ranks(values: Doubles) -> Doubles:
-    """Average ranks from -1 to 1; by a sort, because there are many domains."""
+def ranks_of(values: Doubles) -> Doubles:
+    """Average ranks of [D] from -1 to 1; by a sort, because there are many domains."""
     _, which, counts = np.unique(values, return_inverse=True, return_counts=True)
     less = np.cumsum(counts) - counts
     centred = 2 * less + counts - len(values)

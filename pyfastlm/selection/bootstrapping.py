@@ -66,22 +66,22 @@ def bootstrap(
         raise InputError(f"level: expected a number between 0 and 1, got {level!r}")
     count = inputs.check_options(ties, missing, threads)
     errors, single = inputs.errors_of(y, missing)
-    draws = _draws(len(errors), families, replicates, seed)
+    drawn = draws(len(errors), families, replicates, seed)
     given, X = inputs.first_of(X)
     size = max(SAMPLE_BYTES // (8 * replicates * errors.shape[1]), 64)
     whole = prepared(estimator, errors, ties, missing)
     parts: list[tuple[NDArray[Any], ...]] = []
     for block in inputs.blocks_of(X, len(errors), missing, count, size):
         samples = np.empty((replicates, errors.shape[1], block.shape[1]))
-        for sample, rows in zip(samples, draws, strict=True):
+        for sample, rows in zip(samples, drawn, strict=True):
             sample[:] = prepared(estimator, errors[rows], ties, missing)(block[rows], count)
-        fields = (whole(block, count), *_percentiles(samples, level))
+        fields = (whole(block, count), *percentiles(samples, level))
         parts.append(tuple(np.ascontiguousarray(field.T) for field in fields))
     found = (np.concatenate(field) for field in zip(*parts, strict=True))
     return Intervals(*(inputs.like(field[:, 0] if single else field, given) for field in found))
 
 
-def _draws(models: int, families: Sequence[Any] | None, replicates: int, seed: int) -> list[NDArray[np.intp]]:
+def draws(models: int, families: Sequence[Any] | None, replicates: int, seed: int) -> list[NDArray[np.intp]]:
     """The rows of each replicate; two or more, which a draw of one family of one model would not be."""
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise InputError(f"seed: expected a whole number >= 0, got {seed!r}")
@@ -101,7 +101,7 @@ def _draws(models: int, families: Sequence[Any] | None, replicates: int, seed: i
     return [np.concatenate([groups[pick] for pick in row]) for row in picks]
 
 
-def _percentiles(samples: Doubles, level: float) -> tuple[Doubles, Doubles, NDArray[np.intp]]:
+def percentiles(samples: Doubles, level: float) -> tuple[Doubles, Doubles, NDArray[np.intp]]:
     """Low, high and number of values over the first axis, NaN left out; interpolated as numpy does."""
     rising = np.sort(samples, axis=0)  # NaN last
     found = np.count_nonzero(~np.isnan(rising), axis=0)

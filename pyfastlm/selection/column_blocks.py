@@ -110,9 +110,12 @@ def _parquet(path: Path, models: Sequence[str], size: int) -> Iterator[Floats]:
     pa, pq = require("pyarrow", "selection"), require("pyarrow.parquet", "selection")
     try:
         with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(size, columns=list(models), use_threads=False):
-                columns = [batch.column(name).to_numpy(zero_copy_only=False) for name in models]
-                if columns:
-                    yield np.stack(columns)
+            # One row group after the other: asked for all, the reader would hold what it has read.
+            for group in range(file.num_row_groups):
+                batches = file.iter_batches(size, [group], columns=list(models), use_threads=False)
+                for batch in batches:
+                    columns = [batch.column(name).to_numpy(zero_copy_only=False) for name in models]
+                    if columns:
+                        yield np.stack(columns)
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"source: cannot read {os.fspath(path)!r}: {error}") from None
