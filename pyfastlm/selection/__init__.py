@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from pyfastlm.selection.column_blocks import Blocks, blocks
     from pyfastlm.selection.estimators import product, sign, sign_cdf, sign_sign, spearmanr
     from pyfastlm.selection.matrix import BpbMatrix
+    from pyfastlm.selection.matrix_job import bpb_matrix
+    from pyfastlm.selection.matrix_models import Model, TextScorer
+    from pyfastlm.selection.matrix_report import MatrixReport, MissingScore, ModelReport
     from pyfastlm.selection.projections import l2, linear
 
 __all__ = [
@@ -24,10 +27,16 @@ __all__ = [
     "Blocks",
     "BpbMatrix",
     "Intervals",
+    "MatrixReport",
+    "MissingScore",
+    "Model",
+    "ModelReport",
+    "TextScorer",
     "allot",
     "blocks",
     "bootstrap",
     "bounds",
+    "bpb_matrix",
     "combine",
     "l2",
     "linear",
@@ -48,6 +57,9 @@ __getattr__, __dir__ = lazily(
         "column_blocks": ("Blocks", "blocks"),
         "estimators": ("product", "sign", "sign_cdf", "sign_sign", "spearmanr"),
         "matrix": ("BpbMatrix",),
+        "matrix_job": ("bpb_matrix",),
+        "matrix_models": ("Model", "TextScorer"),
+        "matrix_report": ("MatrixReport", "MissingScore", "ModelReport"),
         "projections": ("l2", "linear"),
     },
 )
