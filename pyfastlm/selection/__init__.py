@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from pyfastlm.selection.benchmark_errors import BenchmarkErrors
     from pyfastlm.selection.bootstrapping import Intervals, bootstrap
     from pyfastlm.selection.budget import allot, bounds
+    from pyfastlm.selection.chunking import Chunk, chunk
     from pyfastlm.selection.column_blocks import Blocks, blocks
+    from pyfastlm.selection.corpus import SampleReport, UselessRow, sample
     from pyfastlm.selection.estimators import product, sign, sign_cdf, sign_sign, spearmanr
     from pyfastlm.selection.matrix import BpbMatrix
     from pyfastlm.selection.matrix_job import bpb_matrix
@@ -26,21 +28,26 @@ __all__ = [
     "BenchmarkErrors",
     "Blocks",
     "BpbMatrix",
+    "Chunk",
     "Intervals",
     "MatrixReport",
     "MissingScore",
     "Model",
     "ModelReport",
+    "SampleReport",
     "TextScorer",
+    "UselessRow",
     "allot",
     "blocks",
     "bootstrap",
     "bounds",
     "bpb_matrix",
+    "chunk",
     "combine",
     "l2",
     "linear",
     "product",
+    "sample",
     "sign",
     "sign_cdf",
     "sign_sign",
@@ -54,7 +61,9 @@ __getattr__, __dir__ = lazily(
         "benchmark_errors": ("BenchmarkErrors",),
         "bootstrapping": ("Intervals", "bootstrap"),
         "budget": ("allot", "bounds"),
+        "chunking": ("Chunk", "chunk"),
         "column_blocks": ("Blocks", "blocks"),
+        "corpus": ("SampleReport", "UselessRow", "sample"),
         "estimators": ("product", "sign", "sign_cdf", "sign_sign", "spearmanr"),
         "matrix": ("BpbMatrix",),
         "matrix_job": ("bpb_matrix",),

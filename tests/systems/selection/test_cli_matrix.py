@@ -11,7 +11,7 @@ import typer
 from tiny import save_tiny_lm
 
 from pyfastlm.cli import app as application
-from pyfastlm.cli import select_bpb
+from pyfastlm.cli import select_bpb, select_sample
 from pyfastlm.selection import bpb_matrix
 
 
@@ -23,6 +23,7 @@ def _commands(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         app = typer.Typer(rich_markup_mode=None)
         app.callback()(lambda: None)
         app.command("bpb")(select_bpb.command)
+        app.command("sample")(select_sample.command)
         return app
 
     monkeypatch.setattr(application, "_app", group)
@@ -86,6 +87,26 @@ def test_bpb_refuses(lms: Path, tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert not (tmp_path / "out.parquet").exists()
 
 
-def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
-    for name, command in {"bpb": select_bpb.command}.items():
+def test_sample(lms: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = samples.write(tmp_path / "in.jsonl", samples.sample(40, 4) + [("small", "one page")])
+    source.write_bytes(source.read_bytes() + b'{"text": "x"}\n')
+    output = tmp_path / "out.jsonl.zst"
+    arguments = ["sample", str(source), "-o", str(output), "--pages", "5", "--chunk", "16"]
+    assert application.run([*arguments, "--tokenizer", str(lms / "lm")]) == 0
+    out = capsys.readouterr().out
+    assert "rows: 42, of which 1 have no text or no domain" in out
+    assert f"first of these: {source}, row 42: no key 'domain'" in out
+    assert application.run([*arguments, "--tokenizer", str(lms / "lm"), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["domains"], report["small_domains"], report["pages"]) == (4, 1, 20)
+    assert report["chunks"] > 20
+    assert report["tokens"] > 0
+    assert application.run(["sample", str(source), "-o", str(output), "--pages", "0", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["pages"] == 41
+    assert application.run(["sample", str(source), "-o", str(output), "--pages", "99"]) == 2
+    assert "pages: no domain has 99 different pages" in capsys.readouterr().err
+
+
+def test_help_has_an_example() -> None:
+    for name, command in {"bpb": select_bpb.command, "sample": select_sample.command}.items():
         assert f"pyfastlm select {name} " in (command.__doc__ or "")
