@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from pyfastlm.selection.chunking import Chunk, chunk
     from pyfastlm.selection.column_blocks import Blocks, blocks
     from pyfastlm.selection.corpus import SampleReport, UselessRow, sample
+    from pyfastlm.selection.error_tables import read_errors, write_errors
     from pyfastlm.selection.estimators import product, sign, sign_cdf, sign_sign, spearmanr
     from pyfastlm.selection.matrix import BpbMatrix
     from pyfastlm.selection.matrix_job import bpb_matrix
     from pyfastlm.selection.matrix_models import Model, TextScorer
     from pyfastlm.selection.matrix_report import MatrixReport, MissingScore, ModelReport
     from pyfastlm.selection.projections import l2, linear
+    from pyfastlm.selection.reference_tables import read_bpb_csv, write_bpb_csv
 
 __all__ = [
     "BenchmarkErrors",
@@ -47,11 +49,15 @@ __all__ = [
     "l2",
     "linear",
     "product",
+    "read_bpb_csv",
+    "read_errors",
     "sample",
     "sign",
     "sign_cdf",
     "sign_sign",
     "spearmanr",
+    "write_bpb_csv",
+    "write_errors",
 ]
 
 __getattr__, __dir__ = lazily(
@@ -64,11 +70,13 @@ __getattr__, __dir__ = lazily(
         "chunking": ("Chunk", "chunk"),
         "column_blocks": ("Blocks", "blocks"),
         "corpus": ("SampleReport", "UselessRow", "sample"),
+        "error_tables": ("read_errors", "write_errors"),
         "estimators": ("product", "sign", "sign_cdf", "sign_sign", "spearmanr"),
         "matrix": ("BpbMatrix",),
         "matrix_job": ("bpb_matrix",),
         "matrix_models": ("Model", "TextScorer"),
         "matrix_report": ("MatrixReport", "MissingScore", "ModelReport"),
         "projections": ("l2", "linear"),
+        "reference_tables": ("read_bpb_csv", "write_bpb_csv"),
     },
 )

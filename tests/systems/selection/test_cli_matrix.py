@@ -88,7 +88,7 @@ def test_bpb_refuses(lms: Path, tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_sample(lms: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    source = samples.write(tmp_path / "in.jsonl", samples.sample(40, 4) + [("small", "one page")])
+    source = samples.write(tmp_path / "in.jsonl", [*samples.sample(40, 4), ("small", "one page")])
     source.write_bytes(source.read_bytes() + b'{"text": "x"}\n')
     output = tmp_path / "out.jsonl.zst"
     arguments = ["sample", str(source), "-o", str(output), "--pages", "5", "--chunk", "16"]
