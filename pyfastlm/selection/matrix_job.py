@@ -91,31 +91,32 @@ def bpb_matrix(
         tables = Tables(target.with_name(target.name + ".models"), catalogue, text_key, length, budget)
         if not resume:
             for entry in entries:
-                tables.forget(entry.model)
+                with tables.locked(entry.model, wait=True):
+                    tables.forget(entry.model)
         score_all(entries, tables, missing, duplicates, progress=progress)
-        made = assemble(entries, tables, catalogue, missing, duplicates, absent.add)
-        listed = absent.keep()
-    made.matrix.save(target)
-    report = MatrixReport(
-        output=target,
-        report=target.with_name(target.stem + ".report.json"),
-        missing_scores=listed,
-        models=made.models,
-        domains=len(made.matrix.domains),
-        documents=int(made.matrix.documents.sum()),
-        tokens=int(made.matrix.tokens.sum()),
-        bytes=int(made.matrix.bytes.sum()),
-        rows=len(catalogue.domain),
-        useless=useless,
-        dropped=int(((catalogue.domain >= 0) & ~made.chosen).sum()),
-        dropped_domains=tuple(sorted(set(catalogue.domains) - set(made.matrix.domains))),
-        shrunk_domains=_shrunk(catalogue, made),
-        examples=tuple(absent.examples),
-        missing=missing,
-        duplicates=duplicates,
-        seconds=time.perf_counter() - started,
-    )
-    report.save()
+        with tables.locked(None, wait=True):
+            made = assemble(entries, tables, catalogue, missing, duplicates, absent.add)
+            made.matrix.save(target)
+            report = MatrixReport(
+                output=target,
+                report=target.with_name(target.stem + ".report.json"),
+                missing_scores=absent.keep(),
+                models=made.models,
+                domains=len(made.matrix.domains),
+                documents=int(made.matrix.documents.sum()),
+                tokens=int(made.matrix.tokens.sum()),
+                bytes=int(made.matrix.bytes.sum()),
+                rows=len(catalogue.domain),
+                useless=useless,
+                dropped=int(((catalogue.domain >= 0) & ~made.chosen).sum()),
+                dropped_domains=tuple(sorted(set(catalogue.domains) - set(made.matrix.domains))),
+                shrunk_domains=_shrunk(catalogue, made),
+                examples=tuple(absent.examples),
+                missing=missing,
+                duplicates=duplicates,
+                seconds=time.perf_counter() - started,
+            )
+            report.save()
     return report
 
 

@@ -4,6 +4,7 @@ import contextlib
 import json
 import math
 import os
+import secrets
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -110,15 +111,15 @@ class MatrixReport:
 
     def save(self) -> None:
         """Write ``report``; numbers that are none become null."""
-        with replacing(self.report, beside(self.report)) as file:
+        with replacing(self.report, self.report.with_name(f".{self.report.name}.{os.getpid()}")) as file:
             file.write(json.dumps(_plain(asdict(self)), indent=1, allow_nan=False).encode() + b"\n")
 
 
 class MissingScores:
     """Collects them in a file beside ``path``; :meth:`keep` gives it its name."""
 
-    def __init__(self, path: Path, file: BinaryIO) -> None:
-        self.path, self._file = path, file
+    def __init__(self, path: Path, file: BinaryIO, temporary: Path) -> None:
+        self.path, self._file, self._temporary = path, file, temporary
         self.count = 0
         self.examples: list[MissingScore] = []
 
@@ -136,7 +137,7 @@ class MissingScores:
             return None
         self._file.flush()
         os.fsync(self._file.fileno())
-        os.replace(beside(self.path), self.path)
+        os.replace(self._temporary, self.path)
         fsync_directory(self.path.parent)
         return self.path
 
@@ -144,17 +145,13 @@ class MissingScores:
 @contextlib.contextmanager
 def missing_scores(path: Path) -> Iterator[MissingScores]:
     """Open a collection for ``path``; what is not kept is removed."""
-    temporary = beside(path)
+    # Several processes, maybe of several machines, collect at the same time.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         with open(temporary, "wb") as file:
-            yield MissingScores(path, file)
+            yield MissingScores(path, file, temporary)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def beside(path: Path) -> Path:
-    """Where this process writes what is to become ``path``."""
-    return path.with_name(f".{path.name}.{os.getpid()}")
 
 
 def _plain(value: Any) -> Any:

@@ -1,5 +1,6 @@
 """All models of a list to tables of scores, one model at a time, shared with other processes."""
 
+import gc
 import sys
 
 from pyfastlm.errors import InputError
@@ -55,6 +56,8 @@ def _score(
             ) from error
         entry.reason = str(error)
         _tell(progress, f"{entry.name}: {error}")
+    if entry.reason:
+        gc.collect()  # now that the error is gone, which held the model
 
 
 def _twin(entry: Entry, earlier: list[Entry]) -> Entry | None:

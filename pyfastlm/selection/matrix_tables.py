@@ -65,9 +65,9 @@ class Tables:
         return self.directory / f"{plain}-{digest}{suffix}"
 
     @contextlib.contextmanager
-    def locked(self, model: Model, *, wait: bool) -> Iterator[bool]:
-        """Whether this process alone may work on ``model``; ``wait`` for it if need be."""
-        with open(self.path(model, ".lock"), "ab") as file:
+    def locked(self, model: Model | None, *, wait: bool) -> Iterator[bool]:
+        """Whether this process alone may work on ``model``, or the matrix for None; ``wait`` if need be."""
+        with open(self.path(model, ".lock") if model else self.directory / "lock", "ab") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -88,7 +88,9 @@ class Tables:
         try:
             noted = json_object(self.path(model, ".json").read_bytes())
             scored = Scored(**noted["scored"])
-            table = score_table.read_metadata(self.directory / os.path.basename(scored.table))
+            if scored.table != os.path.basename(scored.table):
+                return None
+            table = score_table.read_metadata(self.directory / scored.table)
         except (OSError, ValueError, KeyError, TypeError):
             return None
         if noted.get("asked") != self._asked(model) or table is None:

@@ -190,10 +190,11 @@ def cut(path: Path) -> None:
     path.write_bytes(data)
 
 
+@pytest.mark.parametrize("batch", [1, 1 << 16])
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (edited(swap), "rows are not in the order of the inputs"),
+        (edited(swap), "(rows are not in the order of the inputs|a document has another length)"),
         (edited(twice), "rows are not in the order of the inputs"),
         (edited(beyond), "a row is not in the inputs"),
         (edited(zero), "a row is not in the inputs"),
@@ -203,8 +204,14 @@ def cut(path: Path) -> None:
     ],
 )
 def test_saved_scores_that_do_not_fit(
-    damage: Callable[[Path], None], message: str, source: Path, tmp_path: Path
+    damage: Callable[[Path], None],
+    message: str,
+    batch: int,
+    source: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("pyfastlm.selection.matrix_sums.BATCH_ROWS", batch)
     output = tmp_path / "out.parquet"
     bpb_matrix(A, source, output)
     before = output.read_bytes()

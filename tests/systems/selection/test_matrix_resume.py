@@ -242,3 +242,51 @@ def test_a_model_another_process_works_on_is_left_for_later(rows: samples.Rows, 
     report = bpb_matrix(models, source, output)
     _, values = samples.expected([Stub(name) for name in "pqr"], rows)
     np.testing.assert_allclose(report.open().bits_per_byte, values, rtol=1e-13)
+
+
+def test_a_finished_table_of_other_texts_is_refused(rows: samples.Rows, tmp_path: Path) -> None:
+    """Even where rows, lengths and settings are the same: the hash of the texts is not."""
+    source, output = samples.write(tmp_path / "in.jsonl", rows), tmp_path / "out.parquet"
+    bpb_matrix([Model("a", scorer=Stub("a"))], source, output)
+    before = output.read_bytes()
+    samples.write(source, [("domain 0", rows[0][1][::-1]), *rows[1:]])
+    for scorer in (Stub("a"), lambda: Stub("a")):
+        with pytest.raises(InputError, match=r"^resume: .* was made from other contents of the inputs"):
+            bpb_matrix([Model("a", scorer=scorer)], source, output)
+    assert output.read_bytes() == before
+    samples.write(source, [(domain + "!", text) for domain, text in rows])  # domains are free to change
+    matrix = bpb_matrix([Model("a", scorer=Stub("a"))], source, output).open()
+    assert matrix.domains[0] == "domain 0!"
+
+
+PEAK = """
+import sys
+sys.path.insert(0, {room!r})
+from samples import Stub
+from pyfastlm.selection import Model, bpb_matrix
+
+class Forgetful(Stub):
+    tokens_per_batch = 8192
+    def rolling(self, texts):
+        self.asked = []
+        return super().rolling(texts)
+
+bpb_matrix([Model(name, scorer=Forgetful(name)) for name in "abc"], sys.argv[1], sys.argv[2])
+print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/self/status")
+def test_memory_does_not_grow_with_the_texts(tmp_path: Path) -> None:
+    peaks = []
+    for count in (2_000, 40_000):
+        source = tmp_path / f"{count}.jsonl"
+        with open(source, "w") as file:
+            for i in range(count):
+                line = {"domain": f"d{i % 100}", "text": f"{i} " + "some words " * 200}
+                file.write(json.dumps(line) + "\n")
+        script = PEAK.format(room=str(ROOM))
+        arguments = [sys.executable, "-c", script, str(source), str(tmp_path / f"{count}.parquet")]
+        peaks.append(int(subprocess.run(arguments, capture_output=True, text=True, check=True).stdout))
+    assert peaks[1] < peaks[0] + 30_000, peaks  # KiB; the larger sample has 86 MiB of text

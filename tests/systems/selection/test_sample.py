@@ -162,6 +162,7 @@ def test_choice_against_sorting_everything(
         for row, (domain, text) in enumerate(pages):
             choice.add(domain, str(text), str(row), 0, row)
         taken = choice.taken(most, least)
+    assert len(choice._kept) <= 3 * max(most, least), "no more than may be taken is kept"
     wanted = []
     for domain in "xyz":
         different: dict[int, tuple[int, int]] = {}
@@ -333,6 +334,20 @@ def test_chunks_by_tokenizers_of_every_kind(tmp_path: Path) -> None:
             pieces = chunk(text, size, tokenizer=made)
             assert "".join(piece.text for piece in pieces) == text
             assert sum(piece.tokens or 0 for piece in pieces) == len(made(text)["input_ids"])
+
+
+def test_special_tokens_are_no_text() -> None:
+    from tiny import tiny_tokenizer
+    from tokenizers.processors import TemplateProcessing
+
+    made = tiny_tokenizer()
+    text = jobs.documents(1)[0]
+    plain = chunk(text, 4, tokenizer=made)
+    made.backend_tokenizer.post_processor = TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 1), ("</s>", 2)]
+    )
+    assert len(made("x")["input_ids"]) == 3
+    assert chunk(text, 4, tokenizer=made) == plain
 
 
 def test_long_texts_are_tokenized_in_segments(tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
