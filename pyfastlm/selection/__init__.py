@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pyfastlm.selection.budget import allot, bounds
     from pyfastlm.selection.chunking import Chunk, chunk
     from pyfastlm.selection.column_blocks import Blocks, blocks
-    from pyfastlm.selection.corpus import SampleReport, UselessRow, sample
+    from pyfastlm.selection.corpus import sample
     from pyfastlm.selection.error_tables import read_errors, write_errors
     from pyfastlm.selection.estimators import product, sign, sign_cdf, sign_sign, spearmanr
     from pyfastlm.selection.matrix import BpbMatrix
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pyfastlm.selection.matrix_report import MatrixReport, MissingScore, ModelReport
     from pyfastlm.selection.projections import l2, linear
     from pyfastlm.selection.reference_tables import read_bpb_csv, write_bpb_csv
+    from pyfastlm.selection.sample_report import SampleReport, UselessRow
 
 __all__ = [
     "BenchmarkErrors",
@@ -69,7 +70,7 @@ __getattr__, __dir__ = lazily(
         "budget": ("allot", "bounds"),
         "chunking": ("Chunk", "chunk"),
         "column_blocks": ("Blocks", "blocks"),
-        "corpus": ("SampleReport", "UselessRow", "sample"),
+        "corpus": ("sample",),
         "error_tables": ("read_errors", "write_errors"),
         "estimators": ("product", "sign", "sign_cdf", "sign_sign", "spearmanr"),
         "matrix": ("BpbMatrix",),
@@ -78,5 +79,6 @@ __getattr__, __dir__ = lazily(
         "matrix_report": ("MatrixReport", "MissingScore", "ModelReport"),
         "projections": ("l2", "linear"),
         "reference_tables": ("read_bpb_csv", "write_bpb_csv"),
+        "sample_report": ("SampleReport", "UselessRow"),
     },
 )

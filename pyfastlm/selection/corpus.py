@@ -1,20 +1,17 @@
 """Sample a corpus by domain: as many pages of each, cut into chunks, for many models to score."""
 
 import hashlib
-import itertools
-import os
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pyfastlm._durable import replacing
-from pyfastlm._require import require
 from pyfastlm.errors import InputError, InputTypeError
 from pyfastlm.lm.files import check as check_paths
 from pyfastlm.lm.files.inputs import StrPath
@@ -23,45 +20,9 @@ from pyfastlm.selection.chunking import Chunk, Chunker
 from pyfastlm.selection.page_choice import Choice
 from pyfastlm.selection.page_files import Record, check_suffix, writing
 from pyfastlm.selection.pages import Page, Pages
+from pyfastlm.selection.sample_report import SampleReport, UselessRow, write_sizes
 
 MOST_EXAMPLES = 20
-
-
-@dataclass(frozen=True, slots=True)
-class UselessRow:
-    """A row without a text or a domain, and why."""
-
-    source: str
-    row: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class SampleReport:
-    """What was read and taken.
-
-    Attributes:
-        output: the sample, a chunk a row.
-        sizes: ``<output up to its first dot>.domains.parquet``, a row for each domain of the corpus:
-            ``domain``, its ``pages`` and ``bytes`` (of equal pages each counts), how many are ``taken``.
-        rows: of the inputs; ``useless`` of them have no text or no domain, and ``examples`` are the first.
-        domains, pages, chunks, bytes, tokens: what is in the sample; ``tokens`` is None without a tokenizer.
-        small_domains: domains of the corpus that have too few pages.
-        seconds: wall time.
-    """
-
-    output: Path
-    sizes: Path
-    rows: int
-    useless: int
-    examples: tuple[UselessRow, ...]
-    domains: int
-    small_domains: int
-    pages: int
-    chunks: int
-    bytes: int
-    tokens: int | None
-    seconds: float
 
 
 def sample(
@@ -114,46 +75,80 @@ def sample(
     stream = Pages(sources, text_key, domain_key, id_key)
     least = least or pages or 1
     choice = Choice(None if pages is None else max(pages, least), seed)
-    rows, useless = 0, 0
-    examples: list[UselessRow] = []
-    for page in watched(stream, None, "pages read", progress):
-        rows += 1
-        if page.reason:
-            useless += 1
-            if len(examples) < MOST_EXAMPLES:
-                examples.append(UselessRow(sources[page.source].name, page.row, page.reason))
-        else:
-            choice.add(page.domain, page.text, page.id, page.source, page.row)
+    read = _choose(stream, choice, progress)
     taken = choice.taken(pages, least)
-    counts = np.bincount(taken["domain"], minlength=len(choice.names))
     if not len(taken):
-        raise InputError(_nothing(choice, least, rows))
-    chunks = size = tokens = 0
-    by_source = [taken["row"][taken["source"] == number] for number in range(len(sources))]
-    chosen = (page for number, wanted in enumerate(by_source) for page in stream.of(number, wanted))
-    with writing(target) as write:
-        pages_again = watched(chosen, len(taken), "pages written", progress)
-        for page, noted in itertools.zip_longest(pages_again, taken):
-            if noted is None or page is None or choice.hash(page.domain, page.text) != noted["hash"]:
-                raise InputError(f"inputs: {sources[page.source if page else -1].name!r} changed meanwhile")
-            for number, piece in enumerate(_pieces(cut, page.text, chunk is None)):
-                write(Record(piece.text, _id(page), number, page.domain, piece.tokens))
-                chunks, size = chunks + 1, size + len(piece.text.encode())
-                tokens += piece.tokens or 0
+        raise InputError(_nothing(choice, least, read.rows))
+    written = _write(target, stream, choice, taken, cut, whole=chunk is None, progress=progress)
+    counts = np.bincount(taken["domain"], minlength=len(choice.names))
     return SampleReport(
         output=target,
-        sizes=_write_sizes(target, choice, counts),
-        rows=rows,
-        useless=useless,
-        examples=tuple(examples),
+        sizes=write_sizes(target, choice, counts),
+        rows=read.rows,
+        useless=read.useless,
+        examples=tuple(read.examples),
         domains=int((counts > 0).sum()),
         small_domains=int((counts == 0).sum()),
         pages=len(taken),
-        chunks=chunks,
-        bytes=size,
-        tokens=None if tokenizer is None else tokens,
+        chunks=written.chunks,
+        bytes=written.bytes,
+        tokens=None if tokenizer is None else written.tokens,
         seconds=time.perf_counter() - started,
     )
+
+
+@dataclass(slots=True)
+class _Read:
+    rows: int = 0
+    useless: int = 0
+    examples: list[UselessRow] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Written:
+    chunks: int = 0
+    bytes: int = 0
+    tokens: int = 0
+
+
+def _choose(stream: Pages, choice: Choice, progress: bool) -> _Read:
+    read = _Read()
+    for page in watched(stream, None, "pages read", progress):
+        read.rows += 1
+        if not page.reason:
+            choice.add(page.domain, page.text, page.id, page.source, page.row)
+            continue
+        read.useless += 1
+        if read.useless <= MOST_EXAMPLES:
+            read.examples.append(UselessRow(stream.sources[page.source].name, page.row, page.reason))
+    return read
+
+
+def _write(
+    target: Path,
+    stream: Pages,
+    choice: Choice,
+    taken: NDArray[np.void],
+    cut: Chunker,
+    *,
+    whole: bool,
+    progress: bool,
+) -> _Written:
+    """Read the pages ``taken`` again, and write their chunks."""
+    done = _Written()
+    by_source = [taken["row"][taken["source"] == number] for number in range(len(stream.sources))]
+    pages = (page for number, wanted in enumerate(by_source) for page in stream.of(number, wanted))
+    with writing(target) as write:
+        for page, noted in zip_longest(watched(pages, len(taken), "pages written", progress), taken):
+            if page is None or choice.hash(page.domain, page.text) != noted["hash"]:
+                source = stream.sources[noted["source"]]
+                raise InputError(f"inputs: {source.name!r} changed while it was read")
+            for number, piece in enumerate(_pieces(cut, page.text, whole)):
+                write(Record(piece.text, _id(page), number, page.domain, piece.tokens))
+                done.chunks += 1
+                done.bytes += len(piece.text.encode())
+                done.tokens += piece.tokens or 0
+    return done
 
 
 def _pieces(cut: Chunker, text: str, whole: bool) -> Iterable[Chunk]:
@@ -168,22 +163,6 @@ def _id(page: Page) -> str:
     if page.id is not None:
         return page.id
     return hashlib.blake2b(f"{page.domain}\0{page.text}".encode(), digest_size=16).hexdigest()
-
-
-def _write_sizes(target: Path, choice: Choice, taken: NDArray[np.int64]) -> Path:
-    pa, pq = require("pyarrow", "selection"), require("pyarrow.parquet", "selection")
-    names = list(choice.names)
-    order = np.array(sorted(range(len(names)), key=names.__getitem__))
-    columns = {
-        "domain": pa.array([names[number] for number in order], pa.string()),
-        "pages": np.frombuffer(choice.pages, np.int64)[order],
-        "bytes": np.frombuffer(choice.bytes, np.int64)[order],
-        "taken": taken[order],
-    }
-    path = target.with_name(target.name.partition(".")[0] + ".domains.parquet")
-    with replacing(path, path.with_name(f".{path.name}.{os.getpid()}")) as file:
-        pq.write_table(pa.table(columns), file, compression="zstd", write_page_checksum=True)
-    return path
 
 
 def _nothing(choice: Choice, least: int, rows: int) -> str:

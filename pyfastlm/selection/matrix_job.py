@@ -10,7 +10,7 @@ from pyfastlm.errors import InputError, InputTypeError
 from pyfastlm.lm.files import check as check_paths
 from pyfastlm.lm.files.inputs import StrPath
 from pyfastlm.selection import matrix_rules as rules
-from pyfastlm.selection.matrix import METADATA_KEY
+from pyfastlm.selection.matrix import METADATA_KEY, SIZES
 from pyfastlm.selection.matrix_assembly import Assembled, assemble
 from pyfastlm.selection.matrix_catalogue import Catalogue
 from pyfastlm.selection.matrix_entries import Entry
@@ -82,6 +82,8 @@ def bpb_matrix(
     budget = _positive("tokens_per_batch", tokens_per_batch) or TOKENS_PER_BATCH
     length = _positive("max_length", max_length)
     entries = [Entry(model, model.family) for model in resolve_models(models)]
+    if taken := [entry.name for entry in entries if entry.name in ("domain", *SIZES)]:
+        raise InputError(f"models: {taken[0]!r} is the name of another column of the matrix; rename it")
     sources, target = check_paths(inputs, output)
     _refuse_strangers(target)
     catalogue = Catalogue(sources, text_key, domain_key)

@@ -72,7 +72,7 @@ class MatrixReport:
         domains, documents, tokens, bytes: what is in the matrix; ``tokens`` of its first model.
         rows: of the inputs; each is a document of the matrix, useless or dropped.
         useless: rows without a text or a domain, which no model can be asked about.
-        dropped: documents that were left out for all models because one has no score for them.
+        dropped: documents with a text and a domain that the rule has left out, for all models.
         dropped_domains: domains of the inputs that have no document in the matrix.
         shrunk_domains: how many domains of the matrix have lost some of their documents to the rule.
         examples: the first of ``missing_scores``.

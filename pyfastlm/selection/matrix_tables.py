@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pyfastlm._durable import replacing
 from pyfastlm._require import require
+from pyfastlm.errors import MissingExtra
 from pyfastlm.lm.files import score_files
 from pyfastlm.lm.files import table as score_table
 from pyfastlm.lm.files.lines import json_object
@@ -112,6 +113,7 @@ class Tables:
         Raises:
             ModelFailed: it cannot be loaded, or scores nothing.
             InputError, OSError: the job cannot go on; see :func:`pyfastlm.lm.files.score_files`.
+            MissingExtra: a package that it needs is not installed.
         """
         errors, table = self.path(model, ".errors.jsonl"), self.path(model, ".parquet")
         asked = self._asked(model)
@@ -165,6 +167,8 @@ class Tables:
             if model.scorer is not None:
                 return made(model.scorer)
             return _named(model, self._max_length, self._budget)
+        except MissingExtra:
+            raise
         except Exception as error:
             raise ModelFailed(f"it cannot be loaded: {told(error)}") from error
 

@@ -88,6 +88,8 @@ class TestLists:
             resolve_models([3])  # type: ignore[list-item]
         with pytest.raises(InputError, match="'a' has a scorer; leave out path, revision and dtype"):
             Model("a", scorer=Stub("a"), dtype="float16")
+        with pytest.raises(InputError, match=r"'bytes' is the name of another column of the matrix"):
+            bpb_matrix([Model("bytes", scorer=Stub("a"))], tmp_path / "in.jsonl", tmp_path / "out.parquet")
         (tmp_path / "big.txt").write_bytes(b"a" * ((16 << 20) + 1))
         with pytest.raises(InputError, match="more than 16 MiB"):
             resolve_models(tmp_path / "big.txt")

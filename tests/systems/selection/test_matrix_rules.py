@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from samples import Stub
 
-from pyfastlm.errors import InputError
+from pyfastlm.errors import InputError, MissingExtra
 from pyfastlm.selection import Model, bpb_matrix
 from pyfastlm.selection.matrix_rules import settle_equal_rows
 
@@ -213,6 +213,15 @@ def test_models_that_cannot_be_loaded(tmp_path: Path) -> None:
         assert report.models[0].fingerprint is None
         with pytest.raises(InputError, match=f"^models: none is left .'{model.name}': {reason}"):
             bpb_matrix([model], source, tmp_path / "out.parquet", missing="drop_document")
+
+
+def test_a_missing_package_is_no_fault_of_the_model(tmp_path: Path) -> None:
+    def needs() -> Stub:
+        raise MissingExtra("gguf is not installed")
+
+    source = samples.write(tmp_path / "in.jsonl", ROWS)
+    with pytest.raises(MissingExtra, match="gguf"):
+        bpb_matrix([Model("a", scorer=needs)], source, tmp_path / "out.parquet", missing="drop_model")
 
 
 def twins(family: str) -> list[Model]:

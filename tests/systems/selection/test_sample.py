@@ -274,7 +274,7 @@ def test_an_input_that_changes_between_the_passes(tmp_path: Path, monkeypatch: p
 
         monkeypatch.setattr(Choice, "taken", taken)
         write(source, pages)
-        with pytest.raises(InputError, match=r"^inputs: '.*in.jsonl' changed meanwhile"):
+        with pytest.raises(InputError, match=r"^inputs: '.*in.jsonl' changed while it was read"):
             sample(source, output, pages=12)
         assert not output.exists()
 
