@@ -42,7 +42,7 @@ def run(lost: dict[tuple[str, int], str], folder: Path, **options: Any) -> Any:
     return bpb_matrix(listed, samples.write(folder / "in.jsonl", ROWS), folder / "out.parquet", **options)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=16, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     lost=st.dictionaries(
         st.tuples(st.sampled_from(NAMES), st.integers(0, 23)), st.sampled_from(KINDS), max_size=9
