@@ -152,6 +152,8 @@ def _value(column: Any, offset: int, pa: Any) -> Any:
 
 def _string(value: Any, key: str) -> str:
     if isinstance(value, bytes):
+        if len(value) > lines.MAX_ROW_BYTES:
+            raise ValueError(f"longer than {lines.MAX_ROW_BYTES >> 20} MiB")
         try:
             value = value.decode()
         except UnicodeDecodeError as error:

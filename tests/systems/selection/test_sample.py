@@ -237,6 +237,16 @@ def test_parquet_of_other_kinds(tmp_path: Path) -> None:
     assert report.examples[0].reason.startswith("'text' is not UTF-8")
 
 
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
+def test_rows_that_are_too_long(suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pages = [{"text": text, "domain": "a"} for text in ("short", "x" * 500, "also short")]
+    source = write(tmp_path / f"in{suffix}", pages)
+    monkeypatch.setattr("pyfastlm.lm.files.lines.MAX_ROW_BYTES", 200)
+    report = sample(source, tmp_path / "out.jsonl", pages=2)
+    assert [row["text"] for row in read(report.output)] == ["short", "also short"]
+    assert [(e.row, e.reason) for e in report.examples] == [(2, "longer than 0 MiB")]
+
+
 def test_mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source, output = write(tmp_path / "in.jsonl", corpus(COUNTS)), tmp_path / "out.jsonl"
     for name in ("pages", "least", "chunk"):
