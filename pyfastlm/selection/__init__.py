@@ -15,18 +15,26 @@ if TYPE_CHECKING:
     from pyfastlm.selection.benchmark_errors import BenchmarkErrors
     from pyfastlm.selection.bootstrapping import Intervals, bootstrap
     from pyfastlm.selection.budget import allot, bounds
+    from pyfastlm.selection.chunking import Chunk, chunk
     from pyfastlm.selection.column_blocks import Blocks, blocks
+    from pyfastlm.selection.corpus import sample
     from pyfastlm.selection.correlating import Correlation, correlate, save_correlations
+    from pyfastlm.selection.error_tables import read_errors, write_errors
     from pyfastlm.selection.estimators import product, sign, sign_cdf, sign_sign, spearmanr
     from pyfastlm.selection.folds import family_folds
     from pyfastlm.selection.held_out import HeldOut, Prediction, Way
     from pyfastlm.selection.matrix import BpbMatrix
+    from pyfastlm.selection.matrix_job import bpb_matrix
+    from pyfastlm.selection.matrix_models import Model, TextScorer
+    from pyfastlm.selection.matrix_report import MatrixReport, MissingScore, ModelReport
     from pyfastlm.selection.options import Options
     from pyfastlm.selection.partial import partial_spearmanr
     from pyfastlm.selection.permutations import Significance, benjamini_hochberg, permutation_test
     from pyfastlm.selection.prediction import predict_ranks
     from pyfastlm.selection.projections import l2, linear
+    from pyfastlm.selection.reference_tables import read_bpb_csv, write_bpb_csv
     from pyfastlm.selection.reporting import write_report
+    from pyfastlm.selection.sample_report import SampleReport, UselessRow
     from pyfastlm.selection.selecting import select
     from pyfastlm.selection.selection_table import Basis, Selection
     from pyfastlm.selection.stability import Agreement, Influence, compare_estimators, leave_one_family_out
@@ -38,14 +46,22 @@ __all__ = [
     "BenchmarkErrors",
     "Blocks",
     "BpbMatrix",
+    "Chunk",
     "Correlation",
     "HeldOut",
     "Influence",
     "Intervals",
+    "MatrixReport",
+    "MissingScore",
+    "Model",
+    "ModelReport",
     "Options",
     "Prediction",
+    "SampleReport",
     "Selection",
     "Significance",
+    "TextScorer",
+    "UselessRow",
     "Way",
     "allot",
     "analyse",
@@ -53,6 +69,8 @@ __all__ = [
     "blocks",
     "bootstrap",
     "bounds",
+    "bpb_matrix",
+    "chunk",
     "combine",
     "compare_estimators",
     "correlate",
@@ -64,12 +82,17 @@ __all__ = [
     "permutation_test",
     "predict_ranks",
     "product",
+    "read_bpb_csv",
+    "read_errors",
+    "sample",
     "save_correlations",
     "select",
     "sign",
     "sign_cdf",
     "sign_sign",
     "spearmanr",
+    "write_bpb_csv",
+    "write_errors",
     "write_report",
 ]
 
@@ -81,18 +104,26 @@ __getattr__, __dir__ = lazily(
         "benchmark_errors": ("BenchmarkErrors",),
         "bootstrapping": ("Intervals", "bootstrap"),
         "budget": ("allot", "bounds"),
+        "chunking": ("Chunk", "chunk"),
         "column_blocks": ("Blocks", "blocks"),
+        "corpus": ("sample",),
         "correlating": ("Correlation", "correlate", "save_correlations"),
+        "error_tables": ("read_errors", "write_errors"),
         "estimators": ("product", "sign", "sign_cdf", "sign_sign", "spearmanr"),
         "folds": ("family_folds",),
         "held_out": ("HeldOut", "Prediction", "Way"),
         "matrix": ("BpbMatrix",),
+        "matrix_job": ("bpb_matrix",),
+        "matrix_models": ("Model", "TextScorer"),
+        "matrix_report": ("MatrixReport", "MissingScore", "ModelReport"),
+        "options": ("Options",),
         "partial": ("partial_spearmanr",),
         "permutations": ("Significance", "benjamini_hochberg", "permutation_test"),
         "prediction": ("predict_ranks",),
-        "options": ("Options",),
         "projections": ("l2", "linear"),
+        "reference_tables": ("read_bpb_csv", "write_bpb_csv"),
         "reporting": ("write_report",),
+        "sample_report": ("SampleReport", "UselessRow"),
         "selecting": ("select",),
         "selection_table": ("Basis", "Selection"),
         "stability": ("Agreement", "Influence", "compare_estimators", "leave_one_family_out"),
