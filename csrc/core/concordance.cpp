@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <mutex>
 #include <vector>
 
 #include "core/concordance_kernel.hpp"
@@ -77,15 +76,21 @@ template <class T>
 void count(const Columns<T>& in, const double* y, std::size_t sets, T* out, int threads) {
     const Kernels<T> kernel = concordance_kernels<T>();
     const Bits bits(y, in.rows, sets, kernel.lanes);
-    std::once_flag once;
-    std::vector<T> signs;  // only for columns that cannot be sorted
-    for_pieces(in, kernel.panel, kernel.row_bytes, threads, [&](const Piece& piece, void* scratch) {
-        for (std::size_t begin = piece.begin; begin < piece.end; begin += kernel.panel) {
-            const Piece part{begin, std::min(piece.end, begin + kernel.panel)};
-            if (kernel.sorted(in, part, bits.order(), out, scratch)) continue;
-            std::call_once(once, [&] { signs = pair_signs<T>(y, in.rows, sets); });
-            kernel.compared(in, part, signs.data(), sets, out, scratch);
-        }
+    std::vector<unsigned char> unsorted((in.columns + kernel.panel - 1) / kernel.panel);  // panels
+    const auto for_panels = [&](const auto& work) {
+        for_pieces(in, kernel.panel, kernel.row_bytes, threads, [&](const Piece& piece, void* scratch) {
+            for (std::size_t begin = piece.begin; begin < piece.end; begin += kernel.panel)
+                work(Piece{begin, std::min(piece.end, begin + kernel.panel)}, unsorted[begin / kernel.panel],
+                     scratch);
+        });
+    };
+    for_panels([&](const Piece& panel, unsigned char& failed, void* scratch) {
+        failed = kernel.sorted(in, panel, bits.order(), out, scratch) ? 0 : 1;
+    });
+    if (std::count(unsorted.begin(), unsorted.end(), 1) == 0) return;
+    const std::vector<T> signs = pair_signs<T>(y, in.rows, sets);
+    for_panels([&](const Piece& panel, unsigned char failed, void* scratch) {
+        if (failed != 0) kernel.compared(in, panel, signs.data(), sets, out, scratch);
     });
 }
 

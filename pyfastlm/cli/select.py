@@ -2,13 +2,15 @@
 
 import typer
 
-from pyfastlm.cli import select_correlate, select_project, select_report
+from pyfastlm.cli import select_bpb, select_correlate, select_project, select_report, select_sample
 
 
 def group() -> typer.Typer:
     """The commands."""
     app = typer.Typer(rich_markup_mode=None)
     app.callback()(_about)
+    app.command("sample")(select_sample.command)
+    app.command("bpb")(select_bpb.command)
     app.command("correlate")(select_correlate.command)
     app.command("project")(select_project.command)
     app.command("report")(select_report.command)
@@ -16,4 +18,4 @@ def group() -> typer.Typer:
 
 
 def _about() -> None:
-    """Select domains by perplexity correlations: correlate, select within a budget, report."""
+    """Select data by perplexity correlations: sample a corpus, score it by many models, correlate, select."""

@@ -41,12 +41,13 @@ def command(
     missing: Annotated[
         str,
         typer.Option(
-            help="Where a model has no score for a document: error, drop_model, drop_document, drop_domain."
+            help="Where a model has no score for a document: raise (an error), drop_model, drop_document, "
+            "drop_domain."
         ),
-    ] = "error",
+    ] = "raise",
     duplicates: Annotated[
-        str, typer.Option(help="Where two models are the same: error, family (make it one), drop.")
-    ] = "error",
+        str, typer.Option(help="Where two models are the same: raise (an error), family (make it one), drop.")
+    ] = "raise",
     max_length: Annotated[
         int | None, typer.Option(min=1, help="Tokens of a window; by default all that a model can take.")
     ] = None,

@@ -20,7 +20,7 @@ MISSING = ("", "nan", "null", "none", "na", "n/a", "<na>")
 VALUES = ("error", "value")  # names of the column of numbers in the long form
 
 
-def read_errors(path: "str | os.PathLike[str]", *, duplicates: Duplicates = "error") -> BenchmarkErrors:
+def read_errors(path: "str | os.PathLike[str]", *, duplicates: Duplicates = "raise") -> BenchmarkErrors:
     """Errors of models on benchmarks: the greater, the worse (1 - accuracy, or a perplexity).
 
     A ``.csv``, ``.parquet``, ``.jsonl`` or ``.ndjson`` file, in one of three forms that its columns tell:
@@ -35,7 +35,7 @@ def read_errors(path: "str | os.PathLike[str]", *, duplicates: Duplicates = "err
 
     Args:
         path: the file, up to 256 MiB.
-        duplicates: what to do with a model that comes twice with the same numbers: ``"error"``, or
+        duplicates: what to do with a model that comes twice with the same numbers: ``"raise"``, or
             ``"drop"`` to take the first. One with other numbers is an error always.
 
     Raises:
@@ -120,7 +120,7 @@ def _long(heads: list[str], rows: list[Row], shown: str) -> BenchmarkErrors:
         numbers[model, benchmark] = _number(row[place[found[0]]], found[0], number, shown)
     check_size(len(models), len(benchmarks), shown)
     values = np.array([[numbers.get((m, b), math.nan) for b in benchmarks] for m in models])
-    return _table(list(models), list(models.values()), list(benchmarks), values, "error", shown)
+    return _table(list(models), list(models.values()), list(benchmarks), values, "raise", shown)
 
 
 def _table(

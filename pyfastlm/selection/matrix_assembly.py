@@ -38,7 +38,7 @@ def assemble(
     """Build the matrix in memory: N models x D domains doubles, and some 20 bytes for each row of the inputs.
 
     Raises:
-        InputError: a score is missing or a model double and the rule is "error", or nothing is left.
+        InputError: a score is missing or a model double and the rule is "raise", or nothing is left.
     """
     chosen = rules.choose(missing, entries, tables, catalogue, note)
     documents = per_domain(catalogue, chosen)

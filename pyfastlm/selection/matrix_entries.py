@@ -41,9 +41,9 @@ def settle(later: Entry, earlier: Entry, duplicates: str, entries: list[Entry], 
     """Apply the rule for duplicates to ``later``, which equals ``earlier``.
 
     Raises:
-        InputError: the rule is "error".
+        InputError: the rule is "raise".
     """
-    if duplicates == "error":
+    if duplicates == "raise":
         raise InputError(
             f"models: {later.name!r} and {earlier.name!r} {how}; leave one out, or pass duplicates='drop' "
             "or 'family' (what is scored is kept)"

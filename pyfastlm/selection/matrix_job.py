@@ -30,8 +30,8 @@ def bpb_matrix(
     *,
     text_key: str = "text",
     domain_key: str = "domain",
-    missing: rules.Missing = "error",
-    duplicates: rules.Duplicates = "error",
+    missing: rules.Missing = "raise",
+    duplicates: rules.Duplicates = "raise",
     resume: bool = True,
     tokens_per_batch: int | None = None,
     max_length: int | None = None,
@@ -58,11 +58,11 @@ def bpb_matrix(
             are in the order of the list.
         text_key, domain_key: keys of JSON objects, or columns.
         missing: what to do where a model has no score for a document: its tokenizer or the model fails on
-            it or finds no token in it, or the score is no finite number. ``"error"``; ``"drop_model"``;
+            it or finds no token in it, or the score is no finite number. ``"raise"``; ``"drop_model"``;
             ``"drop_document"`` or ``"drop_domain"``, for all models. Rows without a text or a domain are an
             error too, else left out; models that cannot be loaded, or fail altogether, likewise.
         duplicates: what to do with a model that has the fingerprint of an earlier one (it is not scored
-            again), or the same numbers in all domains (to 1e-6): ``"error"``; ``"family"`` keeps both and
+            again), or the same numbers in all domains (to 1e-6): ``"raise"``; ``"family"`` keeps both and
             makes their families one, so that no fold and no bootstrap sample divides them; ``"drop"`` keeps
             the earlier.
         resume: False scores all listed models afresh.
@@ -72,7 +72,7 @@ def bpb_matrix(
 
     Raises:
         InputError: an argument, an input or a line of the list is wrong; something is missing or double and
-            the rule is ``"error"``; nothing is left; saved scores are of other inputs or settings. What is
+            the rule is ``"raise"``; nothing is left; saved scores are of other inputs or settings. What is
             scored is kept.
         OSError: reading or writing failed, e.g. the disk is full. What is scored is kept.
         MissingExtra: a package that is needed is not installed.
@@ -124,7 +124,7 @@ def bpb_matrix(
 
 def _read(catalogue: Catalogue, budget: int, missing: rules.Missing, absent: MissingScores) -> None:
     for row in catalogue.read(budget):
-        if missing == "error":
+        if missing == "raise":
             raise InputError(
                 f"inputs: {row.source!r}, row {row.row:,}: {row.reason}; correct it, or leave such rows out "
                 "with missing='drop_document', or any other rule"

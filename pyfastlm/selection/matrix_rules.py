@@ -17,8 +17,8 @@ from pyfastlm.selection.matrix_scorer import read_errors
 from pyfastlm.selection.matrix_sums import ABSENT, FAILED, FINITE, states
 from pyfastlm.selection.matrix_tables import Tables
 
-Missing = Literal["error", "drop_model", "drop_document", "drop_domain"]
-Duplicates = Literal["error", "family", "drop"]
+Missing = Literal["raise", "drop_model", "drop_document", "drop_domain"]
+Duplicates = Literal["raise", "family", "drop"]
 ROUNDING = 1e-6  # relative; what tells two runs of one model apart
 
 
@@ -39,7 +39,7 @@ def choose(
     """Leave out models, or documents, until each model left has a score for each document chosen [rows].
 
     Raises:
-        InputError: a score is missing and the rule is "error".
+        InputError: a score is missing and the rule is "raise".
     """
     usable = catalogue.domain >= 0
     spoilt = np.zeros(len(usable), np.bool_)
@@ -50,7 +50,7 @@ def choose(
         lacking = np.flatnonzero(usable & (state != FINITE))
         entry.missing = len(lacking)
         for score in _explained(entry.name, table, lacking, state, catalogue):
-            if rule == "error":
+            if rule == "raise":
                 raise InputError(
                     f"models: {entry.name!r} has no score for {len(lacking):,} documents, first "
                     f"{score.source!r}, row {score.row:,}: {score.reason}; pass missing='drop_model', "

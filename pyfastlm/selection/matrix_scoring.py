@@ -15,7 +15,7 @@ def score_all(entries: list[Entry], tables: Tables, missing: str, duplicates: st
     """Score the models; one that another process is working on is left for later, and then waited for.
 
     Raises:
-        InputError: a model fails, or has the fingerprint of another, and the rule is "error".
+        InputError: a model fails, or has the fingerprint of another, and the rule is "raise".
     """
     pending, wait = entries, False
     while pending:
@@ -41,7 +41,7 @@ def _score(
     def known(fingerprint: str) -> str | None:
         for other in entries:
             if other.scored and other.scored.fingerprint == fingerprint:
-                if duplicates == "error":
+                if duplicates == "raise":
                     settle(entry, other, duplicates, entries, SAME)
                 return other.scored.table
         return None
@@ -49,7 +49,7 @@ def _score(
     try:
         entry.scored = tables.finished(entry.model) or tables.score(entry.model, known, progress=progress)
     except ModelFailed as error:
-        if missing == "error":
+        if missing == "raise":
             raise InputError(
                 f"models: {entry.name!r}: {error}; correct it, or leave such models out with "
                 "missing='drop_model', or any other rule (what is scored is kept)"

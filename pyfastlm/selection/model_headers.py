@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from pyfastlm.errors import InputError
 
-Duplicates = Literal["error", "drop"]
+Duplicates = Literal["raise", "drop"]
 MOST_CHARACTERS = 1000  # of a head: what is longer, or nested, is none
 
 
@@ -49,7 +49,7 @@ def once(
             continue
         if not same(earlier, place):
             raise InputError(f"path: {shown!r} has the model {name!r} twice, with different numbers")
-        if duplicates == "error":
+        if duplicates == "raise":
             raise InputError(
                 f"path: {shown!r} has the model {name!r} twice, with the same numbers; "
                 "pass duplicates='drop' to take the first"

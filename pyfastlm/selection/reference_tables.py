@@ -22,7 +22,7 @@ MOST_HEAD_BYTES = 16 << 20
 NULLS = ["", "nan", "NaN", "NAN", "null", "NULL", "None", "NA", "N/A", "<NA>"]
 
 
-def read_bpb_csv(path: "str | os.PathLike[str]", *, duplicates: Duplicates = "error") -> BpbMatrix:
+def read_bpb_csv(path: "str | os.PathLike[str]", *, duplicates: Duplicates = "raise") -> BpbMatrix:
     """A matrix that the scripts of ``perplexity-correlations`` wrote.
 
     Its rows are named by the columns ``domain``, ``id`` and ``chunk`` that there are: by the value if it is
@@ -33,7 +33,7 @@ def read_bpb_csv(path: "str | os.PathLike[str]", *, duplicates: Duplicates = "er
     Args:
         path: the CSV file.
         duplicates: what to do with a model that comes twice with the same numbers, as in the published
-            tables under two families: ``"error"``, or ``"drop"`` to take the first.
+            tables under two families: ``"raise"``, or ``"drop"`` to take the first.
 
     Raises:
         InputError: the file cannot be read, a head or a number is none, a number is infinite, a row comes

@@ -80,8 +80,8 @@ def test_bpb_refuses(lms: Path, tmp_path: Path, capsys: pytest.CaptureFixture[st
 
     assert "models: cannot read" in refused(models="none.txt")
     assert "it cannot be loaded" in refused(models="gone.txt")
-    assert "missing: expected one of error, drop_model" in refused("--missing", "ignore")
-    assert "duplicates: expected one of error, family" in refused("--duplicates", "both")
+    assert "missing: expected one of raise, drop_model" in refused("--missing", "ignore")
+    assert "duplicates: expected one of raise, family" in refused("--duplicates", "both")
     assert "max_length: expected at most the model's context" in refused("--max-length", "9999")
     assert "no key 'site'" in refused("--domain-key", "site")
     assert not (tmp_path / "out.parquet").exists()

@@ -236,7 +236,7 @@ def test_a_model_another_process_works_on_is_left_for_later(rows: samples.Rows, 
     )
     assert holder.stdout is not None
     assert holder.stdout.readline() == b"locked\n"
-    score_all([Entry(m, m.family) for m in models], tables, "error", "error", progress=False)
+    score_all([Entry(m, m.family) for m in models], tables, "raise", "raise", progress=False)
     holder.wait()
     holder.stdout.close()
     assert order == ["q", "r", "p"]

@@ -289,5 +289,5 @@ def test_unknown_rules(tmp_path: Path) -> None:
     source = samples.write(tmp_path / "in.jsonl", ROWS)
     listed = [Model("a", scorer=Stub("a"))]
     for name in ("missing", "duplicates"):
-        with pytest.raises(InputError, match=f"^{name}: expected one of error, .*, got 'ignore'"):
+        with pytest.raises(InputError, match=f"^{name}: expected one of raise, .*, got 'ignore'"):
             bpb_matrix(listed, source, tmp_path / "out.parquet", **{name: "ignore"})  # type: ignore[arg-type]

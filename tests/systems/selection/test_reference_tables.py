@@ -114,10 +114,10 @@ def test_a_model_twice(tmp_path: Path) -> None:
     found = read_bpb_csv(tmp_path / "same.csv", duplicates="drop")
     assert (found.models, found.families) == (("LLM360/Amber", "y"), ("llm360", "x"))
     assert found.bits_per_byte.shape == (2, 2)
-    for rule in ("error", "drop"):
+    for rule in ("raise", "drop"):
         with pytest.raises(InputError, match=r"'LLM360/Amber' twice, with different numbers"):
             read_bpb_csv(tmp_path / "other.csv", duplicates=rule)  # type: ignore[arg-type]
-    with pytest.raises(InputError, match=r"^duplicates: expected one of error, drop, got 'family'"):
+    with pytest.raises(InputError, match=r"^duplicates: expected one of raise, drop, got 'family'"):
         read_bpb_csv(tmp_path / "same.csv", duplicates="family")  # type: ignore[arg-type]
 
 
