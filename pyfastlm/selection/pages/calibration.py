@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 Doubles = NDArray[np.float64]
 
-LEAST_SLOPE = 1e-6  # the order of the margins stays, however little they say
+LEAST_SLOPE = 1e-6  # over the greatest margin: the order of the margins stays, however little they say
 STEPS = 100
 
 
@@ -50,8 +50,7 @@ def calibrate(margins: Doubles, included: NDArray[np.bool_]) -> Calibration:
         theta, gained, loss = theta - size * step, loss - new, min(new, loss)
         if gained < 1e-12 * (1 + loss):
             break
-    slope = float(theta[0]) / scale
-    return Calibration(max(slope, LEAST_SLOPE), float(theta[1]))
+    return Calibration(max(float(theta[0]), LEAST_SLOPE) / scale, float(theta[1]))
 
 
 def _loss(z: Doubles, targets: Doubles) -> float:
