@@ -211,9 +211,8 @@ def _show_taken(report: "AppliedReport") -> None:
         [cells(of.domain, of.pages, of.tokens, of.taken_pages, of.taken_tokens) for of in report.domains],
         cells("all", report.pages, report.tokens, report.taken_pages, report.taken_tokens),
     )
-    print(
-        f"budget: {report.budget:,} tokens ({report.count}), {report.missing:,} missing; {report.seconds:.1f} s"
-    )
+    missing = f"{report.missing:,} missing"
+    print(f"budget: {report.budget:,} tokens ({report.count}), {missing}; {report.seconds:.1f} s")
     if report.cut is not None:
         cut = report.cut
         print(f"cut: {cut.source}, row {cut.row:,}: {cut.taken_tokens:,} of {cut.tokens:,} tokens")

@@ -198,7 +198,12 @@ def _schema() -> Any:
 
 def _arrow(scores: NDArray[np.float64], tokens: NDArray[np.int64]) -> Any:
     pa = require("pyarrow", "selection")
-    return pa.table({"score": scores, "tokens": tokens}, schema=_schema())
+    # From their buffers: where it is installed, pyarrow would import pandas to look at an array of numpy.
+    columns = [
+        pa.Array.from_buffers(field.type, len(values), [None, pa.py_buffer(values)])
+        for field, values in zip(_schema(), (scores, tokens), strict=True)
+    ]
+    return pa.table(columns, schema=_schema())
 
 
 def _load(path: Path, pages: int) -> tuple[NDArray[np.float64], NDArray[np.int64]] | None:

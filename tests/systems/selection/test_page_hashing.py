@@ -1,5 +1,6 @@
 """Hashed words against one word at a time in plain Python."""
 
+import itertools
 import re
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def mixed(value: int) -> int:
 
 def ids(text: str, buckets: int, seed: int) -> list[int]:
     words = [mixed((value + seed) % ROOM) for value in hashes(text)]
-    pairs = [mixed((a * 0xC2B2AE3D27D4EB4F + b) % ROOM) for a, b in zip(words, words[1:], strict=False)]
+    pairs = [mixed((a * 0xC2B2AE3D27D4EB4F + b) % ROOM) for a, b in itertools.pairwise(words)]
     return [(value >> 32) * buckets >> 32 for value in words + pairs]
 
 
