@@ -73,7 +73,7 @@ class Tokens:
             return text
         end = ends[tokens - 1]
         for step in range(NEARBY + 1):
-            for place in {end - step, end + step}:
+            for place in (end - step, end + step):
                 if 0 < place <= len(text) and int(self.count([text[:place]])[0]) == tokens:
                     return text[:place]
         return None

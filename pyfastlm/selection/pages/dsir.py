@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pyfastlm.errors import InputError
 from pyfastlm.lm.files.inputs import StrPath
 from pyfastlm.selection.pages.baselines import uniform
-from pyfastlm.selection.pages.hashing import BATCH_BYTES, features
+from pyfastlm.selection.pages.hashing import BATCH_BYTES, features, sums
 from pyfastlm.selection.pages.reading import Pages, sources_of
 
 
@@ -79,8 +79,7 @@ class Dsir:
     def log_importance(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Log-ratio [n] of the likelihoods of each text, in nats; 0 for one without a word."""
         found = features(texts, buckets=len(self.log_ratio), seed=self.seed)
-        sums = np.concatenate([np.zeros(1), np.cumsum(self.log_ratio[found.ids])])
-        return np.asarray(sums[found.starts[1:]] - sums[found.starts[:-1]])
+        return sums(self.log_ratio[found.ids], found.starts)
 
     def score(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """What pages are taken by, [n]: the log-ratio, and the noise if it is wanted."""

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from pyfastlm._require import require
 from pyfastlm.errors import InputError
 from pyfastlm.selection.pages import fast_text_file
-from pyfastlm.selection.pages.one_line import one_line
 from pyfastlm.selection.pages.training_file import EXCLUDE, INCLUDE
 
 KIND = "fasttext"
@@ -55,20 +54,22 @@ class FastTextModel:
         self._model = model
         output = np.array(model.f.getOutputMatrix(), np.float64)
         self._direction = output[labels.index(INCLUDE)] - output[labels.index(EXCLUDE)]
-        self._vector = require("fasttext_pybind", "selection").Vector(len(self._direction))
+        self._vector = require("fasttext_pybind", "selection").Vector
 
     def margins(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        """Log-odds [n] of the label include, before calibration.
+        """Log-odds [n] of the label include for texts in one line, before calibration.
 
         ``predict`` gives probabilities that end at 1.00001; the difference of what goes into its softmax
         does not, so that the best pages do not tie.
         """
         hidden = np.empty((len(texts), len(self._direction)), np.float32)
+        vector = self._vector(len(self._direction))
         for row, text in zip(hidden, texts, strict=True):
             # Of a supervised model, this is the mean over words and n-grams that predict starts from.
-            self._model.f.getSentenceVector(self._vector, one_line(text) + "\n")
-            row[:] = self._vector
-        return np.asarray(hidden @ self._direction)
+            self._model.f.getSentenceVector(vector, text + "\n")
+            row[:] = vector
+        # A matrix product may round a row differently among other rows.
+        return np.asarray((hidden * self._direction).sum(axis=1))
 
     def settings(self) -> dict[str, Any]:
         """What is kept beside the weights: nothing, the file has all."""

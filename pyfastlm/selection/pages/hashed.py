@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pyfastlm._require import require
 from pyfastlm.errors import InputError
-from pyfastlm.selection.pages.hashing import BATCH_BYTES, Features, features
+from pyfastlm.selection.pages.hashing import BATCH_BYTES, Features, features, sums
 from pyfastlm.selection.pages.training_file import read
 
 KIND = "hashed"
@@ -55,13 +55,9 @@ class HashedModel:
         found = np.empty(len(texts))
         for first, last in _batches(texts):
             part = features(texts[first:last], buckets=len(self.weights), seed=self.hash_seed)
-            sums = np.zeros(last - first)
-            counts = np.diff(part.starts)
-            some = counts > 0
-            if some.any():
-                terms = self.weights[part.ids].astype(np.float64)
-                sums[some] = np.add.reduceat(terms, part.starts[:-1][some]) / np.sqrt(counts[some])
-            found[first:last] = sums + self.intercept
+            counts = np.maximum(np.diff(part.starts), 1)
+            total = sums(self.weights[part.ids].astype(np.float64), part.starts)
+            found[first:last] = total / np.sqrt(counts) + self.intercept
         return found
 
     def settings(self) -> dict[str, Any]:

@@ -49,6 +49,15 @@ def features(texts: Sequence[str], *, buckets: int, seed: int) -> Features:
     return Features(ids.astype(np.uint32), _cumulated(found))
 
 
+def sums(values: NDArray[np.float64], starts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Sums [n] of ``values[starts[i]:starts[i + 1]]``, each the same whatever lies beside it; 0 for none."""
+    found = np.zeros(len(starts) - 1)
+    some = np.diff(starts) > 0
+    if some.any():
+        found[some] = np.add.reduceat(values, starts[:-1][some])
+    return found
+
+
 def words_of(texts: Sequence[str]) -> tuple[Hashes, NDArray[np.int64]]:
     """Hashes of all words in order, and where those of each text start, [n + 1]."""
     found: list[Hashes] = []

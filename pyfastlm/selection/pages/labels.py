@@ -13,7 +13,7 @@ from pyfastlm._require import require
 from pyfastlm.errors import InputError
 
 # The first of these that a table has decides; of a weight, whether it is above 0.
-COLUMNS = ("included", "include", "label", "weight")
+COLUMNS = ("included", "include", "label", "weight", "weights")
 WORDS = {
     "true": True, "1": True, "include": True, "__label__include": True,
     "false": False, "0": False, "exclude": False, "__label__exclude": False,
@@ -27,7 +27,7 @@ def labels_of(labels: Any) -> dict[str, bool]:
         labels: a mapping of names to truth values; something with ``domains`` and ``included`` (or
             ``weights``: included are those above 0), such as a selection; or a file: ``.json`` with an
             object, or ``.csv``, ``.jsonl`` or ``.parquet`` with a column ``domain`` and one of ``included``,
-            ``include``, ``label``, ``weight``.
+            ``include``, ``label``, ``weight``, ``weights``.
 
     Raises:
         InputError: it is none of these, names a domain twice, or has only one of the two labels.

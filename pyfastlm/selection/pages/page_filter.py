@@ -20,6 +20,7 @@ from pyfastlm.selection.pages.calibration import Calibration
 from pyfastlm.selection.pages.fast_text import FastTextModel
 from pyfastlm.selection.pages.filter_report import FilterReport
 from pyfastlm.selection.pages.hashed import HashedModel
+from pyfastlm.selection.pages.one_line import one_line
 
 FORMAT = "pyfastlm.filter"
 VERSION = 1
@@ -56,7 +57,7 @@ class PageFilter:
         """
         if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
             raise InputTypeError("texts: expected a list of strings")
-        return self.calibration(self.model.margins(texts))
+        return self.calibration(self.model.margins([one_line(text) for text in texts]))
 
     @cached_property
     def fingerprint(self) -> str:

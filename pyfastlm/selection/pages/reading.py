@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from pyfastlm._require import require
@@ -47,27 +47,16 @@ class Pages:
             if source.format == "text" and keys:
                 raise InputError(f"inputs: plain text has no field {keys[0]!r}, got {source.name!r}")
         self.sources, self._text_key, self._keys = sources, text_key, tuple(keys)
-        self._finished = 0
-        self._tell: Callable[[], int] = _nothing
-
-    @property
-    def position(self) -> int:
-        """Bytes read so far of all sources, as stored."""
-        return self._finished + self._tell()
 
     def __iter__(self) -> Iterator[Page]:
-        self._finished = 0
         for index, source in enumerate(self.sources):
             read = self._parquet if source.format == "parquet" else self._lines
             yield from read(index, source)
-            self._tell = _nothing
-            self._finished += source.size
 
     def _lines(self, index: int, source: Source) -> Iterator[Page]:
         number = 0
         with contextlib.ExitStack() as stack:
             raw = lines.opened(source, stack)
-            self._tell = raw.tell
             try:
                 for line, _ in lines.split(lines.decompressed(raw, source, stack)):
                     number += 1
@@ -80,7 +69,7 @@ class Pages:
                     else:
                         yield self._object(index, number, line)
             except OSError as error:
-                lines.damaged(source, f"line {number:,}", self._tell(), error)
+                lines.damaged(source, f"line {number:,}", raw.tell(), error)
 
     def _object(self, index: int, number: int, line: bytes) -> Page:
         try:
@@ -105,8 +94,6 @@ class Pages:
                 source.path, pre_buffer=False, buffer_size=lines.BUFFER_BYTES, page_checksum_verification=True
             ) as file:
                 columns = _columns(source, file.schema_arrow, self._text_key, self._keys, pa)
-                total = max(file.metadata.num_rows, 1)
-                self._tell = lambda: source.size * min(number, total) // total
                 for batch in file.iter_batches(PARQUET_BATCH_ROWS, columns=columns, use_threads=False):
                     # As bytes: a stored string need not be valid UTF-8, and one bad row must stop no other.
                     texts = _as_bytes(batch.column(self._text_key), pa)
@@ -147,10 +134,6 @@ def sources_of(inputs: StrPath | Sequence[StrPath]) -> tuple[Source, ...]:
     if any(source.path == STDIN for source in sources):
         raise InputError("inputs: expected files, they are read more than once; got standard input")
     return sources
-
-
-def _nothing() -> int:
-    return 0
 
 
 def _id(value: object) -> str | None:

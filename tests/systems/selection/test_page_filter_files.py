@@ -13,6 +13,7 @@ import webpages
 from pyfastlm.errors import InputError
 from pyfastlm.selection import FastTextOptions, HashedOptions, PageFilter, train_filter
 from pyfastlm.selection.pages import fast_text, fast_text_file
+from pyfastlm.selection.pages.one_line import one_line
 
 OPTIONS = {
     "hashed": HashedOptions(buckets=1 << 12),
@@ -211,11 +212,10 @@ def test_a_model_of_other_labels_is_refused(tmp_path: Path) -> None:
 
 def test_margins_are_the_log_odds_of_predict(tmp_path: Path) -> None:
     found = trained("fasttext", tmp_path)
-    texts = [row["text"] for row in webpages.rows(3, seed=5)]
+    texts = [one_line(row["text"]) for row in webpages.rows(3, seed=5)]
     margins = found.model.margins(texts)
     for text, margin in zip(texts, margins, strict=True):
-        line = " ".join(text.split()) + "\n"
-        scores = {label: p for p, label in found.model._model.f.predict(line, 2, -1.0, "strict")}
+        scores = {label: p for p, label in found.model._model.f.predict(text + "\n", 2, -1.0, "strict")}
         # fastText adds 1e-5 to the probability before its logarithm.
         assert scores["__label__include"] == pytest.approx(1 / (1 + np.exp(-margin)), abs=1.2e-5)
     sure = found.model.margins([" ".join(webpages.SCIENCE[:n]) for n in (40, 80, 120)])

@@ -109,6 +109,12 @@ def test_one_line_has_one_line(text: str) -> None:
     assert one_line(line) == line
 
 
+def test_one_line_cuts_what_is_no_word() -> None:
+    line = one_line("a " + "x" * 2500 + " " + "y" * 1000)
+    assert [len(word) for word in line.split(" ")] == [1, 1000, 1000, 500, 1000]
+    assert one_line(line) == line
+
+
 def test_one_line_takes_apart_what_fasttext_would_obey() -> None:
     line = one_line("x __label__include y\n__label____label__a </s> </s></s>")
     assert "__label__" not in line

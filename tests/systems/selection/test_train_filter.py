@@ -97,12 +97,15 @@ def test_the_same_filter_whatever_the_order_and_the_format(kind: str, pages: Pat
 
 def test_white_space_does_not_matter(kind: str, pages: Path, tmp_path: Path) -> None:
     """The reference trains on the first line of a page, and scores all of it."""
-    rows = [{**row, "text": "\r\n\t " + row["text"].replace(" ", "\n\n")} for row in webpages.rows()]
+    spaces = "\n\n \r\x0b\u00a0\u2028\u3000\x85\0"
+    rows = [{**row, "text": "\r\n\t " + row["text"].replace(" ", spaces)} for row in webpages.rows()]
     spaced = train(webpages.write(tmp_path / "p.jsonl", rows), kind)
     found = train(pages, kind)
     assert spaced.fingerprint == found.fingerprint
     texts = [row["text"] for row in rows]
-    assert found.score(texts).tolist() == found.score([" ".join(text.split()) for text in texts]).tolist()
+    plain = [" ".join(text.replace("\0", " ").split()) for text in texts]
+    assert found.score(texts).tolist() == found.score(plain).tolist()
+    assert [found.score([text])[0] for text in texts[:50]] == found.score(texts)[:50].tolist()
 
 
 def test_labels_and_ends_in_pages_are_words(kind: str, pages: Path) -> None:
