@@ -1,5 +1,6 @@
 """Training: splits that leak nothing, the same filter each time, and how mistakes are told."""
 
+import importlib
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 import webpages
 
-from pyfastlm.errors import InputError
+from pyfastlm.errors import InputError, MissingExtra
 from pyfastlm.selection import FastTextOptions, HashedOptions, PageFilter, train_filter
 from pyfastlm.selection.pages import split
 from pyfastlm.selection.pages.drawing import draw
@@ -261,6 +262,28 @@ def test_mistakes_are_told(options: dict[str, Any], pattern: str, pages: Path) -
 def test_options_are_checked(make: Any, pattern: str) -> None:
     with pytest.raises(InputError, match=pattern):
         make()
+
+
+@pytest.mark.parametrize(("kind", "module"), [("fasttext", "fasttext"), ("hashed", "sklearn")])
+def test_what_is_not_installed_is_named(
+    kind: str, module: str, pages: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = importlib.import_module
+
+    def absent(name: str) -> Any:
+        if name.partition(".")[0] == module:
+            raise ModuleNotFoundError(f"No module named {module!r}", name=module)
+        return original(name)
+
+    monkeypatch.setattr(importlib, "import_module", absent)
+    with pytest.raises(MissingExtra, match=rf"{module} is not installed; .*pyfastlm\[selection\]"):
+        train_filter(pages, labels=webpages.LABELS, kind=kind, valid=0.1)
+
+
+def test_a_training_that_diverges_is_told(pages: Path) -> None:
+    options = FastTextOptions(lr=1e30, dim=4, buckets=100)
+    with pytest.raises(InputError, match=r"lr: fastText's training failed: .*NaN"):
+        train(pages, "fasttext", options=options)
 
 
 def test_files_that_cannot_be_read_from_are_refused(tmp_path: Path, pages: Path) -> None:
