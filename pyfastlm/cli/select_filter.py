@@ -45,8 +45,8 @@ def train(
     text_key: Annotated[str, typer.Option(help="JSON key or Parquet column of the text.")] = "text",
     domain_key: Annotated[str, typer.Option(help="That of the domain.")] = "domain",
     page_key: Annotated[
-        str | None, typer.Option(help="That which the rows of a page share, if pages lie in pieces.")
-    ] = None,
+        str, typer.Option(help="That which the rows of a page share, if pages lie in pieces.")
+    ] = "id",
     valid: Annotated[
         float, typer.Option(help="Part of the pages to test on, and part to calibrate on.")
     ] = 0.05,

@@ -7,9 +7,11 @@ from pyfastlm.lm.files.inputs import Source
 from pyfastlm.selection.pages.one_line import one_line
 from pyfastlm.selection.pages.reading import Page, Pages
 
+ID = "id"
+
 
 class Rows:
-    """Domain, text in one line, and id (None without ``page_key``) of each page of a domain with a label.
+    """Domain, text in one line, and name (None: a page of its own) of each page of a domain with a label.
 
     ``rows``, ``rejected`` and ``unlabelled`` count while they are gone through.
     """
@@ -22,37 +24,35 @@ class Rows:
         domain_key: str,
         page_key: str | None,
     ) -> None:
-        keys = (domain_key,) if page_key is None else (domain_key, page_key)
+        keys = (domain_key,) if page_key in (None, ID) else (domain_key, str(page_key))
         self._pages = Pages(sources, text_key, keys)
-        self._labels, self._by_page, self._page_key = labels, page_key is not None, page_key
+        self._labels, self._page_key = labels, page_key
         self.rows = self.rejected = self.unlabelled = 0
 
     def __iter__(self) -> Iterator[tuple[str, str, str | None]]:
         held: list[str] = []
-        of: tuple[str, str] | None = None
+        of: tuple[str, str | None] = ("", None)
         for page in self._pages:
             self.rows += 1
-            domain = page.fields[0] if page.text is not None else None
-            if domain is None or not isinstance(domain, str):
+            domain = page.fields[0]
+            if page.text is None or not isinstance(domain, str):
                 self.rejected += 1
                 continue
             if domain not in self._labels:
                 self.unlabelled += 1
                 continue
-            text = page.text or ""
-            if not self._by_page:
-                yield domain, one_line(text), None
-                continue
-            name = domain, self._name(page)
-            if name != of and of is not None:
+            new = domain, self._name(page)
+            if held and (new != of or new[1] is None):
                 yield of[0], one_line("".join(held)), of[1]
                 held = []
-            of = name
-            held.append(text)
-        if of is not None:
+            of = new
+            held.append(page.text)
+        if held:
             yield of[0], one_line("".join(held)), of[1]
 
-    def _name(self, page: Page) -> str:
+    def _name(self, page: Page) -> str | None:
+        if self._page_key in (None, ID):
+            return page.id if self._page_key else None
         value = page.fields[1]
         if isinstance(value, bool) or not isinstance(value, str | int):
             source = self._pages.sources[page.source].name

@@ -40,7 +40,7 @@ def train_filter(
     options: FastTextOptions | HashedOptions | None = None,
     text_key: str = "text",
     domain_key: str = "domain",
-    page_key: str | None = None,
+    page_key: str | None = "id",
     valid: float = 0.05,
     valid_domains: float | None = None,
     seed: int = 0,
@@ -66,7 +66,8 @@ def train_filter(
         options: of that kind.
         text_key, domain_key: fields of text and domain.
         page_key: a field that the rows of one page share, where pages lie in the files in pieces: rows that
-            follow each other are put together.
+            follow each other are put together. By default their ``id``, if they have one; None: each row is
+            a page.
         valid: part of the pages to test on, and part to calibrate on; above 0 and below 0.5.
         valid_domains: part of the domains of each label to hold out, at least one where there are four;
             by default as ``valid``; 0 for none.

@@ -140,13 +140,16 @@ def test_the_pieces_of_a_page_stay_together(tmp_path: Path) -> None:
         pieces = [" ".join(words[n : n + 20]) + " " for n in range(0, len(words), 20)]
         rows += [{**row, "text": piece, "chunk": n} for n, piece in enumerate(pieces)]
     path = webpages.write(tmp_path / "pieces.jsonl", rows)
-    joined = train(path, page_key="id")
+    joined = train(path)
     assert (joined.report.rows, joined.report.pages) == (900, 300)
-    whole = train(webpages.write(tmp_path / "whole.jsonl", webpages.rows(30)), page_key="id")
-    assert joined.fingerprint == whole.fingerprint
+    whole = webpages.write(tmp_path / "whole.jsonl", webpages.rows(30))
+    assert joined.fingerprint == train(whole).fingerprint
+    named = [{"id": n, "url": row.pop("id"), **row} for n, row in enumerate(webpages.rows(30))]
+    assert train(webpages.write(tmp_path / "named.jsonl", named), page_key="url").report.pages == 300
+    assert train(path, page_key=None).report.pages == 900
     # Also where they are not neighbours: then they are examples of their own, but on one side.
     apart = webpages.write(tmp_path / "apart.jsonl", sorted(rows, key=lambda row: row["chunk"]))
-    found = sides(apart, tmp_path, page_key="id", valid_domains=0)
+    found = sides(apart, tmp_path, valid_domains=0)
     texts = {row["text"].strip(): row["id"] for row in rows}
     ids = [{texts[text] for _, text in found[side]} for side in range(3)]
     assert all(ids)
