@@ -54,9 +54,17 @@ class PageFilter:
 
         Raises:
             InputTypeError: one of them is no string.
+            InputError: one of them has a lone surrogate.
         """
         if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
             raise InputTypeError("texts: expected a list of strings")
+        for number, text in enumerate(texts):
+            try:
+                text.isascii() or text.encode()
+            except UnicodeEncodeError as error:
+                raise InputError(
+                    f"texts: text {number} has a lone surrogate at character {error.start}"
+                ) from None
         return self.calibration(self.model.margins([one_line(text) for text in texts]))
 
     @cached_property

@@ -76,7 +76,7 @@ class Pages:
             value = lines.json_object(line)
         except ValueError as error:
             return self._rejected(index, number, str(error))
-        name, fields = _id(value.get("id")), tuple(value.get(key) for key in self._keys)
+        name, fields = _id(value.get("id")), tuple(_field(value.get(key)) for key in self._keys)
         text = value.get(self._text_key)
         if not isinstance(text, str):
             reason = f"{self._text_key!r} is {lines.json_type(text)}, expected a string"
@@ -142,6 +142,11 @@ def _id(value: object) -> str | None:
         return None
     text = value if isinstance(value, str) else json.dumps(value, default=str)
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _field(value: Any) -> Any:
+    """A value under a key; JSON can spell strings that no encoding has, which are made printable."""
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
 
 
 def _columns(source: Source, schema: Any, text_key: str, keys: Sequence[str], pa: Any) -> list[str]:

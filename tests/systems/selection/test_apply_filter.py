@@ -224,6 +224,14 @@ def test_rows_that_cannot_be_scored_are_listed(tmp_path: Path) -> None:
     assert [row for row, _, _ in listed] == [2, 3, 4, 5]
 
 
+def test_names_that_no_encoding_has_do_no_harm(tmp_path: Path) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_bytes(b'{"text": "1 a", "site": "\\ud800"}\n{"text": "2 \\udfff", "site": "s"}\n')
+    report = apply_filter(BY_NUMBER, path, tmp_path / "o.jsonl", budget=3, domain_key="site")
+    assert [row["domain"] for row in read(tmp_path / "o.jsonl")] == ["\\ud800"]
+    assert (report.rejected, report.taken_tokens) == (1, 3)
+
+
 def test_several_files_of_every_format(tmp_path: Path) -> None:
     texts = [f"{n}.5 text {n}" for n in range(60)]
     sources = []

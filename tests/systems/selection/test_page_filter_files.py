@@ -227,4 +227,6 @@ def test_scores_want_a_list_of_strings(tmp_path: Path) -> None:
     for wrong in ("a text", [b"bytes"], [None]):
         with pytest.raises(TypeError, match="texts: expected a list of strings"):
             found.score(wrong)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="texts: text 1 has a lone surrogate at character 2"):
+        found.score(["a", "bc\ud800"])
     assert found.score([]).shape == (0,)
