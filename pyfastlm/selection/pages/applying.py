@@ -46,7 +46,7 @@ def apply_filter(
     one, or if it has no beginning with so many tokens (its characters or tokens do not end there) the next
     but one, and so on, 16 at the most. With ``cut=False`` no page is cut, and less than a page is missing.
 
-    The inputs are read twice; memory has a few numbers for each page, never the texts. The output has the
+    The inputs are read twice; memory has some 50 bytes for each page, never the texts. The output has the
     pages in the order of the inputs, the one that was cut last: ``id``, ``text``, ``score``, ``tokens``
     (taken of it), ``source``, ``row`` (line, or row of a Parquet file, from 1), and with a ``domain_key``
     ``domain``. The report is beside it in ``<name>.report.json``, and rows that cannot be scored are listed
