@@ -36,6 +36,7 @@ KINDS: dict[str, Any] = {
     "hashed": HashedOptions(),
     "fasttext, 2^18 buckets": FastTextOptions(buckets=1 << 18),
     "fasttext": FastTextOptions(),
+    "fasttext, 2^18 buckets, 25 epochs": FastTextOptions(buckets=1 << 18, epochs=25, lr=0.5),
 }
 
 
