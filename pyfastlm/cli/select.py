@@ -2,7 +2,14 @@
 
 import typer
 
-from pyfastlm.cli import select_bpb, select_correlate, select_project, select_report, select_sample
+from pyfastlm.cli import (
+    select_bpb,
+    select_correlate,
+    select_filter,
+    select_project,
+    select_report,
+    select_sample,
+)
 
 
 def group() -> typer.Typer:
@@ -13,9 +20,10 @@ def group() -> typer.Typer:
     app.command("bpb")(select_bpb.command)
     app.command("correlate")(select_correlate.command)
     app.command("project")(select_project.command)
+    app.add_typer(select_filter.group(), name="filter")
     app.command("report")(select_report.command)
     return app
 
 
 def _about() -> None:
-    """Select data by perplexity correlations: sample a corpus, score it by many models, correlate, select."""
+    """Select data by perplexity correlations: sample, score by many models, correlate, project, filter."""

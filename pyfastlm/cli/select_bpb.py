@@ -11,7 +11,7 @@ from pyfastlm._threads import ENVIRONMENT
 
 if TYPE_CHECKING:
     from pyfastlm.selection import MatrixReport, ModelReport
-    from pyfastlm.selection.matrix_rules import Duplicates, Missing
+    from pyfastlm.selection.bpb.rules import Duplicates, Missing
 
 
 def command(

@@ -46,9 +46,9 @@ def command(
         pyfastlm select correlate bpb.parquet errors.csv -o correlations.parquet
     """
     from pyfastlm.cli import show
-    from pyfastlm.selection.correlating import correlate, save_correlations
-    from pyfastlm.selection.options import Options
-    from pyfastlm.selection.rules import DuplicateRule, MissingRule
+    from pyfastlm.selection.study.correlating import correlate, save_correlations
+    from pyfastlm.selection.study.options import Options
+    from pyfastlm.selection.study.rules import DuplicateRule, MissingRule
 
     options = Options(
         estimator,

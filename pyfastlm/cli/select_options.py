@@ -10,7 +10,7 @@ from pyfastlm.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pyfastlm.selection.joining import LeftOut
+    from pyfastlm.selection.study.joining import LeftOut
 
 Matrix = Annotated[
     Path,
@@ -76,7 +76,7 @@ def groups_of(given: list[str] | None) -> dict[str, list[str]] | None:
 
 def about(models: int, families: int, left_out: "Sequence[LeftOut]") -> list[str]:
     """Lines for people: how much evidence there is, and what is not used."""
-    from pyfastlm.selection.names import shown
+    from pyfastlm.selection.study.names import shown
 
     lines = [f"{models:,} models of {families:,} families"]
     gone = [shown(f"{one.model} {one.reason}") for one in left_out[:10]]

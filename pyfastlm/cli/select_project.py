@@ -60,10 +60,10 @@ def command(
             --group reading=lambada,squad --group facts=sciq -o s.parquet
     """
     from pyfastlm.cli import show
-    from pyfastlm.selection.options import Options
-    from pyfastlm.selection.rules import DuplicateRule, MissingRule
-    from pyfastlm.selection.scores import ProjectionName
-    from pyfastlm.selection.selecting import selections
+    from pyfastlm.selection.study.options import Options
+    from pyfastlm.selection.study.rules import DuplicateRule, MissingRule
+    from pyfastlm.selection.study.scores import ProjectionName
+    from pyfastlm.selection.study.selecting import selections
 
     options = Options(
         estimator,

@@ -56,11 +56,11 @@ def command(
         pyfastlm select report bpb.parquet errors.csv --keep 0.1 -o report.html
     """
     from pyfastlm.cli import show
-    from pyfastlm.selection.analysis import analyse
-    from pyfastlm.selection.options import Options
-    from pyfastlm.selection.reporting import check_path, write_report
-    from pyfastlm.selection.rules import DuplicateRule, MissingRule
-    from pyfastlm.selection.scores import ProjectionName
+    from pyfastlm.selection.report.writing import check_path, write_report
+    from pyfastlm.selection.study.analysis import analyse
+    from pyfastlm.selection.study.options import Options
+    from pyfastlm.selection.study.rules import DuplicateRule, MissingRule
+    from pyfastlm.selection.study.scores import ProjectionName
 
     check_path(output)
     options = Options(

@@ -11,7 +11,7 @@ from planted import matrix_of, plant
 from pyfastlm.cli.app import run
 from pyfastlm.selection import Selection
 
-pytest.importorskip("pyfastlm.selection.reference_tables", reason="the reader of errors is not there")
+pytest.importorskip("pyfastlm.selection.tables.reference_tables", reason="the reader of errors is not there")
 
 MODELS, DOMAINS = 16, 30
 

@@ -203,7 +203,7 @@ def test_files_kept_beside_the_matrix(rows: samples.Rows, tmp_path: Path) -> Non
 
 def test_the_default_budget_is_that_of_a_scorer() -> None:
     from pyfastlm.lm.scorer import TOKENS_PER_BATCH
-    from pyfastlm.selection import matrix_job
+    from pyfastlm.selection.bpb import job as matrix_job
 
     assert matrix_job.TOKENS_PER_BATCH == TOKENS_PER_BATCH
 

@@ -17,7 +17,7 @@ from samples import Stub
 
 from pyfastlm.errors import InputError, InputTypeError
 from pyfastlm.selection import Model, bpb_matrix
-from pyfastlm.selection.matrix_models import resolve_models
+from pyfastlm.selection.bpb.models import resolve_models
 
 ROWS = samples.sample(24, 4)
 A = [Model("a", scorer=Stub("a"))]
@@ -213,7 +213,7 @@ def test_saved_scores_that_do_not_fit(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("pyfastlm.selection.matrix_sums.BATCH_ROWS", batch)
+    monkeypatch.setattr("pyfastlm.selection.bpb.sums.BATCH_ROWS", batch)
     output = tmp_path / "out.parquet"
     bpb_matrix(A, source, output)
     before = output.read_bytes()
@@ -259,7 +259,7 @@ def test_notes_that_are_damaged_are_made_anew(note: bytes, source: Path, tmp_pat
 def test_inputs_that_change_while_they_are_read(source: Path, tmp_path: Path) -> None:
     """Texts and domains are read side by side: where they do not go together, nothing is guessed."""
     from pyfastlm.lm.files import check
-    from pyfastlm.selection.matrix_catalogue import Catalogue
+    from pyfastlm.selection.bpb.catalogue import Catalogue
 
     catalogue = Catalogue(check(source, tmp_path / "out.parquet")[0], "text", "domain")
     catalogue._labels = lambda: iter(())  # type: ignore[method-assign]

@@ -19,7 +19,7 @@ from tiny import save_tiny_lm
 
 from pyfastlm.errors import InputError
 from pyfastlm.selection import Model, bpb_matrix
-from pyfastlm.selection.matrix_models import resolve_models
+from pyfastlm.selection.bpb.models import resolve_models
 
 RULES = {"missing": "drop_document", "duplicates": "family"}
 ROOM = Path(jobs.__file__).parent
@@ -218,10 +218,10 @@ def test_a_model_another_process_works_on_is_left_for_later(rows: samples.Rows, 
             return super().rolling(texts)
 
     from pyfastlm.lm.files import check
-    from pyfastlm.selection.matrix_catalogue import Catalogue
-    from pyfastlm.selection.matrix_entries import Entry
-    from pyfastlm.selection.matrix_scoring import score_all
-    from pyfastlm.selection.matrix_tables import Tables
+    from pyfastlm.selection.bpb.catalogue import Catalogue
+    from pyfastlm.selection.bpb.entries import Entry
+    from pyfastlm.selection.bpb.scoring import score_all
+    from pyfastlm.selection.bpb.tables import Tables
 
     models = resolve_models([Model(name, scorer=Watching(name)) for name in "pqr"])
     catalogue = Catalogue(check(source, output)[0], "text", "domain")

@@ -14,7 +14,7 @@ from samples import Stub
 
 from pyfastlm.errors import InputError, MissingExtra
 from pyfastlm.selection import Model, bpb_matrix
-from pyfastlm.selection.matrix_rules import settle_equal_rows
+from pyfastlm.selection.bpb.rules import settle_equal_rows
 
 ROWS = samples.sample(24, 4)
 TEXTS = [text for _, text in ROWS]
@@ -273,7 +273,7 @@ def test_doubles_make_their_families_one(tmp_path: Path) -> None:
 
 
 def test_rows_that_rounding_tells_apart_are_equal() -> None:
-    from pyfastlm.selection.matrix_entries import Entry
+    from pyfastlm.selection.bpb.entries import Entry
 
     rng = np.random.default_rng(0)
     x = rng.random((4, 30)) + 0.5

@@ -116,7 +116,7 @@ def test_several_benchmarks_missing_numbers_and_blocks(monkeypatch: pytest.Monke
     matrix, errors = matrix_of(x), errors_of(values)
     options = Options(missing="mask")
     found = permutation_test(matrix, errors, options, permutations=50)
-    monkeypatch.setattr("pyfastlm.selection.permutations.SAMPLE_BYTES", 1)
+    monkeypatch.setattr("pyfastlm.selection.study.permutations.SAMPLE_BYTES", 1)
     again = permutation_test(matrix, errors, options, permutations=50)
     assert [one.benchmark for one in found] == ["b0", "b1"]
     for one, other in zip(found, again, strict=True):

@@ -12,7 +12,7 @@ from scipy import stats
 
 from pyfastlm.errors import InputError
 from pyfastlm.selection import Options, family_folds, linear, predict_ranks
-from pyfastlm.selection.folds import halves
+from pyfastlm.selection.study.folds import halves
 
 KEEP = Options(keep=0.1)
 
@@ -209,7 +209,7 @@ def test_each_benchmark_or_groups_by_rank(monkeypatch: pytest.MonkeyPatch) -> No
     found = predict_ranks(matrix, errors, KEEP, **options)
     assert [one.name for one in found.benchmarks] == ["b0", "b1", "b2"]
     assert found.benchmarks[0].ways == found.benchmarks[1].ways
-    monkeypatch.setattr("pyfastlm.selection.prediction.WEIGHT_BYTES", 1)
+    monkeypatch.setattr("pyfastlm.selection.study.prediction.WEIGHT_BYTES", 1)
     assert predict_ranks(matrix, errors, KEEP, **options).as_dict() == found.as_dict()
     both = predict_ranks(matrix, errors, KEEP, groups={"both": ["b0", "b1"]}, **options).benchmarks[0]
     assert_allclose(both.error, (2 * stats.rankdata(y) - 21) / 19)

@@ -271,11 +271,11 @@ def test_files_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (tmp_path / "e.csv").write_bytes(b"benchmark,m\narc,\xff\n")
     with pytest.raises(InputError, match=r"^path: .*e.csv', line"):
         read_errors(tmp_path / "e.csv")
-    monkeypatch.setattr("pyfastlm.selection.table_rows.MOST_BYTES", 10)
+    monkeypatch.setattr("pyfastlm.selection.tables.table_rows.MOST_BYTES", 10)
     with pytest.raises(InputError, match=r"has more than 0 MiB"):
         read_errors(tmp_path / "e.csv")
     monkeypatch.undo()
-    monkeypatch.setattr("pyfastlm.selection.table_rows.MOST_CELLS", 10)
+    monkeypatch.setattr("pyfastlm.selection.tables.table_rows.MOST_CELLS", 10)
     (tmp_path / "e.jsonl").write_text(
         "".join(json.dumps({"model": f"m{i}", f"b{i}": 1}) + "\n" for i in range(9))
     )

@@ -28,7 +28,7 @@ from pyfastlm.selection import (
     select,
     write_report,
 )  # fmt: skip
-from pyfastlm.selection.report_tables import verdict
+from pyfastlm.selection.report.tables import verdict
 
 HOSTILE = "<script>alert(1)</script> $x_$ | `b` \x07 中文"
 
@@ -152,7 +152,7 @@ def test_the_page(analysis: Analysis, tmp_path: Path) -> None:
 def test_many_domains_make_no_large_page() -> None:
     x, y, _ = plant(4, models=10, domains=20_000)
     found = analyse(x, y, Options(keep=0.1), replicates=0, permutations=0, draws=1)
-    from pyfastlm.selection import report_html
+    from pyfastlm.selection.report import html as report_html
 
     assert len(report_html.page(found)) < 1_000_000
 
@@ -184,6 +184,6 @@ def test_a_selection_without_an_interval_is_drawn() -> None:
     x, y, _ = plant(3, models=10, domains=12)
     x[:, 3] = 1.0
     found = analyse(x, y, Options(keep=0.3, projection="l2"), replicates=0, permutations=0, draws=2)
-    from pyfastlm.selection import report_html
+    from pyfastlm.selection.report import html as report_html
 
     assert "No permutations" in report_html.page(found)

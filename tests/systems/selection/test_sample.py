@@ -22,8 +22,8 @@ from scipy import stats
 
 from pyfastlm.errors import InputError, InputTypeError
 from pyfastlm.selection import bpb_matrix, chunk, sample
-from pyfastlm.selection.page_choice import Choice
-from pyfastlm.selection.page_files import SUFFIXES
+from pyfastlm.selection.sampling.page_choice import Choice
+from pyfastlm.selection.sampling.page_files import SUFFIXES
 
 Page = dict[str, Any]
 
@@ -156,8 +156,8 @@ def test_choice_against_sorting_everything(
     pages: list[tuple[str, int]], most: int, least: int, at_once: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pyfastlm.selection.page_choice.AT_ONCE", at_once)
-        patch.setattr("pyfastlm.selection.page_choice.LEAST_ROOM", 3)
+        patch.setattr("pyfastlm.selection.sampling.page_choice.AT_ONCE", at_once)
+        patch.setattr("pyfastlm.selection.sampling.page_choice.LEAST_ROOM", 3)
         choice = Choice(max(most, least), 1)
         for row, (domain, text) in enumerate(pages):
             choice.add(domain, str(text), str(row), 0, row)
@@ -362,7 +362,7 @@ def test_special_tokens_are_no_text() -> None:
 
 def test_long_texts_are_tokenized_in_segments(tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     text = " ".join(jobs.documents(40)) + "x" * 700
-    monkeypatch.setattr("pyfastlm.selection.chunking.SEGMENT", 300)
+    monkeypatch.setattr("pyfastlm.selection.sampling.chunking.SEGMENT", 300)
     pieces = chunk(text, 50, tokenizer=tokenizer)
     assert "".join(piece.text for piece in pieces) == text
     assert max(len(piece.text) for piece in pieces) <= 300

@@ -53,7 +53,7 @@ def test_l2_takes_weights_and_not_correlations(reference_projections: ModuleType
 @pytest.mark.parametrize("name", ["spearmanr", "sign_sign", "sign_cdf"])
 def test_inverses_recover_a_correlation(name: str) -> None:
     """Many models of two domains: the estimate, inverted, is Pearson's correlation of the Gaussians."""
-    from pyfastlm.selection.scores import INVERSES
+    from pyfastlm.selection.study.scores import INVERSES
 
     rho, count = 0.6, 3000
     random = np.random.default_rng(5)
@@ -234,7 +234,7 @@ def test_equal_estimates_go_in_the_order_of_the_matrix() -> None:
 
 def test_many_small_weights_are_kept_and_what_rounding_left_is_not() -> None:
     """A level of 10,000 equals with 1e-9 of the budget between them; and seven times 1 / 7."""
-    from pyfastlm.selection.scores import Projector
+    from pyfastlm.selection.study.scores import Projector
 
     estimate = np.concatenate([np.ones(10), np.zeros(10_000)])
     tau = np.concatenate([np.full(10, 0.1 * (1 - 1e-9)), np.ones(10_000)])
@@ -253,8 +253,8 @@ def test_a_file_gives_what_the_array_gives(tmp_path: Path, monkeypatch: pytest.M
     matrix.save(tmp_path / "bpb.parquet")
     options: dict[str, Any] = {"keep": 0.1, "replicates": 13}
     whole = select(matrix, errors, **options)
-    monkeypatch.setattr("pyfastlm.selection.resampling.PASS_BYTES", 5 * 8 * 900)
-    monkeypatch.setattr("pyfastlm.selection.selecting.MEMORY", 5000)
+    monkeypatch.setattr("pyfastlm.selection.study.resampling.PASS_BYTES", 5 * 8 * 900)
+    monkeypatch.setattr("pyfastlm.selection.study.selecting.MEMORY", 5000)
     streamed = select(tmp_path / "bpb.parquet", errors, **options)
     for name in ("estimate", "low", "high", "frequency", "weights", "allotted", "models_of", "tokens"):
         assert_array_equal(getattr(streamed, name), getattr(whole, name))

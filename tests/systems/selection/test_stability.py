@@ -8,7 +8,7 @@ from scipy import stats
 
 from pyfastlm.errors import InputError
 from pyfastlm.selection import Options, compare_estimators, leave_one_family_out, select
-from pyfastlm.selection.stability import rank_correlation
+from pyfastlm.selection.study.stability import rank_correlation
 
 KEEP = Options(keep=0.1)
 

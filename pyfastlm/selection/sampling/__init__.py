@@ -1,0 +1,1 @@
+"""Pages of a corpus by domain: sampled, cut into chunks, written."""

@@ -1,0 +1,1 @@
+"""What models and errors say about domains: selections, their uncertainty, and what they predict."""
