@@ -47,6 +47,12 @@ def command(
     k: Annotated[int, typer.Option("-k", min=1, help="How many answers count.")] = 10,
     controls: Annotated[bool, typer.Option(help="Exchange the contexts of rows, too.")] = True,
     seed: Annotated[int, typer.Option(min=0, help="Of draws, intervals and fine-tuning.")] = 0,
+    save: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR", help="Directory for the answers as they come; the same command goes on from there."
+        ),
+    ] = None,
     details: Annotated[
         bool, typer.Option("--details", help="Of each engine also by prefix length, popularity and context.")
     ] = False,
@@ -58,6 +64,7 @@ def command(
     Examples:
         pyfastlm qac eval test.parquet --index terms.index
         pyfastlm qac eval test.parquet --index terms.index --limit 300 --engines popularity,rerank
+        pyfastlm qac eval test.parquet --index terms.index --engines tuned --earlier e.parquet --save run
     """
     from pyfastlm.cli import show
     from pyfastlm.index import TermIndex
@@ -79,6 +86,7 @@ def command(
         controls=controls,
         seed=seed,
         progress=True,
+        saved=save,
     )
     if json:
         show.as_json({"index": index, "seed": seed, **result.as_dict()})

@@ -1,10 +1,10 @@
 """Engines side by side on the same rows, with the controls that say what a gain is worth."""
 
+import os
 import random
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, astuple, dataclass
-from functools import cached_property
+from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from pyfastlm.errors import InputError
@@ -15,6 +15,7 @@ from pyfastlm.qac.popularity import Popularity
 from pyfastlm.qac.query import Engine, Query, query_of
 from pyfastlm.qac.report import Interval, Report
 from pyfastlm.qac.rows import Row
+from pyfastlm.qac.saved_answers import SavedAnswers, description, digest, opened
 
 if TYPE_CHECKING:
     from pyfastlm.lm.loading import LM, LMLike
@@ -27,7 +28,8 @@ DEEP = 1000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Compared:
-    """One engine: its report, its success less that of popularity with a 95 % interval, and its time."""
+    """One engine: its report, its success less that of popularity with a 95 % interval, and how long a row
+    took to answer."""
 
     name: str
     report: Report
@@ -85,7 +87,14 @@ class _Parts:
     """What engines are made of, made when the first one needs it."""
 
     def __init__(
-        self, index: TermIndex, lm: "LMLike", encoder: str, earlier: Sequence[Row], seed: int, progress: bool
+        self,
+        index: TermIndex,
+        lm: "LMLike",
+        encoder: str,
+        earlier: Sequence[Row],
+        seed: int,
+        progress: bool,
+        saved: SavedAnswers,
     ) -> None:
         self.index = index
         self.encoder = encoder
@@ -94,15 +103,29 @@ class _Parts:
         self.weighed = ordered[len(self.learned) :]
         self.seed = seed
         self.progress = progress
-        self.weights: dict[str, tuple[float, ...]] = {}
-        self.loss: tuple[float, ...] = ()
+        self.saved = saved
         self._lm = lm
+        self._earlier = earlier
+
+    def asked(self, name: str) -> dict[str, str]:
+        """What the answers of engine ``name`` depend on, besides what all depend on."""
+        found = {}
+        if name == "semantic":
+            found["encoder"] = str(self.encoder)
+        elif name not in QUICK:
+            found["lm"] = _name(self._lm)
+        if name in READS_EARLIER:
+            found["earlier"] = digest(self._earlier)
+        return found
 
     @cached_property
     def lm(self) -> "LM":
         from pyfastlm.lm.loading import as_lm
 
-        return as_lm(self._lm)
+        found = as_lm(self._lm)
+        if self.saved.kept:
+            self.saved.note({"fingerprint": found.fingerprint})
+        return found
 
     @cached_property
     def base(self) -> Popularity:
@@ -115,22 +138,31 @@ class _Parts:
         if not self.learned:
             raise InputError("earlier: expected rows to fine-tune on, got too few")
         done = finetune(self.lm, self.learned, seed=self.seed, progress=self.progress)
-        self.loss = done.loss
+        self.saved.tuned(done.loss)
         return done.lm
 
     def reranker(self, *, tuned: bool) -> Engine:
-        from pyfastlm.qac.reranker import SessionReranker
+        from pyfastlm.qac.reranker import SessionReranker, Weights
 
+        name = "tuned rerank" if tuned else "rerank"
         made = SessionReranker(self.tuned if tuned else self.lm, self.base, typed=tuned)
-        if self.weighed:
+        if name in self.saved.weights:
+            made.weights = Weights(*self.saved.weights[name])
+        elif self.weighed:
             weights = made.fit([query_of(row) for row in self.weighed], [row.term for row in self.weighed])
-            self.weights["tuned rerank" if tuned else "rerank"] = astuple(weights)
+            self.saved.fitted(name, astuple(weights))
         return made
 
     def generator(self, *, tuned: bool, inside: bool) -> Engine:
         from pyfastlm.qac.generator import Generator
 
         return Generator(self.tuned if tuned else self.lm, index=self.index if inside else None, typed=tuned)
+
+    def make(self, name: str) -> Engine:
+        """The engine called ``name``; what it depends on is noted beside its answers."""
+        if self.saved.kept:
+            self.saved.note(self.asked(name))
+        return ENGINES[name](self)
 
     def semantic(self) -> Engine:
         from pyfastlm.qac.semantic import Semantic
@@ -173,6 +205,8 @@ ENGINES: dict[str, Callable[[_Parts], Engine]] = {
 }
 QUICK = ("no order", BASE, "typos", "conjunctive", "context")  # those that need no model
 READS_CONTEXT = frozenset(ENGINES) - {"no order", BASE, "typos", "conjunctive"}
+TUNED = frozenset(name for name in ENGINES if "tuned" in name)
+READS_EARLIER = TUNED | {"rerank"}
 
 
 def compare(
@@ -187,10 +221,17 @@ def compare(
     controls: bool = True,
     seed: int = 0,
     progress: bool = False,
+    saved: "str | os.PathLike[str] | None" = None,
 ) -> Comparison:
     """Evaluate each of ``engines`` on ``rows``; what reads the context, also on contexts of other rows.
 
     A gain from context must vanish where contexts are exchanged between rows.
+
+    With ``saved``, answers are kept there as they come, sixteen rows at a time, with the weights that were
+    fitted and the loss of fine-tuning. After ``kill -9`` the same call asks only for what is missing, and
+    ends as if it had not been disturbed; so does one with other ``engines`` or ``controls``. What an engine
+    is made of is made again if it has anything left to answer: models are loaded, terms embedded, and a model
+    is fine-tuned from the start, which gives the same model only with as many threads.
 
     Args:
         index: terms with their counts, from before ``rows``.
@@ -203,25 +244,35 @@ def compare(
         controls: exchange contexts, too.
         seed: of intervals, controls and fine-tuning.
         progress: show bars on standard error.
+        saved: a directory for the answers, one for each comparison.
 
     Raises:
-        InputError: there is no such engine, or no row.
+        InputError: there is no such engine, or no row; or ``saved`` was made with other terms, rows, models,
+            settings or version (the message says which), is damaged, or another process works there.
+        OSError: an answer could not be saved, e.g. the disk is full.
     """
     if unknown := [name for name in engines if name not in ENGINES]:
         raise InputError(f"engines: expected some of {', '.join(ENGINES)}, got {unknown[0]!r}")
-    parts = _Parts(index, lm, encoder, earlier, seed, progress)
-    exchanged = _exchanged(rows, seed)
-    names = [BASE, *dict.fromkeys(name for name in engines if name != BASE)]
+    chosen = {BASE, *engines}
+    names = [name for name in ENGINES if name in chosen]
+    exchanged = _exchanged(rows, seed) if controls else None
     found: list[tuple[str, Report, float]] = []
-    for name in sorted(names, key=list(ENGINES).index):
-        engine = ENGINES[name](parts)
-        given = [(name, rows)]
-        if controls and name in READS_CONTEXT and exchanged is not None:
-            given.append((name + SHUFFLED, exchanged))
-        for shown, asked in given:
-            started = time.perf_counter()
-            report = evaluate(engine, asked, k, terms=index, seed=seed, progress=progress)
-            found.append((shown, report, 1000 * (time.perf_counter() - started) / report.n))
+    with opened(saved, partial(description, index, rows, k, seed)) as kept:
+        parts = _Parts(index, lm, encoder, earlier, seed, progress, kept)
+        if kept.kept:
+            for name in names:
+                kept.expect(parts.asked(name))
+        for name in names:
+            make = cache(partial(parts.make, name))
+            given = [(name, rows)]
+            if name in READS_CONTEXT and exchanged is not None:
+                given.append((name + SHUFFLED, exchanged))
+            for shown, asked in given:
+                engine = kept.engine(shown, make)
+                report = evaluate(engine, asked, k, terms=index, seed=seed, progress=progress)
+                found.append((shown, report, 1000 * engine.seconds / report.n))
+        weights = {name: kept.weights[name] for name in names if name in kept.weights}
+        loss = kept.loss if TUNED & chosen else ()
     base = next(report for name, report, _ in found if name == BASE)
     sessions = [row.session_id for row in rows]
 
@@ -230,7 +281,7 @@ def compare(
         return float(gain.mean()), interval(gain, sessions, seed)
 
     compared = tuple(Compared(name, report, *against(report), each) for name, report, each in found)
-    return Comparison(compared, parts.weights, parts.loss)
+    return Comparison(compared, weights, loss)
 
 
 def _exchanged(rows: Sequence[Row], seed: int) -> list[Row] | None:
@@ -245,3 +296,8 @@ def _exchanged(rows: Sequence[Row], seed: int) -> list[Row] | None:
     for place, other in zip(order, [*order[1:], order[0]], strict=True):
         result[place] = rows[place]._replace(past=rows[other].past)
     return result
+
+
+def _name(lm: "LMLike") -> str:
+    """What a model was asked for by; of one in memory, its fingerprint."""
+    return lm.fingerprint if hasattr(lm, "fingerprint") else str(lm)
