@@ -13,6 +13,7 @@ from pyfastlm.qac.backoff import Backoff
 from pyfastlm.qac.evaluation import evaluate, interval
 from pyfastlm.qac.popularity import Popularity
 from pyfastlm.qac.query import Engine, Query, query_of
+from pyfastlm.qac.recalled import Recalled
 from pyfastlm.qac.report import Interval, Report
 from pyfastlm.qac.rows import Row
 from pyfastlm.qac.saved_answers import SavedAnswers, description, digest, opened
@@ -123,7 +124,7 @@ class _Parts:
         from pyfastlm.lm.loading import as_lm
 
         found = as_lm(self._lm)
-        if self.saved.kept:
+        if self.saved.directory:
             self.saved.note({"fingerprint": found.fingerprint})
         return found
 
@@ -133,12 +134,18 @@ class _Parts:
 
     @cached_property
     def tuned(self) -> "LM":
+        from pyfastlm.qac import tuned_model
         from pyfastlm.qac.finetuning import finetune
 
+        directory = self.saved.directory
+        if directory and (found := tuned_model.load(self.lm, directory, self.saved.tuned)):
+            return found
         if not self.learned:
             raise InputError("earlier: expected rows to fine-tune on, got too few")
         done = finetune(self.lm, self.learned, seed=self.seed, progress=self.progress)
-        self.saved.tuned(done.loss)
+        if directory:
+            tuned_model.save(done.lm, directory)
+        self.saved.fine_tuned(done.loss, done.lm.fingerprint if directory else "")
         return done.lm
 
     def reranker(self, *, tuned: bool) -> Engine:
@@ -160,7 +167,7 @@ class _Parts:
 
     def make(self, name: str) -> Engine:
         """The engine called ``name``; what it depends on is noted beside its answers."""
-        if self.saved.kept:
+        if self.saved.directory:
             self.saved.note(self.asked(name))
         return ENGINES[name](self)
 
@@ -228,10 +235,10 @@ def compare(
     A gain from context must vanish where contexts are exchanged between rows.
 
     With ``saved``, answers are kept there as they come, sixteen rows at a time, with the weights that were
-    fitted and the loss of fine-tuning. After ``kill -9`` the same call asks only for what is missing, and
-    ends as if it had not been disturbed; so does one with other ``engines`` or ``controls``. What an engine
-    is made of is made again if it has anything left to answer: models are loaded, terms embedded, and a model
-    is fine-tuned from the start, which gives the same model only with as many threads.
+    fitted, and the fine-tuned model with its loss. After ``kill -9`` the same call asks only for what is
+    missing, and ends as if it had not been disturbed; so does one with other ``engines`` or ``controls``. An
+    engine that has anything left to answer is made again: models are loaded, and terms embedded. Language
+    models may then round differently, and the graph of ``"semantic"`` may be another.
 
     Args:
         index: terms with their counts, from before ``rows``.
@@ -259,7 +266,7 @@ def compare(
     found: list[tuple[str, Report, float]] = []
     with opened(saved, partial(description, index, rows, k, seed)) as kept:
         parts = _Parts(index, lm, encoder, earlier, seed, progress, kept)
-        if kept.kept:
+        if kept.directory:
             for name in names:
                 kept.expect(parts.asked(name))
         for name in names:
@@ -268,7 +275,7 @@ def compare(
             if name in READS_CONTEXT and exchanged is not None:
                 given.append((name + SHUFFLED, exchanged))
             for shown, asked in given:
-                engine = kept.engine(shown, make)
+                engine = Recalled(kept, shown, make)
                 report = evaluate(engine, asked, k, terms=index, seed=seed, progress=progress)
                 found.append((shown, report, 1000 * engine.seconds / report.n))
         weights = {name: kept.weights[name] for name in names if name in kept.weights}

@@ -10,9 +10,7 @@ import hashlib
 import json
 import math
 import os
-import time
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,11 +18,9 @@ from pyfastlm._durable import fsync_directory
 from pyfastlm.errors import InputError
 from pyfastlm.index import TermIndex, normalize
 from pyfastlm.index.normalize import Normalizer
-from pyfastlm.qac.query import Engine, Query
 from pyfastlm.qac.rows import Row
 
 NAME = "answers.jsonl"
-CHUNK = 16  # rows that are answered and saved together
 ASKED = "pyfastlm qac eval"  # key of the first line
 
 
@@ -32,27 +28,27 @@ class SavedAnswers:
     """Answers, fitted weights and the loss of fine-tuning: those of before, and those that come.
 
     Without a file nothing is saved, and nothing was. Get one from :func:`opened`.
+
+    Attributes:
+        directory: where it is saved, if it is.
+        weights, loss: of rerankers by engine, and of fine-tuning, as before and by this process.
+        tuned: fingerprint of the fine-tuned model, or nothing.
+        answers, seconds, forms: of each engine, what was answered before, from the first row on, what that
+            took, and in which form.
     """
 
     def __init__(self, path: Path | None = None, file: BinaryIO | None = None) -> None:
+        self.directory = path and path.parent
         self.weights: dict[str, tuple[float, ...]] = {}
         self.loss: tuple[float, ...] = ()
-        self._noted: dict[str, str] = {}
-        self.forms: dict[str, Normalizer] = {}
+        self.tuned = ""
         self.answers: dict[str, list[list[str]]] = {}
         self.seconds: dict[str, float] = {}
+        self.forms: dict[str, Normalizer] = {}
+        self._noted: dict[str, str] = {}
         self._path = path
         self._file = file
         self._waiting: list[dict[str, Any]] = []  # what the next answer depends on, to be written with it
-
-    @property
-    def kept(self) -> bool:
-        """Whether there is a file."""
-        return self._file is not None
-
-    def engine(self, name: str, make: Callable[[], Engine]) -> "Recalled":
-        """The engine called ``name``, to be asked all rows in their order; made if an answer is missing."""
-        return Recalled(self, name, make)
 
     def expect(self, values: dict[str, str]) -> None:
         """Refuse other ``values``, by name, than those noted, if any.
@@ -88,11 +84,16 @@ class SavedAnswers:
         self.weights[name] = weights
         self._append({"engine": name, "weights": weights})
 
-    def tuned(self, loss: tuple[float, ...]) -> None:
-        """Keep the loss of fine-tuning; of several times the first."""
-        if not self.loss:
-            self.loss = loss
-            self._append({"loss": loss})
+    def fine_tuned(self, loss: tuple[float, ...], fingerprint: str) -> None:
+        """Keep the loss of fine-tuning, and which model it gave.
+
+        Raises:
+            InputError: answers are there of another fine-tuned model.
+        """
+        if self.tuned not in ("", fingerprint):
+            _refuse_other(self._path, "fine-tuned model", self.tuned, fingerprint)
+        self.loss, self.tuned = loss, fingerprint
+        self._append({"loss": loss, "fingerprint": fingerprint})
 
     def read(self, asked: dict[str, Any]) -> None:
         """Take over what the file holds, and remove a last line without an end.
@@ -156,8 +157,8 @@ class SavedAnswers:
                 self.seconds[name] = self.seconds.get(name, 0.0) + seconds
             case {"engine": str(name), "weights": [float(), float(), float()] as weights}:
                 self.weights[name] = tuple(weights)
-            case {"loss": [*loss]} if all(isinstance(value, float) for value in loss):
-                self.loss = tuple(loss)
+            case {"loss": [*loss], "fingerprint": str(tuned)} if all(isinstance(x, float) for x in loss):
+                self.loss, self.tuned = tuple(loss), tuned
             case {"noted": str(what), "value": str(value)}:
                 self._noted[what] = value
             case _:
@@ -174,43 +175,6 @@ class SavedAnswers:
         except OSError as error:
             raise type(error)(error.errno, os.strerror(error.errno or 0), str(self._path)) from error
         self._waiting = []
-
-
-class Recalled:
-    """An engine as far as its answers are not there already; ``seconds`` is what answering took."""
-
-    def __init__(self, saved: SavedAnswers, name: str, make: Callable[[], Engine]) -> None:
-        self.seconds = saved.seconds.get(name, 0.0)
-        self._saved = saved
-        self._name = name
-        self._make = make
-        self._known = saved.answers.get(name, [])
-        self._place = 0
-
-    @property
-    def normalizer(self) -> Normalizer:
-        """See :class:`pyfastlm.qac.query.Engine`."""
-        return self._saved.forms.get(self._name) or self._engine.normalizer
-
-    @cached_property
-    def _engine(self) -> Engine:
-        return self._make()
-
-    def answers(self, queries: Sequence[Query], k: int) -> list[list[str]]:
-        """See :class:`pyfastlm.qac.query.Engine`; the next queries, after those of the call before."""
-        found = self._known[self._place : self._place + len(queries)]
-        at_once = CHUNK if self._saved.kept else len(queries)
-        while len(found) < len(queries):
-            some = queries[len(found) : len(found) + at_once]
-            engine = self._engine
-            started = time.perf_counter()
-            answers = engine.answers(some, k)
-            seconds = time.perf_counter() - started
-            self._saved.answered(self._name, self._place + len(found), engine.normalizer, answers, seconds)
-            self.seconds += seconds
-            found += answers
-        self._place += len(queries)
-        return found
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,7 +21,8 @@ from pyfastlm.index import TermIndex
 from pyfastlm.lm import load
 from pyfastlm.qac import Popularity, Query, compare, comparison, one_prefix, write_amazonqac
 from pyfastlm.qac.comparison import ENGINES, QUICK, Comparison
-from pyfastlm.qac.saved_answers import CHUNK, NAME
+from pyfastlm.qac.recalled import CHUNK
+from pyfastlm.qac.saved_answers import NAME
 
 ROWS = one_prefix(sample_rows(60, seed=4))
 LATER = one_prefix(sample_rows(30, seed=5))
@@ -161,26 +163,53 @@ def test_models_are_loaded_and_fine_tuned_only_for_what_is_missing(
     index: TermIndex, tiny_lm_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: dict[str, Any] = {"k": 2, "lm": tiny_lm_dir, "earlier": LATER, "saved": tmp_path}
-    rows = ROWS[:20]
-    engines = ["rerank", "generate", "tuned rerank", "tuned"]
+    rows = ROWS[: CHUNK + 2]
+    engines = ["rerank", "tuned rerank", "tuned"]
     expected = compare(index, rows, engines, **given | {"saved": None})
     first = compare(index, rows, engines, **given)
     assert same(first) == same(expected)
     assert set(first.weights) == {"rerank", "tuned rerank"}
     assert first.loss
     whole = (tmp_path / NAME).read_bytes().splitlines(keepends=True)
-    for kept in (3, len(whole) // 2):
-        (tmp_path / NAME).write_bytes(b"".join(whole[:kept]) + b"{")
-        assert same(compare(index, rows, engines, **given)) == same(expected)
+    (tmp_path / NAME).write_bytes(b"".join(whole[: len(whole) // 2]) + b"{")
+    assert same(compare(index, rows, engines, **given)) == same(expected)
+    # The last engine is a tuned one, and neither is the model trained nor are weights fitted again for it.
     (tmp_path / NAME).write_bytes(b"".join(whole[:-1]))
     with monkeypatch.context() as patched:
         patched.setattr("pyfastlm.qac.reranker.SessionReranker.fit", lambda *_: pytest.fail("fitted"))
+        patched.setattr("pyfastlm.qac.finetuning.finetune", lambda *_, **__: pytest.fail("trained"))
         assert same(compare(index, rows, engines, **given)) == same(expected)
+    # Killed between the model and the line that says so, or while the model was written.
+    told = next(number for number, line in enumerate(whole) if line.startswith(b'{"loss"'))
+    (tmp_path / NAME).write_bytes(b"".join(whole[:told]))
+    (tmp_path / "tuned" / "model.safetensors").write_bytes(b"half")
+    (tmp_path / "tuned.tmp").mkdir()
+    assert same(compare(index, rows, engines, **given)) == same(expected)
     monkeypatch.setattr("pyfastlm.lm.loading.load", lambda _: pytest.fail("loaded"))
     assert same(compare(index, rows, engines, **given)) == same(expected)
     # Without engines that were fitted and fine-tuned, nothing is said of that.
-    assert compare(index, rows, ["generate"], **given).weights == {}
-    assert compare(index, rows, ["generate"], **given).loss == ()
+    assert compare(index, rows, ["typos"], **given).weights == {}
+    assert compare(index, rows, ["typos"], **given).loss == ()
+
+
+def test_another_fine_tuned_model_is_refused(index: TermIndex, tiny_lm_dir: Path, tmp_path: Path) -> None:
+    given: dict[str, Any] = {"k": 2, "lm": tiny_lm_dir, "earlier": LATER[:20], "saved": tmp_path}
+    expected = same(compare(index, ROWS[:4], ["tuned rerank"], **given))
+    lines = (tmp_path / NAME).read_bytes().splitlines(keepends=True)[:-1]
+    weights = tmp_path / "tuned" / "model.safetensors"
+    whole = weights.read_bytes()
+    for damaged in (b"", whole[:-1000], whole[:-1] + bytes([whole[-1] ^ 1])):
+        (tmp_path / NAME).write_bytes(b"".join(lines))
+        weights.write_bytes(damaged)
+        with pytest.raises(InputError, match=r"saved: cannot load .*; remove it, and it is trained again"):
+            compare(index, ROWS[:4], ["tuned rerank"], **given)
+    shutil.rmtree(weights.parent)
+    assert same(compare(index, ROWS[:4], ["tuned rerank"], **given)) == expected
+    shutil.rmtree(weights.parent)
+    name = json.loads(next(line for line in lines if line.startswith(b'{"loss"')))["fingerprint"]
+    (tmp_path / NAME).write_bytes(b"".join(lines).replace(name.encode(), b"0" * 32))
+    with pytest.raises(InputError, match=r"saved: .* was made with another fine-tuned model"):
+        compare(index, ROWS[:4], ["tuned rerank"], **given)
 
 
 OTHERS: dict[str, tuple[str, Callable[[TermIndex, Path], dict[str, Any]]]] = {
@@ -273,7 +302,7 @@ HOSTILE = [
     % b", ".join([b"[]"] * (len(ROWS) + 1)),
     b'{"engine": "rerank", "weights": [1.0, 2.0]}',
     b'{"engine": "rerank", "weights": [1.0, 2.0, "x"]}',
-    b'{"loss": ["x"]}',
+    b'{"loss": ["x"], "fingerprint": ""}',
     b'{"noted": "lm", "value": 1}',
 ]
 
