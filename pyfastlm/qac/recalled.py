@@ -43,13 +43,13 @@ class Recalled:
         """See :class:`pyfastlm.qac.query.Engine`; the next queries, after those of the call before."""
         found = self._known[self._place : self._place + len(queries)]
         at_once = CHUNK if self._saved.directory else len(queries)
-        while len(found) < len(queries):
-            some = queries[len(found) : len(found) + at_once]
+        for start in range(len(found), len(queries), at_once):
+            some = queries[start : start + at_once]
             engine = self._engine
             started = time.perf_counter()
             answers = engine.answers(some, k)
             seconds = time.perf_counter() - started
-            self._saved.answered(self._name, self._place + len(found), engine.normalizer, answers, seconds)
+            self._saved.answered(self._name, self._place + start, engine.normalizer, answers, seconds)
             self.seconds += seconds
             found += answers
         self._place += len(queries)

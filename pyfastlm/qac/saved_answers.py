@@ -7,12 +7,13 @@ is on the disk before the next rows are asked; one without an end is of a proces
 import contextlib
 import fcntl
 import hashlib
+import io
 import json
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from pyfastlm._durable import fsync_directory
 from pyfastlm.errors import InputError
@@ -37,7 +38,7 @@ class SavedAnswers:
             took, and in which form.
     """
 
-    def __init__(self, path: Path | None = None, file: BinaryIO | None = None) -> None:
+    def __init__(self, path: Path | None = None, file: io.FileIO | None = None) -> None:
         self.directory = path and path.parent
         self.weights: dict[str, tuple[float, ...]] = {}
         self.loss: tuple[float, ...] = ()
@@ -106,7 +107,7 @@ class SavedAnswers:
         self._waiting = [{ASKED: asked}]
         first = f'{{"{ASKED}":'.encode()
         whole = 0
-        for number, line in enumerate(self._file, 1):
+        for number, line in enumerate(io.BytesIO(self._file.readall()), 1):
             if number == 1 and line[: len(first)] != first[: len(line)]:
                 raise InputError(f"saved: {str(self._path)!r} is not of qac eval; choose another directory")
             if not line.endswith(b"\n"):
@@ -167,10 +168,10 @@ class SavedAnswers:
     def _append(self, record: dict[str, Any]) -> None:
         if self._file is None:
             return
-        lines = "".join(json.dumps(line) + "\n" for line in [*self._waiting, record])
+        lines = "".join(json.dumps(line) + "\n" for line in [*self._waiting, record]).encode()
         try:
-            self._file.write(lines.encode())
-            self._file.flush()
+            while lines:
+                lines = lines[self._file.write(lines) :]
             os.fsync(self._file.fileno())
         except OSError as error:
             raise type(error)(error.errno, os.strerror(error.errno or 0), str(self._path)) from error
@@ -198,7 +199,7 @@ def opened(
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     except (OSError, ValueError) as error:
         raise InputError(f"saved: cannot write to {str(path)!r}: {error}") from error
-    with open(descriptor, "r+b") as file:
+    with io.FileIO(descriptor, "r+") as file:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

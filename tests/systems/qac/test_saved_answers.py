@@ -1,9 +1,11 @@
 """A comparison that is killed goes on where it was, and ends as an undisturbed one."""
 
+import errno
 import fcntl
 import json
 import os
 import random
+import resource
 import shutil
 import signal
 import subprocess
@@ -346,6 +348,24 @@ def test_places_where_nothing_can_be_saved(index: TermIndex, tmp_path: Path) -> 
     os.mkfifo(tmp_path / NAME)
     with pytest.raises(InputError, match=r"saved: .* is no file"):
         compare(index, ROWS, saved=tmp_path)
+
+
+def test_a_full_disk(index: TermIndex, tmp_path: Path, asked: list[Query]) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    try:
+        with pytest.raises(OSError, match=NAME) as caught:
+            compare(index, ROWS, ["context"], saved=tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, before)
+    assert caught.value.errno == errno.EFBIG
+    had = len(asked)
+    assert CHUNK < had < 2 * len(ROWS)
+    found = compare(index, ROWS, ["context"], saved=tmp_path)
+    assert len(asked) == 2 * len(ROWS) + CHUNK  # those that could not be saved once more
+    assert same(found) == same(compare(index, ROWS, ["context"]))
 
 
 def test_a_wrong_argument_does_not_stick(index: TermIndex, tmp_path: Path) -> None:
