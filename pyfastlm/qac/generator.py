@@ -79,7 +79,8 @@ class Generator:
             prompt(query.past if self.context else (), query.prefix if self.typed else None) + head
             for query, (head, _) in zip(queries, beginnings, strict=True)
         ]
-        held = _Held(self._vocabulary, self.index, beginnings, k)
+        beams = max(k, 2)  # a single one has no scores
+        held = _Held(self._vocabulary, self.index, beginnings, beams)
         tokenizer = self.lm.tokenizer
         tokenizer.padding_side = "left"
         if tokenizer.pad_token_id is None:
@@ -88,9 +89,9 @@ class Generator:
         held.start = inputs["input_ids"].shape[1]
         made = self.lm.model.generate(
             **inputs,
-            **{self._cache: self._read(inputs, k)},
-            num_beams=k,
-            num_return_sequences=k,
+            **{self._cache: self._read(inputs, beams)},
+            num_beams=beams,
+            num_return_sequences=beams,
             do_sample=False,
             length_penalty=0.0,
             max_new_tokens=TOKENS,
@@ -101,13 +102,13 @@ class Generator:
             output_scores=True,
         )
         terms = [
-            held.term(place // k, ids) if np.isfinite(score) else None
+            held.term(place // beams, ids) if np.isfinite(score) else None
             for place, (ids, score) in enumerate(
                 zip(made.sequences.tolist(), made.sequences_scores.tolist(), strict=True)
             )
         ]
-        rows = [terms[start : start + k] for start in range(0, len(terms), k)]
-        return [list(dict.fromkeys(term for term in row if term is not None)) for row in rows]
+        rows = [terms[start : start + beams] for start in range(0, len(terms), beams)]
+        return [list(dict.fromkeys(term for term in row if term is not None))[:k] for row in rows]
 
 
 def _cut(prefix: str) -> tuple[str, str]:

@@ -135,6 +135,7 @@ def test_written_terms_begin_with_what_was_typed(tuned: LM) -> None:
             assert "\n" not in term
     assert sum(map(len, found)) >= 8
     assert Generator(tuned).answers(QUERIES, 4) == found
+    assert all(len(answers) <= 1 for answers in Generator(tuned).answers(QUERIES, 1))
 
 
 def test_written_terms_come_by_their_log_probability(tuned: LM) -> None:
