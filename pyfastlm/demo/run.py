@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pyfastlm.demo.mrt5 import Deletion
     from pyfastlm.demo.qac import Completion
     from pyfastlm.demo.scoring import Scoring
+    from pyfastlm.demo.selection import Choice
     from pyfastlm.lm import LM
 
 PAGE = "index.html"
@@ -25,11 +26,12 @@ MARK = '<meta name="generator" content="pyfastlm demo">'  # a page that has it m
 @dataclass(frozen=True, slots=True, eq=False)
 class Demo:
     """What a run found. ``page`` is the HTML file, ``missing`` the reasons why something was left out;
-    ``completion`` and ``deletion`` are None where what they need is missing."""
+    ``completion``, ``choice`` and ``deletion`` are None where what they need is missing."""
 
     page: Path
     scoring: "Scoring"
     completion: "Completion | None"
+    choice: "Choice | None"
     deletion: "Deletion | None"
     missing: tuple[str, ...]
     about: "About"
@@ -57,15 +59,16 @@ def run(
     full: bool = False,
     progress: bool = False,
 ) -> Demo:
-    """Score texts and controls, complete searches, train a model that deletes; write ``output/index.html``.
+    """Score texts and controls, complete searches, select what to train on, train a model that deletes bytes;
+    write ``output/index.html``.
 
     Args:
         output: directory for the page; made where it does not exist.
         model: anything :func:`pyfastlm.lm.load` takes.
         seed: of the choice of documents, of the controls and of the intervals, and the first of training.
-        quick: fewer documents and searches, and a few steps of training.
+        quick: fewer documents, searches and small models, and a few steps of training.
         full: longer training with three seeds, on more text, and of the baselines that pool; more searches,
-            and more ways to complete them.
+            and more ways to complete them; more small models to select by.
         progress: say on standard error what is going on.
 
     Raises:
@@ -96,10 +99,11 @@ def run(
     facts = about(scorer, seed=seed, quick=quick, seconds=seconds, tokens=scoring.tokens)
     completion = _completion(scorer.lm, seed, missing, quick=quick, full=full, progress=progress)
     del scorer
+    choice = _choice(seed, smollm2.cache_dir() / "demo", missing, quick=quick, full=full, progress=progress)
     deletion = _deletion(
         seed, smollm2.cache_dir() / "demo", missing, quick=quick, full=full, progress=progress
     )
-    demo = Demo(directory / PAGE, scoring, completion, deletion, tuple(missing), facts)
+    demo = Demo(directory / PAGE, scoring, completion, choice, deletion, tuple(missing), facts)
     _write(demo.page, page(demo))
     return demo
 
@@ -129,6 +133,26 @@ def _completion(
     say(f"completing searches among {len(counts):,} terms")
     size = qac.QUICK if quick else qac.FULL if full else qac.SHORT
     return qac.complete(counts, lm, size=size, seed=seed, progress=progress)
+
+
+def _choice(
+    seed: int, cache: Path, missing: list[str], *, quick: bool, full: bool, progress: bool
+) -> "Choice | None":
+    from pyfastlm.demo import domains, selection
+
+    found, absent = domains.domains(cache / "domains")
+    missing += (f"selection, some domains: {reason}" for reason in absent)
+    size = selection.QUICK if quick else selection.FULL if full else selection.SHORT
+    if not set(size.targets) & found.keys():
+        missing.append("selection: none of the domains that its tasks are made of is there")
+        return None
+    say = _say if progress else _silent
+    say(f"selecting among {len(found)} domains of English")
+    try:
+        return selection.choose(found, size=size, seed=seed, progress=progress)
+    except TextsMissing as reason:
+        missing.append(f"selection: {reason}")
+        return None
 
 
 def _deletion(
