@@ -19,9 +19,9 @@ from pyfastlm.selection.filtering.applied_report import AppliedReport
 from pyfastlm.selection.filtering.choice import Choice, budget_of, choose
 from pyfastlm.selection.filtering.counting import Counter, counter
 from pyfastlm.selection.filtering.page_filter import PageFilter
-from pyfastlm.selection.filtering.reading import Pages, sources_of
 from pyfastlm.selection.filtering.scored import Columns, PageScorer
 from pyfastlm.selection.filtering.taking import Corpus, Taking
+from pyfastlm.selection.pages import Pages, sources_of
 
 
 def apply_filter(
@@ -86,7 +86,8 @@ def apply_filter(
     _check(budget, keep, count_key, cut)
     scorer = _scorer(filter, domain_key)
     how = None if count_key is not None else counter(count)
-    keys = [key for key in (count_key, domain_key) if key is not None]
+    given = {"count_key": count_key, "domain_key": domain_key}
+    keys = {argument: key for argument, key in given.items() if key is not None}
     columns = Columns(None if count_key is None else 0, None if domain_key is None else len(keys) - 1)
     pages = Pages(sources, text_key, keys)
     description = _describe(scorer, sources, text_key, domain_key, count_key, how)

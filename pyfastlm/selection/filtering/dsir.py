@@ -11,7 +11,7 @@ from pyfastlm.errors import InputError
 from pyfastlm.lm.files.inputs import StrPath
 from pyfastlm.selection.filtering.baselines import uniform
 from pyfastlm.selection.filtering.hashing import BATCH_BYTES, features, sums
-from pyfastlm.selection.filtering.reading import Pages, sources_of
+from pyfastlm.selection.pages import Pages, sources_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)

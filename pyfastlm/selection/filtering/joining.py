@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from pyfastlm.errors import InputError
 from pyfastlm.lm.files.inputs import Source
 from pyfastlm.selection.filtering.one_line import one_line
-from pyfastlm.selection.filtering.reading import Page, Pages
+from pyfastlm.selection.pages import Page, Pages
 
 ID = "id"
 
@@ -24,7 +24,9 @@ class Rows:
         domain_key: str,
         page_key: str | None,
     ) -> None:
-        keys = (domain_key,) if page_key in (None, ID) else (domain_key, str(page_key))
+        keys = {"domain_key": domain_key}
+        if page_key not in (None, ID):
+            keys["page_key"] = str(page_key)
         self._pages = Pages(sources, text_key, keys)
         self._labels, self._page_key = labels, page_key
         self.rows = self.rejected = self.unlabelled = 0

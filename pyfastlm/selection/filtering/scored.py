@@ -14,7 +14,7 @@ from pyfastlm.lm.files import parts
 from pyfastlm.lm.files.job import START_AFRESH, Job
 from pyfastlm.lm.files.plan import prefix_of
 from pyfastlm.selection.filtering.counting import Counter
-from pyfastlm.selection.filtering.reading import Page
+from pyfastlm.selection.pages import Page
 
 PART_PAGES = 1024
 PART_BYTES = 4 << 20

@@ -9,9 +9,9 @@ from pyfastlm.lm.files.job import START_AFRESH
 from pyfastlm.selection.filtering.applied_report import CutPage, DomainShare
 from pyfastlm.selection.filtering.choice import Choice
 from pyfastlm.selection.filtering.counting import Counter
-from pyfastlm.selection.filtering.reading import Page, Pages
 from pyfastlm.selection.filtering.scored import Columns, Digest, Scored, grouped, reason
 from pyfastlm.selection.filtering.writing import Taken
+from pyfastlm.selection.pages import Page, Pages
 
 
 class Corpus(NamedTuple):

@@ -22,7 +22,7 @@ from pyfastlm.selection.filtering.hashed import HashedOptions
 from pyfastlm.selection.filtering.joining import Rows
 from pyfastlm.selection.filtering.labels import labels_of
 from pyfastlm.selection.filtering.page_filter import PageFilter, refuse_others
-from pyfastlm.selection.filtering.reading import sources_of
+from pyfastlm.selection.pages import sources_of
 
 Kind = Literal["fasttext", "hashed"]
 OPTIONS: dict[str, type[FastTextOptions] | type[HashedOptions]] = {

@@ -17,9 +17,9 @@ from pyfastlm.lm.files import check as check_paths
 from pyfastlm.lm.files.inputs import StrPath
 from pyfastlm.lm.progress import watched
 from pyfastlm.selection.sampling.chunking import Chunk, Chunker
+from pyfastlm.selection.sampling.domain_pages import DomainPage, DomainPages
 from pyfastlm.selection.sampling.page_choice import Choice
 from pyfastlm.selection.sampling.page_files import Record, check_suffix, writing
-from pyfastlm.selection.sampling.pages import Page, Pages
 from pyfastlm.selection.sampling.sample_report import SampleReport, UselessRow, write_sizes
 
 MOST_EXAMPLES = 20
@@ -72,7 +72,7 @@ def sample(
     sources, target = check_paths(inputs, output)
     check_suffix(target)
     cut = Chunker(chunk or sys.maxsize, tokenizer)
-    stream = Pages(sources, text_key, domain_key, id_key)
+    stream = DomainPages(sources, text_key, domain_key, id_key)
     least = least or pages or 1
     choice = Choice(None if pages is None else max(pages, least), seed)
     read = _choose(stream, choice, progress)
@@ -111,7 +111,7 @@ class _Written:
     tokens: int = 0
 
 
-def _choose(stream: Pages, choice: Choice, progress: bool) -> _Read:
+def _choose(stream: DomainPages, choice: Choice, progress: bool) -> _Read:
     read = _Read()
     for page in watched(stream, None, "pages read", progress):
         read.rows += 1
@@ -126,7 +126,7 @@ def _choose(stream: Pages, choice: Choice, progress: bool) -> _Read:
 
 def _write(
     target: Path,
-    stream: Pages,
+    stream: DomainPages,
     choice: Choice,
     taken: NDArray[np.void],
     cut: Chunker,
@@ -159,7 +159,7 @@ def _pieces(cut: Chunker, text: str, whole: bool) -> Iterable[Chunk]:
     return [Chunk(text, None if None in counts else sum(count or 0 for count in counts))]
 
 
-def _id(page: Page) -> str:
+def _id(page: DomainPage) -> str:
     if page.id is not None:
         return page.id
     return hashlib.blake2b(f"{page.domain}\0{page.text}".encode(), digest_size=16).hexdigest()

@@ -219,7 +219,7 @@ def test_rows_that_cannot_be_scored_are_listed(tmp_path: Path) -> None:
     assert (report.pages, report.rejected, report.taken_tokens) == (1, 4, 4)
     assert report.rejects == tmp_path / "o.rejected.jsonl"
     listed = [(row["row"], row["id"], row["reason"]) for row in jobs.rejects(tmp_path / "o.parquet")]
-    assert listed[0] == (2, "2", "'text' is null, expected a string")
+    assert listed[0] == (2, "2", "no key 'text'")
     assert listed[2] == (4, "4", "no token, or no score")
     assert [row for row, _, _ in listed] == [2, 3, 4, 5]
 

@@ -95,7 +95,7 @@ def test_sample(lms: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert application.run([*arguments, "--tokenizer", str(lms / "lm")]) == 0
     out = capsys.readouterr().out
     assert "rows: 42, of which 1 have no text or no domain" in out
-    assert f"first of these: {source}, row 42: no key 'domain'" in out
+    assert f"first of these: {source}, row 42: 'domain' is missing or null" in out
     assert application.run([*arguments, "--tokenizer", str(lms / "lm"), "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert (report["domains"], report["small_domains"], report["pages"]) == (4, 1, 20)

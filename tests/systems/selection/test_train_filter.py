@@ -237,7 +237,7 @@ def test_memory_does_not_hold_the_pages(tmp_path: Path) -> None:
         ({"threads": 0}, "threads: expected a whole number >= 1"),
         ({"labels": {"lab0.org": True}}, "labels: expected domains of both kinds"),
         ({"labels": 7}, "labels: expected a mapping, a selection or a file of domains, got int"),
-        ({"text_key": ""}, "text_key: expected names of fields, got ''"),
+        ({"text_key": ""}, "text_key: expected the name of a field, got ''"),
         ({"page_key": "text2"}, "page_key: .*pages.jsonl', row 1: expected a string or a whole number"),
         (
             {"labels": {"lab0.org": True, "nobody.net": False}},
@@ -291,10 +291,12 @@ def test_a_training_that_diverges_is_told(pages: Path) -> None:
 
 def test_files_that_cannot_be_read_from_are_refused(tmp_path: Path, pages: Path) -> None:
     (tmp_path / "p.txt").write_text("one\n")
-    with pytest.raises(InputError, match="inputs: plain text has no field 'domain'"):
+    with pytest.raises(
+        InputError, match="inputs: expected .jsonl or .parquet files, plain text has no field 'domain'"
+    ):
         train(tmp_path / "p.txt")
     pq.write_table(pa.table({"text": ["a"], "site": ["b"]}), tmp_path / "p.parquet")
-    with pytest.raises(InputError, match=r"text_key: .*p.parquet' has no column 'domain'.*text, site"):
+    with pytest.raises(InputError, match=r"domain_key: .*p.parquet' has no column 'domain'.*text, site"):
         train(tmp_path / "p.parquet")
     pq.write_table(pa.table({"text": [1], "domain": ["b"]}), tmp_path / "n.parquet")
     with pytest.raises(InputError, match="text_key: expected a column of strings, got int64"):
