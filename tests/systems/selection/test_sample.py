@@ -259,9 +259,7 @@ def test_mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         sample(source, tmp_path / "out.csv")
     with pytest.raises(InputError, match=r"^output: .* would overwrite the input"):
         sample(source, source)
-    with pytest.raises(
-        InputError, match=r"^inputs: expected files, they are read more than once"
-    ):
+    with pytest.raises(InputError, match=r"^inputs: expected files, they are read more than once"):
         sample("-", output)
     with pytest.raises(InputError, match=r"^inputs: none of 91 rows has a text and a domain"):
         sample(source, output, domain_key="site")

@@ -291,9 +291,7 @@ def test_a_training_that_diverges_is_told(pages: Path) -> None:
 
 def test_files_that_cannot_be_read_from_are_refused(tmp_path: Path, pages: Path) -> None:
     (tmp_path / "p.txt").write_text("one\n")
-    with pytest.raises(
-        InputError, match=r"^inputs: .* plain text has no field 'domain'"
-    ):
+    with pytest.raises(InputError, match=r"^inputs: .* plain text has no field 'domain'"):
         train(tmp_path / "p.txt")
     pq.write_table(pa.table({"text": ["a"], "site": ["b"]}), tmp_path / "p.parquet")
     with pytest.raises(InputError, match=r"domain_key: .*p.parquet' has no column 'domain'.*text, site"):
