@@ -8,12 +8,12 @@ import pytest
 @pytest.fixture(scope="session")
 def reference() -> ModuleType:
     return pytest.importorskip(
-        "perplexity_correlations.estimation", reason="perplexity-correlations is not installed (extra bench)"
+        "perplexity_correlations.estimation", reason="perplexity-correlations is not installed (extra test)"
     )
 
 
 @pytest.fixture(scope="session")
 def reference_projections() -> ModuleType:
     return pytest.importorskip(
-        "perplexity_correlations.projection", reason="perplexity-correlations is not installed (extra bench)"
+        "perplexity_correlations.projection", reason="perplexity-correlations is not installed (extra test)"
     )
