@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -26,6 +27,8 @@ namespace {
 
 using PairList = py::typing::List<py::typing::Tuple<py::str, py::float_>>;
 using MatchList = py::typing::List<py::typing::Tuple<py::str, py::int_, py::float_>>;
+using SimilarLists = py::typing::List<
+    py::typing::List<py::typing::Tuple<py::str, py::float_, py::int_, py::float_, py::float_, py::float_>>>;
 using Strings = py::typing::List<py::typing::List<py::str>>;
 using MapPointer = std::shared_ptr<const ti::Map>;
 using Holder = std::shared_ptr<ti::Map>;  // pybind11 has no holder of what is constant
@@ -168,6 +171,10 @@ class Pairs {
     ti::KeyBuffer buffer_;  // used up before any other object is made
 };
 
+ti::CodePoints code_points_of(const py::str& text, const char* name) {
+    return ti::code_points(utf8(text.ptr(), name));
+}
+
 const ti::Keyboard* keyboard_of(const std::optional<std::string>& name) {
     return name.has_value() ? ti::keyboard_named(*name) : nullptr;
 }
@@ -294,12 +301,12 @@ ti::Duplicates duplicates_of(const std::string& name) {
 }
 
 void build(const py::typing::Iterable<py::typing::Tuple<py::str, py::float_>>& items, const std::string& path,
-           std::uint32_t normalizer, const std::string& duplicates, std::size_t memory) {
+           std::uint32_t normalizer, const std::string& duplicates, std::size_t memory, bool similar) {
     ti::Sorter sorter(path + ".run-", memory, duplicates_of(duplicates));
     try {
         push_all(sorter, items);
         const py::gil_scoped_release release;
-        ti::Writer writer(path, normalizer);
+        ti::Writer writer(path, normalizer, similar);
         sorter.finish([&writer](std::string_view key, double score) { writer.push(key, score); });
         writer.finish();
     } catch (const std::invalid_argument& error) {
@@ -311,7 +318,7 @@ void concatenate(const std::vector<Holder>& files, const std::string& path, cons
     const ti::Duplicates rule = duplicates_of(duplicates);
     try {
         const py::gil_scoped_release release;
-        ti::Writer writer(path, files.at(0)->header().normalizer);
+        ti::Writer writer(path, files.at(0)->header().normalizer, files.at(0)->similar_terms().size() > 0);
         ti::concatenate(files, rule, writer);
     } catch (const std::invalid_argument& error) {
         refuse(input_error, std::string("paths: ") + error.what());
@@ -339,6 +346,29 @@ answers(TermIndex& self, const py::typing::Iterable<py::str>& prefixes, std::siz
         self.index.answers(texts, query, threads, table);
     }
     return py::make_tuple(ids, scores, exact, table.others, std::const_pointer_cast<ti::Map>(table.map));
+}
+
+// For each text the terms that resemble it: term, score, edits, cost, share, fit.
+SimilarLists similar(const TermIndex& self, const py::typing::Iterable<py::str>& texts, std::size_t k,
+                     const ti::EditCosts& costs, const std::array<double, 3>& weights, bool words,
+                     int threads) {
+    const py::tuple held(texts);  // a list could change while others run
+    std::vector<std::string_view> asked(held.size());
+    for (std::size_t i = 0; i < asked.size(); ++i) asked[i] = utf8(PyTuple_GET_ITEM(held.ptr(), i), "texts");
+    std::vector<std::vector<ti::Resembling>> found;
+    {
+        const py::gil_scoped_release release;
+        self.index.similar(asked, {k, costs, {weights[0], weights[1], weights[2]}, words}, threads, found);
+    }
+    SimilarLists lists;
+    for (const auto& of_text : found) {
+        py::list list;
+        for (const ti::Resembling& one : of_text)
+            list.append(py::make_tuple(py::reinterpret_steal<py::object>(decoded(one.key)), one.score,
+                                       one.edits, one.cost, one.share, one.fit));
+        lists.append(list);
+    }
+    return lists;
 }
 
 // The strings of ids [n, k], without those that are -1.
@@ -380,18 +410,41 @@ void register_term_index(py::module_& m) {
 
     py::class_<ti::Map, std::shared_ptr<ti::Map>>(m, "TermIndexFile")
         .def_property_readonly("normalizer", [](const ti::Map& self) { return self.header().normalizer; })
+        .def_property_readonly("similar", [](const ti::Map& self) { return self.header().similar_terms > 0; })
         .def_property_readonly("parts", [](const ti::Map& self) {
             py::typing::Dict<py::str, py::int_> parts;
             for (std::size_t i = 0; i < ti::section_count; ++i)
                 parts[ti::section_names[i]] = self.header().parts[i].bytes;
             return parts;
         });
+    py::class_<ti::EditCosts>(m, "EditCosts")
+        .def(py::init([](const std::array<float, 8>& prices, const std::optional<std::string>& keyboard,
+                         const std::vector<std::tuple<py::str, py::str, float>>& rewrites) {
+                 std::vector<ti::Rewrite> read;
+                 for (const auto& [written, meant, cost] : rewrites)
+                     read.push_back(
+                         {code_points_of(written, "rewrites"), code_points_of(meant, "rewrites"), cost});
+                 return ti::EditCosts(
+                     {prices[0], prices[1], prices[2], prices[3], prices[4], prices[5], prices[6], prices[7]},
+                     keyboard_of(keyboard), std::move(read));
+             }),
+             py::arg("prices"), py::arg("keyboard"), py::arg("rewrites"))
+        .def(
+            "cost",
+            [](const ti::EditCosts& self, const py::str& written, const py::str& meant) {
+                const ti::CodePoints from = code_points_of(meant, "meant"),
+                                     to = code_points_of(written, "written");
+                return ti::EditCosts::Written(self, to).from(from.data(), from.size());
+            },
+            py::arg("written"), py::arg("meant"));
     py::class_<TermIndex>(m, "TermIndex")
         .def(py::init<const std::string&, bool, bool>(), py::arg("path"), py::arg("verify"),
              py::arg("in_memory"), py::call_guard<py::gil_scoped_release>())
         .def("__len__", [](const TermIndex& self) { return self.index.size(); })
         .def("complete", &TermIndex::complete, py::arg("prefix"), py::arg("k"), py::arg("edits"),
              py::arg("fix_first"), py::arg("words"), py::arg("budget"), py::arg("keyboard"))
+        .def("similar", &similar, py::arg("texts"), py::arg("k"), py::arg("costs"), py::arg("weights"),
+             py::arg("words"), py::arg("threads"))
         .def("lookup", &TermIndex::lookup, py::arg("term"), py::arg("k"), py::arg("edits"),
              py::arg("fix_first"), py::arg("keyboard"))
         .def(
@@ -426,7 +479,8 @@ void register_term_index(py::module_& m) {
         .def(
             "write",
             [](const TermIndex& self, const std::string& path) {
-                ti::Writer writer(path, self.index.map()->header().normalizer);
+                const auto map = self.index.map();
+                ti::Writer writer(path, map->header().normalizer, map->similar_terms().size() > 0);
                 self.index.write(writer);
             },
             py::arg("path"), py::call_guard<py::gil_scoped_release>())
@@ -440,7 +494,7 @@ void register_term_index(py::module_& m) {
         .def("answers", &answers, py::arg("prefixes"), py::arg("k"), py::arg("edits"), py::arg("fix_first"),
              py::arg("words"), py::arg("budget"), py::arg("keyboard"), py::arg("threads"));
     m.def("term_index_build", &build, py::arg("items"), py::arg("path"), py::arg("normalizer"),
-          py::arg("duplicates"), py::arg("memory"));
+          py::arg("duplicates"), py::arg("memory"), py::arg("similar"));
     m.def("term_index_concatenate", &concatenate, py::arg("files"), py::arg("path"), py::arg("duplicates"));
     m.def("term_index_strings", &strings, py::arg("file"), py::arg("ids"), py::arg("others"));
 }

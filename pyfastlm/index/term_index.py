@@ -12,6 +12,7 @@ from pyfastlm._threads import num_threads
 from pyfastlm.errors import InputError, InputTypeError
 from pyfastlm.index import normalize
 from pyfastlm.index.completions import Completions
+from pyfastlm.index.edit_costs import EditCosts
 from pyfastlm.index.normalize import Normalizer
 
 MOST_EDITS = 2
@@ -28,6 +29,42 @@ class Match(NamedTuple):
     term: str
     distance: int
     score: float
+
+
+class Similar(NamedTuple):
+    """A term that a text may be a misspelling of.
+
+    Attributes:
+        term: it.
+        score: its score. That of two words is how often they come together by chance, where scores are
+            counts: the product of both over the sum of all.
+        edits: from the text, by optimal string alignment.
+        cost: of those edits that cost least, by :class:`EditCosts`.
+        share: of the trigrams of both, those that both have (Dice's coefficient).
+        fit: what it is ordered by: a log-probability, up to a constant, where the weights were fitted.
+    """
+
+    term: str
+    score: float
+    edits: int
+    cost: float
+    share: float
+    fit: float
+
+
+class Weights(NamedTuple):
+    """``fit = popularity * log((1 + score) / (1 + total)) - cost * cost + share * share``.
+
+    The total is that of all scores of the file; a score below 0 counts as 0.
+    """
+
+    cost: float
+    popularity: float
+    share: float
+
+
+COSTS = EditCosts()
+WEIGHTS = Weights(cost=6.5, popularity=0.6, share=1.0)
 
 
 class TermIndex:
@@ -66,6 +103,7 @@ class TermIndex:
         normalizer: Normalizer = "none",
         duplicates: str = "last",
         memory: int = MEMORY,
+        similar: bool = False,
     ) -> "TermIndex":
         """Write the index of ``items``, pairs (term, score), to ``path`` and open it.
 
@@ -81,6 +119,8 @@ class TermIndex:
             duplicates: what the score of a term that comes several times is: that of the ``"last"``, the
                 ``"sum"``, the ``"max"``; or ``"error"``.
             memory: bytes.
+            similar: for :meth:`similar`. The file then has some 80 bytes more for each term, and the build
+                holds all terms in memory.
 
         Raises:
             InputError: a term or a score is not what it should be.
@@ -94,7 +134,12 @@ class TermIndex:
         target = Path(path)
         with replacing(target, _beside(target)) as file:
             _native.term_index_build(
-                items=pairs, path=file.name, normalizer=number, duplicates=duplicates, memory=memory
+                items=pairs,
+                path=file.name,
+                normalizer=number,
+                duplicates=duplicates,
+                memory=memory,
+                similar=similar,
             )
         return cls.open(path)
 
@@ -282,6 +327,61 @@ class TermIndex:
         found = self._native.lookup(term, _k(k), _edits(max_edits), fix_first, _keyboard(keyboard, False))
         return [Match(*match) for match in found]
 
+    def similar(
+        self,
+        text: str,
+        k: int = 10,
+        *,
+        costs: EditCosts = COSTS,
+        weights: Weights = WEIGHTS,
+        words: bool = False,
+    ) -> list[Similar]:
+        """The ``k`` terms that ``text`` is most likely a misspelling of, the likeliest first.
+
+        Unlike :meth:`lookup` it has no bound of two edits, knows that some slips are easier than others, and
+        weighs them against how popular a term is. Candidates are all terms of up to 8 code points within two
+        edits; terms that share many trigrams with the text; and pairs of terms that it is without the space
+        between them. Only in an index that was built with ``similar=True``; terms added since answer, too.
+
+        Args:
+            text: of 255 code points at most; a longer or an empty one has no answers.
+            k: how many at most.
+            costs: of edits.
+            weights: of costs, popularity and shared trigrams.
+            words: single words of the terms answer as well, with the score of the best term that has them.
+
+        Raises:
+            InputError: an argument is not what it should be, the index was not built for it, or the file
+                turns out to be damaged.
+        """
+        return self.similar_batch(
+            [_text("text", text)], k, costs=costs, weights=weights, words=words, threads=1
+        )[0]
+
+    def similar_batch(
+        self,
+        texts: Sequence[str],
+        k: int = 10,
+        *,
+        costs: EditCosts = COSTS,
+        weights: Weights = WEIGHTS,
+        words: bool = False,
+        threads: int | None = None,
+    ) -> list[list[Similar]]:
+        """The same for many texts, on ``threads`` threads, while other Python threads run.
+
+        Raises:
+            InputError: see :meth:`similar`.
+        """
+        if isinstance(texts, str):
+            raise InputTypeError("texts: expected a sequence of strings, got one string")
+        if not self.has_similar:
+            raise InputError("index: expected one built with similar=True")
+        if self._of_term is not None:
+            texts = [self._of_term(_text("texts", text)) for text in texts]
+        found = self._native.similar(texts, _k(k), costs.native, weights, words, num_threads(threads))
+        return [[Similar(*one) for one in of_text] for of_text in found]
+
     def add(self, term: str, score: float) -> None:
         """Add ``term``, or change its score. In memory only, until :meth:`merge`.
 
@@ -326,6 +426,11 @@ class TermIndex:
     def normalizer(self) -> Normalizer:
         """The form in which terms are compared and returned."""
         return self._normalizer
+
+    @property
+    def has_similar(self) -> bool:
+        """Whether it was built to answer :meth:`similar`."""
+        return self._native.file().similar
 
     @property
     def parts(self) -> dict[str, int]:

@@ -44,7 +44,7 @@ Scores random_scores(std::mt19937& random, std::size_t count) {
 }
 
 void write(const Scores& scores, const std::string& path) {
-    Writer writer(path, 0);
+    Writer writer(path, 0, false);
     for (const auto& [key, score] : scores) writer.push(key, score);
     writer.finish();
 }

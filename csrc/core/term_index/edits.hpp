@@ -199,11 +199,16 @@ inline unsigned char first_byte(std::uint32_t code_point) {
     return static_cast<unsigned char>(code_point - 0x110000);
 }
 
-inline std::vector<std::uint32_t> code_points(std::string_view text) {
-    std::vector<std::uint32_t> found;
+inline void code_points(std::string_view text, std::vector<std::uint32_t>& found) {
+    found.clear();
     Utf8 utf8;
     for (const char c : text)
         if (utf8.see(static_cast<unsigned char>(c))) found.push_back(utf8.value());
+}
+
+inline std::vector<std::uint32_t> code_points(std::string_view text) {
+    std::vector<std::uint32_t> found;
+    code_points(text, found);
     return found;
 }
 

@@ -38,21 +38,76 @@ enum Section : std::size_t {
     word_minima,     // as `minima`: the least of every `fan` of those, and so on
     posting_starts,  // Packed [words + 1]: where the further ranks of each begin in `postings`
     postings,        // rising ranks: the distance from the one before less one, LEB128
+
+    // Where the file was built to be asked for what resembles a text (similar.hpp): the words once more, by
+    // (code points, best rank).
+    similar_word_lengths,  // uint32 [most_code_points + 2]: the first text of so many code points, or more
+    similar_word_owners,   // Packed [texts]: the word that each is
+    similar_word_starts,   // Packed [texts + 1]: where each begins in `similar_word_texts`
+    similar_word_texts,    // bytes
+    word_gram_starts,      // uint32 [groups, buckets + 1]: where the list of each bucket of trigrams begins
+    word_grams,            // uint16: rising, places of texts in their group
+    word_rest_starts,      // uint32 [buckets + 1]: where the list of each bucket of rests begins
+    word_rests,            // uint32: texts
+
+    // The same for all terms; the owners are ranks.
+    similar_lengths,
+    similar_owners,
+    similar_starts,
+    similar_texts,
+    gram_starts,
+    grams,
+    rest_starts,
+    rests,
     section_count
 };
 
-constexpr std::array<const char*, section_count> section_names{
-    "keys",        "blocks",         "lex_to_rank", "rank_to_lex",   "minima",      "nodes",
-    "children",    "labels",         "lists",       "steps",         "step_counts", "scores",
-    "word_keys",   "word_blocks",    "word_nodes",  "word_children", "word_labels", "word_best",
-    "word_minima", "posting_starts", "postings"};
+constexpr std::array<const char*, section_count> section_names{"keys",
+                                                               "blocks",
+                                                               "lex_to_rank",
+                                                               "rank_to_lex",
+                                                               "minima",
+                                                               "nodes",
+                                                               "children",
+                                                               "labels",
+                                                               "lists",
+                                                               "steps",
+                                                               "step_counts",
+                                                               "scores",
+                                                               "word_keys",
+                                                               "word_blocks",
+                                                               "word_nodes",
+                                                               "word_children",
+                                                               "word_labels",
+                                                               "word_best",
+                                                               "word_minima",
+                                                               "posting_starts",
+                                                               "postings",
+                                                               "similar_word_lengths",
+                                                               "similar_word_owners",
+                                                               "similar_word_starts",
+                                                               "similar_word_texts",
+                                                               "word_gram_starts",
+                                                               "word_grams",
+                                                               "word_rest_starts",
+                                                               "word_rests",
+                                                               "similar_lengths",
+                                                               "similar_owners",
+                                                               "similar_starts",
+                                                               "similar_texts",
+                                                               "gram_starts",
+                                                               "grams",
+                                                               "rest_starts",
+                                                               "rests"};
 
 constexpr std::uint32_t block_terms = 16, node_terms = 16, list_terms = 32, listed = 16, fan = 32;
 constexpr std::uint64_t most_terms = 0x7fffffff;  // numbers reach Python as int32
 constexpr std::uint64_t longest_key = 0x7ffffff;  // a block of them has less than 4 GiB
 constexpr std::uint64_t most_words = 0xffffffff;  // in all terms together
 constexpr std::uint32_t spare_bytes = 32;         // reads of keys may go so far beyond the last one
-constexpr std::uint32_t format_version = 2, byte_order = 0x01020304;
+constexpr std::uint32_t most_code_points = 255;   // of texts with a length of their own
+constexpr std::uint32_t group_texts = 1u << 15;
+constexpr std::uint32_t format_version = 3, byte_order = 0x01020304;
 constexpr std::array<char, 8> magic{'p', 'f', 'l', 'm', 't', 'e', 'r', 'm'};
 
 struct Part {
@@ -63,11 +118,13 @@ struct Header {
     std::array<char, 8> magic;
     std::uint32_t version, byte_order;
     std::uint64_t file_bytes, terms, nodes, lists, distinct_scores, longest_key, words, word_nodes;
+    std::uint64_t similar_terms, similar_words;  // all of them or none
+    double total_score;                          // the sum of the scores above 0
     std::uint32_t normalizer, unused;
     std::array<Part, section_count> parts;
     std::uint64_t checksum;  // of all bytes of the header before it
 };
-static_assert(sizeof(Header) == 600);
+static_assert(sizeof(Header) == 1008);
 
 constexpr std::uint64_t aligned(std::uint64_t offset) { return (offset + 63) / 64 * 64; }
 
@@ -83,6 +140,18 @@ constexpr TreeSections term_sections{keys,   blocks,         nodes,          chi
                                      labels, &Header::terms, &Header::nodes, true};
 constexpr TreeSections word_sections{word_keys,   word_blocks,    word_nodes,          word_children,
                                      word_labels, &Header::words, &Header::word_nodes, false};
+
+// Where the file has texts to be compared with others (similar.hpp).
+struct SimilarSections {
+    Section lengths, owners, starts, texts, gram_starts, grams, rest_starts, rests;
+    std::uint64_t Header::*texts_count, Header::*owners_count;
+};
+constexpr SimilarSections similar_term_sections{
+    similar_lengths, similar_owners, similar_starts, similar_texts,          gram_starts,
+    grams,           rest_starts,    rests,          &Header::similar_terms, &Header::terms};
+constexpr SimilarSections similar_word_sections{
+    similar_word_lengths, similar_word_owners, similar_word_starts, similar_word_texts,     word_gram_starts,
+    word_grams,           word_rest_starts,    word_rests,          &Header::similar_words, &Header::words};
 
 // The terms that share a prefix, and the nodes of one byte more.
 struct Node {

@@ -15,6 +15,7 @@
 
 #include "core/term_index/fuzzy.hpp"
 #include "core/term_index/map.hpp"
+#include "core/term_index/resembling.hpp"
 #include "core/term_index/writer.hpp"
 
 namespace pyfastlm::term_index {
@@ -69,6 +70,11 @@ class Index {
     void answers(const std::vector<std::string_view>& texts, const Query& query, int threads,
                  Table& table) const;
 
+    // The terms that resemble each text, best fit first, and pairs of terms that it may be without the space
+    // between them.
+    void similar(const std::vector<std::string_view>& texts, const Resemblance& asked, int threads,
+                 std::vector<std::vector<Resembling>>& found) const;
+
     [[nodiscard]] std::optional<double> score(std::string_view key) const;
     void add(std::string_view key, double score);
     // Whether the term was there.
@@ -92,6 +98,10 @@ class Index {
     // Orders the hits from the place `first` on, which have as many edits, and drops those after the best k.
     void order(std::size_t first, std::size_t k, std::vector<Hit>& hits) const;
     void answer_level(const Query& query, int edits, Far far, std::vector<Hit>& hits) const;
+    [[nodiscard]] std::optional<double> score_of_word(std::string_view word, bool words) const;
+    [[nodiscard]] double together(double left, double right) const;
+    void similar_locked(std::string_view text, const Resemblance& asked,
+                        std::vector<Resembling>& found) const;
     void changed_hits(const Query& query, int edits, Far far, std::vector<Hit>& hits) const;
     void change(std::string_view key, std::optional<double> score);
     [[nodiscard]] std::optional<double> score_locked(std::string_view key) const;

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <system_error>
 
+#include "core/term_index/grams.hpp"
 #include "core/term_index/minima.hpp"
 #include "core/term_index/xxh64.hpp"
 
@@ -39,6 +40,20 @@ void read_all(int file, unsigned char* to, std::uint64_t bytes) {
     }
 }
 
+std::uint64_t similar_bytes(const Header& header, const SimilarSections& sections, std::size_t section) {
+    const std::uint64_t texts = header.*sections.texts_count;
+    if (texts == 0) return 0;
+    constexpr std::uint64_t number = sizeof(std::uint32_t);
+    if (section == sections.lengths) return (most_code_points + 2) * number;
+    if (section == sections.owners) return packed_bytes(texts, width_of(header.*sections.owners_count));
+    if (section == sections.starts)
+        return packed_bytes(texts + 1, width_of(header.parts[sections.texts].bytes));
+    const std::uint64_t groups = (texts + group_texts - 1) / group_texts;
+    if (section == sections.gram_starts)
+        return groups * ((std::uint64_t{1} << gram_bits(texts)) + 1) * number;
+    return ((std::uint64_t{1} << rest_bits(texts)) + 1) * number;
+}
+
 // What the section of a file with this header must have; 0 for those whose own part says so.
 std::uint64_t expected_bytes(const Header& header, std::size_t section) {
     const std::uint64_t terms = header.terms, words = header.words;
@@ -55,6 +70,16 @@ std::uint64_t expected_bytes(const Header& header, std::size_t section) {
         case steps: return (terms + 63) / 64 * sizeof(std::uint64_t);
         case step_counts: return (terms + 63) / 64 * sizeof(std::uint32_t);
         case scores: return header.distinct_scores * sizeof(double);
+        case similar_lengths:
+        case similar_owners:
+        case similar_starts:
+        case gram_starts:
+        case rest_starts: return similar_bytes(header, similar_term_sections, section);
+        case similar_word_lengths:
+        case similar_word_owners:
+        case similar_word_starts:
+        case word_gram_starts:
+        case word_rest_starts: return similar_bytes(header, similar_word_sections, section);
         case word_blocks: return packed_bytes(blocks_of(words) + 1, width_of(header.parts[word_keys].bytes));
         case word_nodes: return header.word_nodes * sizeof(Node);
         case word_children: return (header.word_nodes + 1) * sizeof(std::uint32_t);
@@ -67,7 +92,10 @@ std::uint64_t expected_bytes(const Header& header, std::size_t section) {
 }
 
 constexpr bool says_its_own_size(std::size_t section) {
-    return section == keys || section == word_keys || section == postings;
+    for (const Section own :
+         {keys, word_keys, postings, similar_texts, grams, rests, similar_word_texts, word_grams, word_rests})
+        if (section == own) return true;
+    return false;
 }
 
 }  // namespace
@@ -108,6 +136,8 @@ Map::Map(const std::string& path, bool verify, bool in_memory) {
 void Map::attach() {
     static_cast<Tree&>(*this) = Tree(bytes_, term_sections);
     words_ = Words(bytes_);
+    similar_terms_ = Similar(bytes_, similar_term_sections);
+    similar_words_ = Similar(bytes_, similar_word_sections);
     const std::uint64_t terms = header().terms;
     const unsigned width = width_of(terms);
     lex_to_rank_ = {at(lex_to_rank), terms, width};
@@ -140,7 +170,9 @@ void Map::check_header(std::uint64_t file_bytes) const {
         h.parts[keys].bytes < spare_bytes || h.words > most_terms || (h.words > 0 && h.terms == 0) ||
         h.word_nodes == 0 || h.word_nodes > h.file_bytes || h.word_nodes >= no_node ||
         h.parts[word_keys].bytes > h.file_bytes || h.parts[word_keys].bytes < spare_bytes ||
-        h.parts[postings].bytes > h.file_bytes)
+        h.parts[postings].bytes > h.file_bytes || (h.similar_terms != 0 && h.similar_terms != h.terms) ||
+        (h.similar_words != 0 && h.similar_words != h.words) || h.parts[similar_texts].bytes > h.file_bytes ||
+        h.parts[similar_word_texts].bytes > h.file_bytes)
         throw Damaged("the header makes no sense");
 }
 

@@ -9,6 +9,7 @@
 
 #include "core/term_index/bits.hpp"
 #include "core/term_index/format.hpp"
+#include "core/term_index/similar.hpp"
 #include "core/term_index/tree.hpp"
 #include "core/term_index/words.hpp"
 
@@ -58,6 +59,10 @@ class Map : public Tree {
     // Those of all terms that have a space.
     [[nodiscard]] const Words& words() const { return words_; }
 
+    // Of all terms, and of those words; without texts where the file was not built to be asked for them.
+    [[nodiscard]] const Similar& similar_terms() const { return similar_terms_; }
+    [[nodiscard]] const Similar& similar_words() const { return similar_words_; }
+
   private:
     void check_header(std::uint64_t file_bytes) const;
     void check_parts(bool verify) const;
@@ -75,6 +80,7 @@ class Map : public Tree {
     const std::uint32_t* step_counts_ = nullptr;
     const double* scores_ = nullptr;
     Words words_;
+    Similar similar_terms_, similar_words_;
 };
 
 }  // namespace pyfastlm::term_index

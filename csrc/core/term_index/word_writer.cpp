@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "core/term_index/packing.hpp"
+#include "core/term_index/similar_writer.hpp"
 #include "core/term_index/tree_writer.hpp"
 #include "core/term_index/words.hpp"
 #include "core/term_index/xxh64.hpp"
@@ -21,14 +22,13 @@ std::uint64_t leb128_bytes(std::uint32_t value) {
 }  // namespace
 
 std::uint32_t Names::number(std::string_view name) {
-    if (slots_.size() <= 2 * ends_.size()) grow();
+    if (slots_.size() <= 2 * std::size_t{size()}) grow();
     for (std::size_t slot = xxh64(name.data(), name.size());; ++slot) {
         std::uint32_t& number = slots_[slot & (slots_.size() - 1)];
         if (number != none && (*this)[number] != name) continue;
         if (number == none) {
             number = size();
-            bytes_.append(name);
-            ends_.push_back(bytes_.size());
+            texts_.push(name);
         }
         return number;
     }
@@ -68,7 +68,7 @@ void WordWriter::for_postings(const std::vector<std::uint32_t>& ranks, const See
     }
 }
 
-void WordWriter::finish(Output& out, const std::vector<std::uint32_t>& ranks) {
+void WordWriter::finish(Output& out, const std::vector<std::uint32_t>& ranks, bool similar) {
     std::vector<std::uint32_t> order(names_.size());
     std::iota(order.begin(), order.end(), 0u);
     std::sort(order.begin(), order.end(),
@@ -122,6 +122,15 @@ void WordWriter::finish(Output& out, const std::vector<std::uint32_t>& ranks) {
     });
     out.begin(postings);
     out.write(bytes);
+
+    std::vector<std::uint32_t> best_first(order.size());
+    std::iota(best_first.begin(), best_first.end(), 0u);
+    std::stable_sort(best_first.begin(), best_first.end(),
+                     [&best](std::uint32_t a, std::uint32_t b) { return best[a] < best[b]; });
+    write_similar(
+        out, similar_word_sections, similar ? names_.size() : 0, names_.size(),
+        [&](std::uint32_t i) { return names_[order[best_first[i]]]; },
+        [&](std::uint32_t i) { return best_first[i]; });
 }
 
 }  // namespace pyfastlm::term_index

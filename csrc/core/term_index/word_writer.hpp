@@ -9,6 +9,7 @@
 
 #include "core/term_index/format.hpp"
 #include "core/term_index/output.hpp"
+#include "core/term_index/texts.hpp"
 
 namespace pyfastlm::term_index {
 
@@ -16,17 +17,13 @@ namespace pyfastlm::term_index {
 class Names {
   public:
     std::uint32_t number(std::string_view name);
-    [[nodiscard]] std::uint32_t size() const { return static_cast<std::uint32_t>(ends_.size()); }
-    [[nodiscard]] std::string_view operator[](std::uint32_t number) const {
-        const std::uint64_t first = number == 0 ? 0 : ends_[number - 1];
-        return std::string_view(bytes_).substr(first, ends_[number] - first);
-    }
+    [[nodiscard]] std::uint32_t size() const { return texts_.size(); }
+    [[nodiscard]] std::string_view operator[](std::uint32_t number) const { return texts_[number]; }
 
   private:
     void grow();
 
-    std::string bytes_;
-    std::vector<std::uint64_t> ends_;
+    Texts texts_;
     std::vector<std::uint32_t> slots_;  // a power of two of them, at most half of them taken
 };
 
@@ -35,8 +32,9 @@ class WordWriter {
     // Terms must come in the order of their lex numbers. Throws std::invalid_argument.
     void push(std::uint32_t lex, std::string_view term);
 
-    // Writes all sections of words. `ranks` of the terms by their lex numbers.
-    void finish(Output& out, const std::vector<std::uint32_t>& ranks);
+    // Writes all sections of words; those for similar ones only where `similar`. `ranks` of the terms by
+    // their lex numbers.
+    void finish(Output& out, const std::vector<std::uint32_t>& ranks, bool similar);
 
     // After `finish`.
     [[nodiscard]] std::uint64_t words() const { return names_.size(); }

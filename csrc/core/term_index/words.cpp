@@ -25,8 +25,10 @@ std::uint64_t Words::start(std::uint32_t word) const {
 Postings Words::postings(std::uint32_t word) const {
     const std::uint64_t first = start(word), last = start(word + 1);
     if (first > last) out_of_range(posting_starts);
-    return {checked(levels_[0][word], ranks_, word_best), postings_ + first, postings_ + last, ranks_};
+    return {best(word), postings_ + first, postings_ + last, ranks_};
 }
+
+std::uint32_t Words::best(std::uint32_t word) const { return checked(levels_[0][word], ranks_, word_best); }
 
 std::uint64_t Words::work(Range words) const {
     const std::uint64_t first = start(words.lo), last = start(words.hi);

@@ -73,6 +73,8 @@ class Words : public Tree {
     explicit Words(const unsigned char* file);
 
     [[nodiscard]] Postings postings(std::uint32_t word) const;
+    // The best rank of the terms that have a word.
+    [[nodiscard]] std::uint32_t best(std::uint32_t word) const;
     // How many postings some words have, or a few times as many: the bytes to be read for all of them.
     [[nodiscard]] std::uint64_t work(Range words) const;
 

@@ -7,11 +7,12 @@
 
 #include "core/term_index/least.hpp"
 #include "core/term_index/packing.hpp"
+#include "core/term_index/similar_writer.hpp"
 
 namespace pyfastlm::term_index {
 
-Writer::Writer(const std::string& path, std::uint32_t normalizer)
-    : out_(path), normalizer_(normalizer), tree_(out_, term_sections) {}
+Writer::Writer(const std::string& path, std::uint32_t normalizer, bool similar)
+    : out_(path), normalizer_(normalizer), tree_(out_, term_sections), similar_(similar) {}
 
 void Writer::push(std::string_view key, double score) {
     if (score_of_.size() == most_terms) throw std::invalid_argument("more than 2,147,483,647 terms");
@@ -20,6 +21,7 @@ void Writer::push(std::string_view key, double score) {
     if (!score_of_.empty() && key <= tree_.last()) throw std::invalid_argument("terms that do not rise");
     words_.push(tree_.size(), key);
     tree_.push(key);
+    if (similar_) texts_.push(key);
     score_of_.push_back(score == 0.0 ? 0.0 : score);  // -0.0 becomes 0.0, equal to it
 }
 
@@ -35,6 +37,9 @@ void Writer::finish() {
     header.longest_key = tree_.longest();
     header.words = words_.words();
     header.word_nodes = words_.nodes();
+    header.similar_terms = similar_ ? header.terms : 0;
+    header.similar_words = similar_ ? header.words : 0;
+    for (const double score : score_of_) header.total_score += std::max(score, 0.0);
     header.normalizer = normalizer_;
     out_.finish(header);
 }
@@ -57,7 +62,10 @@ void Writer::write_ranks() {
     write_minima(out_, ranks, width);
     write_nodes(ranks);
     write_scores(order);
-    words_.finish(out_, ranks);
+    words_.finish(out_, ranks, similar_);
+    write_similar(
+        out_, similar_term_sections, texts_.size(), texts_.size(),
+        [&](std::uint32_t rank) { return texts_[order[rank]]; }, [](std::uint32_t rank) { return rank; });
 }
 
 void Writer::write_nodes(const std::vector<std::uint32_t>& ranks) {

@@ -9,6 +9,7 @@
 
 #include "core/term_index/format.hpp"
 #include "core/term_index/output.hpp"
+#include "core/term_index/texts.hpp"
 #include "core/term_index/tree_writer.hpp"
 #include "core/term_index/word_writer.hpp"
 
@@ -16,8 +17,9 @@ namespace pyfastlm::term_index {
 
 class Writer {
   public:
-    // Replaces what is at `path`.
-    Writer(const std::string& path, std::uint32_t normalizer);
+    // Replaces what is at `path`. `similar`: terms can be asked for that resemble a text; all of them are
+    // held in memory for that.
+    Writer(const std::string& path, std::uint32_t normalizer, bool similar);
 
     // Keys must rise strictly, and scores be finite. Throws std::invalid_argument.
     void push(std::string_view key, double score);
@@ -34,6 +36,8 @@ class Writer {
     std::uint32_t normalizer_;
     TreeWriter tree_;
     WordWriter words_;
+    bool similar_;
+    Texts texts_;  // the terms by their lex numbers, where `similar_`
     std::vector<double> score_of_;
     std::uint64_t distinct_scores_ = 0;
     std::uint32_t lists_ = 0;

@@ -1,0 +1,83 @@
+"""How easily one text is written where another is meant: a table of costs, all of them parameters."""
+
+import math
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+
+from pyfastlm import _native
+from pyfastlm.errors import InputError
+
+MOST_REWRITES = 64
+
+# What is written and what is meant, both ways: spellings that sound alike, and letters that look alike.
+_ALIKE = (
+    ("f", "ph"), ("f", "gh"), ("k", "c"), ("k", "ck"), ("c", "ck"), ("s", "c"), ("z", "s"), ("j", "g"),
+    ("x", "cks"), ("kw", "qu"), ("sh", "ti"), ("sh", "ch"), ("ee", "ea"), ("ee", "ie"), ("ie", "ei"),
+    ("i", "y"), ("i", "ee"), ("a", "e"), ("e", "i"), ("a", "o"), ("o", "u"), ("ou", "oo"), ("er", "or"),
+    ("er", "re"), ("er", "ar"), ("w", "wh"), ("n", "kn"), ("r", "wr"), ("t", "th"),
+)  # fmt: skip
+
+
+def _both_ways(cost: float = 0.6) -> tuple[tuple[str, str, float], ...]:
+    return tuple((a, b, cost) for pair in _ALIKE for a, b in (pair, pair[::-1]))
+
+
+@dataclass(frozen=True)
+class EditCosts:
+    """The cost of each edit that leads from what was meant to what was written.
+
+    Attributes:
+        substitution: one character for another;
+        near_key: for another whose key touches its own on the ``keyboard``.
+        insertion: a character too much.
+        omission: a character left out.
+        doubling: a character too much, or left out, that is the same as the one before it.
+        transposition: two neighbours exchanged.
+        space: a space too much, or left out.
+        first: factor of what an edit of the first character costs.
+        keyboard: ``"qwerty"``, ``"qwertz"``, ``"azerty"``, or None.
+        rewrites: triples (written, meant, cost), 64 at most: one spelling for another, as "f" for "ph".
+
+    Raises:
+        InputError: a cost is negative or not finite, or there are too many rewrites.
+    """
+
+    substitution: float = 1.0
+    near_key: float = 0.8
+    insertion: float = 0.8
+    omission: float = 0.5
+    doubling: float = 0.4
+    transposition: float = 0.5
+    space: float = 0.5
+    first: float = 1.1
+    keyboard: str | None = "qwerty"
+    rewrites: tuple[tuple[str, str, float], ...] = field(default_factory=_both_ways)
+
+    def __post_init__(self) -> None:
+        for name, cost in self._prices():
+            if not (math.isfinite(cost) and cost >= 0):
+                raise InputError(f"{name}: expected a finite cost >= 0, got {cost!r}")
+        if self.keyboard not in (None, "qwerty", "qwertz", "azerty"):
+            raise InputError(
+                f"keyboard: expected None, 'qwerty', 'qwertz' or 'azerty', got {self.keyboard!r}"
+            )
+        if len(self.rewrites) > MOST_REWRITES:
+            raise InputError(f"rewrites: expected {MOST_REWRITES} at most, got {len(self.rewrites)}")
+        for written, meant, cost in self.rewrites:
+            if not (math.isfinite(cost) and cost >= 0) or not (written or meant):
+                raise InputError(
+                    f"rewrites: expected texts and a finite cost >= 0, got {(written, meant, cost)!r}"
+                )
+
+    def cost(self, written: str, meant: str) -> float:
+        """The least cost of writing ``written`` for ``meant``."""
+        return self.native.cost(written, meant)
+
+    @cached_property
+    def native(self) -> "_native.EditCosts":
+        """The same for the index."""
+        prices = [cost for _, cost in self._prices()]
+        return _native.EditCosts(prices, self.keyboard, list(self.rewrites))
+
+    def _prices(self) -> list[tuple[str, float]]:
+        return [(one.name, float(getattr(self, one.name))) for one in fields(self)[:8]]
