@@ -13,7 +13,7 @@ from pyfastlm.spelling import Candidate, Correction
 
 
 class Peer:
-    """A corrector by its suggestions: the first one is the correction, the query itself where there is none."""
+    """A corrector by its suggestions: the first one is the correction, the query where there is none."""
 
     def suggest(self, query: str, k: int = 10) -> list[Candidate]:
         raise NotImplementedError
@@ -31,8 +31,8 @@ class Peer:
 class SymSpellPeer(Peer):
     """symspellpy over words or names with counts.
 
-    ``how`` is "top", "closest" or "all" (a query is looked up whole), or "compound" (word by word, with spaces
-    repaired; it answers one text).
+    ``how`` is "top", "closest" or "all" (a query is looked up whole), or "compound" (word by word, with
+    spaces repaired; it answers one text).
     """
 
     def __init__(self, terms: Iterable[tuple[str, float]], *, how: str = "closest", edits: int = 2) -> None:
@@ -61,7 +61,7 @@ def english() -> list[tuple[str, float]]:
 
 
 class HunspellPeer(Peer):
-    """Hunspell's rules and English dictionary as spylls runs them, word by word; slow, and so is what it ports."""
+    """Hunspell's rules and English dictionary as spylls runs them, word by word; in Python, so slow."""
 
     def __init__(self) -> None:
         from spylls.hunspell import Dictionary
@@ -87,7 +87,7 @@ class HunspellPeer(Peer):
 
 
 class RapidfuzzPeer(Peer):
-    """rapidfuzz goes through all names: ``scorer`` as ``rapidfuzz.fuzz.ratio`` (the default), best ``cutoff``."""
+    """rapidfuzz goes through all names; its ``scorer`` (``rapidfuzz.fuzz.ratio``) must reach ``cutoff``."""
 
     def __init__(
         self, names: Iterable[str], *, scorer: Callable[..., float] | None = None, cutoff: float = 80.0

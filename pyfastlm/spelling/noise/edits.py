@@ -1,13 +1,13 @@
 """Single errors of each sort: what goes from a text, and what comes in its place.
 
-An edit is (begin, end, instead). It takes letters only, and none that a mark follows: accents that are code
-points of their own, vowel signs, the parts of an emoji stay with what they belong to.
+An edit is (begin, end, instead). It takes letters only. Marks that are code points of their own, such as
+accents and vowel signs, go with the letter before them; emojis are left alone, with what is part of them.
 """
 
 import random
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from pyfastlm.spelling.noise.keyboards import Neighbours
@@ -22,15 +22,17 @@ Sort = Callable[["Letters"], list[Edit]]
 
 
 class Letters(NamedTuple):
-    """A text, and the places of letters that stand alone."""
+    """A text, and where its letters begin and end, with their marks."""
 
     text: str
-    places: Sequence[int]
+    spans: Sequence[tuple[int, int]]
 
 
 def letters_of(text: str) -> Letters:
     """Where the letters are that may be changed."""
-    return Letters(text, [at for at, letter in enumerate(text) if letter.isalpha() and _alone(text, at)])
+    if text.isascii():
+        return Letters(text, [(at, at + 1) for at, letter in enumerate(text) if letter.isalpha()])
+    return Letters(text, list(_spans(text)))
 
 
 def keyboard(neighbours: Neighbours, rng: random.Random) -> Sort:
@@ -42,16 +44,16 @@ def keyboard(neighbours: Neighbours, rng: random.Random) -> Sort:
     def edits(letters: Letters) -> list[Edit]:
         way = rng.randrange(4)
         text, found = letters.text, []
-        for place in letters.places:
-            beside = neighbours.get(text[place].lower(), "")
+        for begin, end in letters.spans:
+            beside = neighbours.get(text[begin:end].lower(), "")
             if way == 0:
-                found.append((place, place + 1, ""))
+                found.append((begin, end, ""))
             elif way == 1:
-                found.append((place + 1, place + 1, text[place]))
+                found.append((end, end, text[begin:end]))
             elif beside:
                 key = rng.choice(beside)
-                key = key.upper() if text[place].isupper() else key
-                found.append((place, place + 1, key) if way == 2 else (place + 1, place + 1, key))
+                key = key.upper() if text[begin].isupper() else key
+                found.append((begin, end, key) if way == 2 else (end, end, key))
         return found
 
     return edits
@@ -59,19 +61,19 @@ def keyboard(neighbours: Neighbours, rng: random.Random) -> Sort:
 
 def transposition(letters: Letters) -> list[Edit]:
     """Two letters beside each other in the wrong order."""
-    text, places = letters.text, set(letters.places)
-    return [
-        (place, place + 2, text[place + 1] + text[place])
-        for place in letters.places
-        if place + 1 in places and text[place] != text[place + 1]
-    ]
+    text, found = letters.text, []
+    for (begin, middle), (other, end) in zip(letters.spans, letters.spans[1:], strict=False):
+        first, second = text[begin:middle], text[other:end]
+        if middle == other and first != second:
+            found.append((begin, end, second + first))
+    return found
 
 
 def phonetic(rewrites: Sequence[tuple[re.Pattern[str], str]]) -> Sort:
     """A spelling that sounds alike."""
 
     def edits(letters: Letters) -> list[Edit]:
-        places = set(letters.places)
+        places = {begin for begin, end in letters.spans if end == begin + 1}
         return [edit for edit in rewritten(letters.text, rewrites) if places.issuperset(range(*edit[:2]))]
 
     return edits
@@ -79,18 +81,23 @@ def phonetic(rewrites: Sequence[tuple[re.Pattern[str], str]]) -> Sort:
 
 def spacing(letters: Letters) -> list[Edit]:
     """A space that is not written, or one too many, inside a word of ``SPLIT`` letters or more."""
-    text, places = letters.text, set(letters.places)
-    dropped = [
+    text = letters.text
+    found = [
         (place, place + 1, "")
         for place in range(1, len(text) - 1)
         if text[place] == " " and " " not in (text[place - 1], text[place + 1])
     ]
-    added, begin = [], 0
+    inside = {place for begin, end in letters.spans for place in range(begin, end)}
+    begins = [begin for begin, _ in letters.spans]
+    start = 0
     for word in text.split(" "):
-        if len(word) >= SPLIT and places.issuperset(range(begin, begin + len(word))):
-            added += [(begin + place, begin + place, " ") for place in range(1, len(word))]
-        begin += len(word) + 1
-    return dropped + added
+        end = start + len(word)
+        if inside.issuperset(range(start, end)):
+            of_word = [begin for begin in begins if start <= begin < end]
+            if len(of_word) >= SPLIT:
+                found += [(begin, begin, " ") for begin in of_word[1:]]
+        start = end + 1
+    return found
 
 
 def likelihood(text: str, edit: Edit) -> float:
@@ -100,7 +107,17 @@ def likelihood(text: str, edit: Edit) -> float:
     return FIRST if first else 1.0
 
 
-def _alone(text: str, place: int) -> bool:
-    if text.isascii() or place + 1 == len(text):
-        return True
-    return unicodedata.category(text[place + 1]) not in ("Mn", "Mc", "Me", "Cf")
+def _spans(text: str) -> Iterator[tuple[int, int]]:
+    place = 0
+    while place < len(text):
+        end = place + 1
+        while end < len(text) and unicodedata.category(text[end]) in ("Mn", "Mc") and not _joins(text[end]):
+            end += 1
+        if text[place].isalpha() and not (end < len(text) and _joins(text[end])):
+            yield place, end
+        place = end
+
+
+def _joins(sign: str) -> bool:
+    """It makes an emoji, or another form of a letter, of what stands before it."""
+    return "\ufe00" <= sign <= "\ufe0f" or unicodedata.category(sign) in ("Me", "Cf")

@@ -98,7 +98,7 @@ def _of_text(
     text: str, kinds: Sequence[str], sorts: Mapping[str, Sort], avoid: Container[str], rng: random.Random
 ) -> Iterator[Pair]:
     letters = edits.letters_of(text)
-    left = [kind for kind in kinds if len(letters.places) >= SHORTEST[len(STEPS[kind]) - 1]]
+    left = [kind for kind in kinds if len(letters.spans) >= SHORTEST[len(STEPS[kind]) - 1]]
     rng.shuffle(left)
     made = {text}
     while left:

@@ -96,15 +96,16 @@ def compiled(rewrites: tuple[Rewrite, ...]) -> tuple[tuple[re.Pattern[str], str]
 def rewritten(text: str, rewrites: Sequence[tuple[re.Pattern[str], str]]) -> list[tuple[int, int, str]]:
     """Every rewrite that the text allows: begin and end of what goes, and what comes in its place."""
     return [
-        (match.start(), match.end(), _as_written(match[0], match.expand(written)))
+        (match.start(), match.end(), _as_written(match, match.expand(written)))
         for pattern, written in rewrites
         for match in pattern.finditer(text)
         if match[0]
     ]
 
 
-def _as_written(before: str, after: str) -> str:
-    """In capitals where they were: of all letters, or of the first."""
-    if before.isupper() and (len(before) > 1 or not after):
+def _as_written(match: re.Match[str], after: str) -> str:
+    """In capitals where those around are, or with a capital where one was."""
+    around = match.string[max(match.start() - 1, 0) : match.end() + 1].strip()
+    if len(around) > 1 and around.isupper():
         return after.upper()
-    return after[:1].upper() + after[1:] if before[:1].isupper() else after
+    return after[:1].upper() + after[1:] if match[0][0].isupper() else after
