@@ -1,7 +1,4 @@
-"""Other correctors behind the protocol of pyfastlm.spelling, to be measured beside it.
-
-A margin is infinite where a query was changed: these have no score that a threshold could be put to.
-"""
+"""Other correctors behind the protocol of pyfastlm.spelling, to be measured beside it."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -13,19 +10,26 @@ from pyfastlm.spelling import Candidate, Correction
 
 
 class Peer:
-    """A corrector by its suggestions: the first one is the correction, the query where there is none."""
+    """A corrector by its suggestions: a query becomes the first one, where that is another.
+
+    ``unlisted`` is the score of a query that is not among them: what a suggestion must exceed.
+    """
+
+    unlisted = -math.inf
 
     def suggest(self, query: str, k: int = 10) -> list[Candidate]:
         raise NotImplementedError
 
     def correct(self, query: str) -> Correction:
         found = self.suggest(query)
-        text = found[0].text if found else query
-        changed = text != query
-        rest = (
-            found if any(item.text == query for item in found) else [*found, Candidate(query, -math.inf, 0.0)]
-        )
-        return Correction(text, changed, math.inf if changed else -math.inf, tuple(rest))
+        if all(item.text != query for item in found):
+            found.append(Candidate(query, self.unlisted, 0.0))
+        own = next(item.score for item in found if item.text == query)
+        best = next((item for item in found if item.text != query), None)
+        margin = -math.inf if best is None else best.score - own
+        changed = margin > 0
+        found.sort(key=lambda item: -item.score)
+        return Correction(best.text if changed else query, changed, margin, tuple(found))
 
 
 class SymSpellPeer(Peer):
@@ -42,6 +46,7 @@ class SymSpellPeer(Peer):
         for term, count in terms:
             self._symspell.create_dictionary_entry(term, max(int(count), 1))
         self._edits = edits
+        self.unlisted = -edits - 1.0
         self._compound = how == "compound"
         self._verbosity = None if self._compound else Verbosity[how.upper()]
 
@@ -87,7 +92,7 @@ class HunspellPeer(Peer):
 
 
 class RapidfuzzPeer(Peer):
-    """rapidfuzz goes through all names; its ``scorer`` (``rapidfuzz.fuzz.ratio``) must reach ``cutoff``."""
+    """rapidfuzz goes through all names; a correction's ``scorer`` (``rapidfuzz.fuzz.ratio``) exceeds ``cutoff``."""
 
     def __init__(
         self, names: Iterable[str], *, scorer: Callable[..., float] | None = None, cutoff: float = 80.0
@@ -96,10 +101,10 @@ class RapidfuzzPeer(Peer):
 
         self._names: Sequence[str] = list(names)
         self._scorer: Any = scorer or fuzz.ratio
-        self._cutoff = cutoff
+        self.unlisted = cutoff / 100
 
     def suggest(self, query: str, k: int = 10) -> list[Candidate]:
         from rapidfuzz import process
 
-        found = process.extract(query, self._names, scorer=self._scorer, limit=k, score_cutoff=self._cutoff)
+        found = process.extract(query, self._names, scorer=self._scorer, limit=k)
         return [Candidate(name, score / 100, 1 - score / 100) for name, score, _ in found]

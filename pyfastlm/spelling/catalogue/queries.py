@@ -10,6 +10,13 @@ from itertools import accumulate
 from pyfastlm.errors import InputError
 from pyfastlm.spelling.catalogue.entry import Entry, entries_of
 
+# Words that go with most things that a shop sells.
+ATTRIBUTES = (
+    "black", "white", "red", "blue", "green", "grey", "small", "large", "mini", "xl", "wooden",
+    "metal", "cotton", "leather", "plastic", "cheap", "best", "new", "set", "pack", "kids", "men", "women",
+    "outdoor", "portable",
+)  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Habits:
@@ -20,6 +27,7 @@ class Habits:
         attribute: a word such as a colour or a size is added.
         second: of those, with a second one.
         before: an attribute stands before the name and not after it.
+        swapped: two words beside each other change places.
         small: everything is in small letters.
     """
 
@@ -27,13 +35,14 @@ class Habits:
     attribute: float = 0.5
     second: float = 0.2
     before: float = 0.4
+    swapped: float = 0.1
     small: float = 0.9
 
 
 def queries(
     names: Iterable[str | tuple[str, float]],
-    attributes: Sequence[str],
-    count: int,
+    attributes: Sequence[str] = ATTRIBUTES,
+    count: int = 10_000,
     *,
     seed: int = 0,
     habits: Habits = Habits(),
@@ -78,5 +87,8 @@ def _query(name: str, attributes: Sequence[str], habits: Habits, rng: random.Ran
         wanted = min(1 + (rng.random() < habits.second), len(attributes))
         for word in rng.sample(attributes, wanted):
             words.insert(0 if rng.random() < habits.before else len(words), word)
+    if len(words) > 1 and rng.random() < habits.swapped:
+        at = rng.randrange(1, len(words))
+        words[at - 1 : at + 1] = words[at], words[at - 1]
     text = " ".join(words)
     return text.lower() if rng.random() < habits.small else text

@@ -43,13 +43,16 @@ def sums(outcomes: Outcomes) -> Sums:
 
 
 def resampled(outcomes: Outcomes, seed: int) -> Sums:
-    """Over as many queries drawn with replacement, each of the three groups by itself, ``DRAWS`` times.
+    """Over queries drawn with replacement, each of the three groups by itself, ``DRAWS`` times.
 
-    Outcomes of the same queries and an equal seed draw the same ones: their differences are paired.
+    All misspellings of a text are drawn together. Outcomes of the same queries and an equal seed draw the
+    same ones: their differences are paired.
     """
     found: dict[str, Doubles] = {}
     for number, part in enumerate(columns(outcomes)):
         table = np.stack([*part.values()], axis=1).astype(float)  # [queries, columns]
+        if number == 0:
+            table = _together(table, outcomes.meant)
         rng = np.random.default_rng([seed, number])
         drawn = np.zeros((DRAWS, table.shape[1]))
         for row in drawn if len(table) else ():
@@ -98,6 +101,13 @@ def interval(values: Doubles) -> Interval:
         return math.nan, math.nan
     low, high = np.quantile(some, ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
     return float(low), float(high)
+
+
+def _together(table: Doubles, groups: NDArray[np.int32]) -> Doubles:
+    """The rows of each group added up."""
+    found = np.zeros((int(groups.max()) + 1, table.shape[1]))
+    np.add.at(found, groups, table)
+    return found
 
 
 def over(part: Doubles, whole: Doubles) -> Doubles:

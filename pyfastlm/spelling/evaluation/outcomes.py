@@ -32,6 +32,7 @@ class Outcomes:
 
     Attributes:
         kinds: the class of each of the ``n`` queries that need a change.
+        meant: [n] int32, which of the different texts was meant; misspellings of one are not independent.
         changed: [n], it was changed.
         right: [n], into what was meant.
         best_right: [n], the best text that differs from the query is what was meant.
@@ -44,6 +45,7 @@ class Outcomes:
     """
 
     kinds: tuple[str, ...]
+    meant: NDArray[np.int32]
     changed: Flags
     right: Flags
     best_right: Flags
@@ -67,9 +69,10 @@ def needed(corrections: Iterable[Correction], pairs: Sequence[Pair], k: int, for
         best_right[place] = bool(others) and others[0] == gold
         rank[place] = others.index(gold) + 1 if gold in others else 0
         margin[place] = _margin(correction, pair.noisy)
-    kinds = tuple(pair.kind for pair in pairs)
+    golds = {gold: number for number, gold in enumerate(dict.fromkeys(form(pair.gold) for pair in pairs))}
     return {
-        "kinds": kinds,
+        "kinds": tuple(pair.kind for pair in pairs),
+        "meant": np.array([golds[form(pair.gold)] for pair in pairs], np.int32),
         "changed": changed,
         "right": right,
         "best_right": best_right,

@@ -66,7 +66,7 @@ class Report:
             texts weighed; the query itself, which is weighed too, takes no place.
         false_correction_rate: of the clean queries, how many were changed.
         novel_false_correction_rate: of the new names.
-        intervals: of these, from queries drawn anew.
+        intervals: of these, from queries drawn anew, all misspellings of a text together.
         by_kind: of the classes of errors, by their names.
         mixed: of streams of queries with several error rates.
         latency: how long it took.

@@ -33,6 +33,7 @@ def write_report(report: Report, path: StrPath) -> None:
         "report": report.as_dict(),
         "outcomes": {
             "kinds": outcomes.kinds,
+            "meant": outcomes.meant.tolist(),
             "changed": outcomes.changed.astype(int).tolist(),
             "right": outcomes.right.astype(int).tolist(),
             "best_right": outcomes.best_right.astype(int).tolist(),
@@ -79,10 +80,12 @@ def _outcomes(value: dict[str, Any]) -> Outcomes:
     if not n or not all(isinstance(kind, str) for kind in kinds) or not isinstance(value["digest"], str):
         raise ValueError("kinds or digest")
     rank = np.array([_whole(place) for place in value["rank"]], np.int32)
-    if len(rank) != n or not k or rank.max() > k:
-        raise ValueError("rank")
+    meant = np.array([_whole(number) for number in value["meant"]], np.int32)
+    if len(rank) != n or not k or rank.max() > k or len(meant) != n or meant.max() >= n:
+        raise ValueError("rank, meant or k")
     return Outcomes(
         kinds=kinds,
+        meant=meant,
         changed=_flags(value["changed"], n),
         right=_flags(value["right"], n),
         best_right=_flags(value["best_right"], n),

@@ -132,21 +132,33 @@ def test_queries_are_drawn_by_popularity() -> None:
 
 
 def test_queries_have_the_habits_they_are_given() -> None:
-    plain = Habits(partial=0.0, attribute=0.0, small=0.0)
+    plain = Habits(partial=0.0, attribute=0.0, swapped=0.0, small=0.0)
     assert {entry.name for entry in queries(NAMES, [], 500, habits=plain)} == set(NAMES)
     small = queries(
-        NAMES, ["red", "blue"], 500, habits=Habits(partial=0.0, attribute=1.0, second=0.0, small=1.0)
+        NAMES,
+        ["red", "blue"],
+        500,
+        habits=Habits(partial=0.0, attribute=1.0, second=0.0, swapped=0.0, small=1.0),
     )
     expected = {f"{a} {n.lower()}" for a in ("red", "blue") for n in NAMES}
     expected |= {f"{n.lower()} {a}" for a in ("red", "blue") for n in NAMES}
     assert {entry.name for entry in small} == expected
-    partial = {e.name for e in queries(["a b c"], [], 500, habits=Habits(partial=1.0, attribute=0.0))}
+    partial = {
+        e.name for e in queries(["a b c"], [], 500, habits=Habits(partial=1.0, attribute=0.0, swapped=0.0))
+    }
     assert partial == {"a", "a b", "b c", "a c"}
     assert {e.name for e in queries(["a"], [], 50, habits=Habits(partial=1.0))} == {"a"}
     second = {
-        e.name for e in queries(["a"], ["x", "y"], 200, habits=Habits(attribute=1.0, second=1.0, before=0.0))
+        e.name
+        for e in queries(
+            ["a"], ["x", "y"], 200, habits=Habits(attribute=1.0, second=1.0, before=0.0, swapped=0.0)
+        )
     }
     assert second == {"a x y", "a y x"}
+    swapped = {
+        e.name for e in queries(["a b c"], [], 99, habits=Habits(partial=0.0, attribute=0.0, swapped=1.0))
+    }
+    assert swapped == {"b a c", "a c b"}
 
 
 def test_equal_seeds_give_equal_queries() -> None:

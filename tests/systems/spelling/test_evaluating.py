@@ -162,11 +162,23 @@ def test_draws_by_brute_force() -> None:
     report = evaluate(Scripted(ANSWERS), PAIRS, CLEAN, novel=NOVEL)
     drawn = measures.resampled(report.outcomes, 7)
     rng = np.random.default_rng([7, 0])
+    of = [[0, 1], [2], [3], [4]]  # the first two were meant to be the same
     for draw in range(20):
-        chosen = rng.integers(5, size=5)
+        chosen = [place for text in rng.integers(4, size=4) for place in of[text]]
         assert drawn["right"][draw] == report.outcomes.right[chosen].sum()
         assert drawn["changed"][draw] == report.outcomes.changed[chosen].sum()
-        assert drawn["n"][draw] == 5
+        assert drawn["n"][draw] == len(chosen)
+
+
+def test_misspellings_of_one_text_are_drawn_together() -> None:
+    """Eight misspellings of a text that share their fate are worth no more than one."""
+    rng = random.Random(2)
+    fates = {number: rng.random() < 0.5 for number in range(50)}
+    pairs = [Pair(f"{number} {copy}", f"y{number}") for number in fates for copy in range(8)]
+    answers = {noisy: [(gold, 1.0)] for noisy, gold, _ in pairs if fates[int(noisy.split()[0])]}
+    one = evaluate(Scripted(answers), pairs[::8], ["a"])
+    low, high = evaluate(Scripted(answers), pairs, ["a"]).intervals.recall
+    assert high - low == pytest.approx(one.intervals.recall[1] - one.intervals.recall[0], rel=0.1)
 
 
 def test_differences_are_paired() -> None:

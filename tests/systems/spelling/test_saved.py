@@ -87,6 +87,8 @@ def change(value: Any, keys: str, to: Any) -> None:
         ("outcomes.rank", [1, 2, 4]),
         ("outcomes.rank", [1, -2, 3]),
         ("outcomes.rank", [1, 2]),
+        ("outcomes.meant", [0, 1, 3]),
+        ("outcomes.meant", [0, 1]),
         ("outcomes.k", 0),
         ("outcomes.k", 10**30),
         ("outcomes.clean.margin", [1.0]),
