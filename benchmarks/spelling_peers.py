@@ -46,7 +46,8 @@ class SymSpellPeer(Peer):
         for term, count in terms:
             self._symspell.create_dictionary_entry(term, max(int(count), 1))
         self._edits = edits
-        self.unlisted = -edits - 1.0
+        if how != "compound":  # whose answer is always taken
+            self.unlisted = -edits - 1.0
         self._compound = how == "compound"
         self._verbosity = None if self._compound else Verbosity[how.upper()]
 
@@ -92,7 +93,7 @@ class HunspellPeer(Peer):
 
 
 class RapidfuzzPeer(Peer):
-    """rapidfuzz goes through all names; a correction's ``scorer`` (``rapidfuzz.fuzz.ratio``) exceeds ``cutoff``."""
+    """rapidfuzz goes through all names; what is taken exceeds ``cutoff`` by ``scorer``, 100 at most."""
 
     def __init__(
         self, names: Iterable[str], *, scorer: Callable[..., float] | None = None, cutoff: float = 80.0

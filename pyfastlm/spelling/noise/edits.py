@@ -51,8 +51,7 @@ def keyboard(neighbours: Neighbours, rng: random.Random) -> Sort:
             elif way == 1:
                 found.append((end, end, text[begin:end]))
             elif beside:
-                key = rng.choice(beside)
-                key = key.upper() if text[begin].isupper() else key
+                key = _cased(rng.choice(beside), text[begin])
                 found.append((begin, end, key) if way == 2 else (end, end, key))
         return found
 
@@ -60,12 +59,13 @@ def keyboard(neighbours: Neighbours, rng: random.Random) -> Sort:
 
 
 def transposition(letters: Letters) -> list[Edit]:
-    """Two letters beside each other in the wrong order."""
+    """Two letters beside each other in the wrong order; a capital stays where it was: "Teh" and not "eTh"."""
     text, found = letters.text, []
     for (begin, middle), (other, end) in zip(letters.spans, letters.spans[1:], strict=False):
         first, second = text[begin:middle], text[other:end]
-        if middle == other and first != second:
-            found.append((begin, end, second + first))
+        swapped = _cased(second, first) + _cased(first, second)
+        if middle == other and swapped != first + second:
+            found.append((begin, end, swapped))
     return found
 
 
@@ -105,6 +105,12 @@ def likelihood(text: str, edit: Edit) -> float:
     begin, end, _ = edit
     first = begin < end and text[begin].isalpha() and (begin == 0 or not text[begin - 1].isalpha())
     return FIRST if first else 1.0
+
+
+def _cased(letter: str, like: str) -> str:
+    """A capital where ``like`` is one, small where it is small, if the letter has both."""
+    other = letter.upper() if like.isupper() else letter.lower() if like.islower() else letter
+    return other if len(other) == len(letter) else letter
 
 
 def _spans(text: str) -> Iterator[tuple[int, int]]:

@@ -45,16 +45,17 @@ def misspell(
     The classes: ``kb``, a key beside the right one in its place or after it, a key left out or struck twice;
     ``transposition`` of two letters; ``ph``, a spelling that sounds alike in English; ``sp``, a space left
     out or put into a word; two of these (``kb+kb``, ``ph+kb``, ``sp+kb``), three (``kb3``). Several errors of
-    a text have a right letter between them. Letters are missed and nothing else: digits, signs and emojis
-    stay, capitals stay capitals. The first letter of a word is missed a fifth as often as another.
+    a text have a right letter between them. Only letters and spaces change: digits, signs and emojis stay,
+    and what stands for a capital is one. The first letter of a word is missed a fifth as often as another.
 
     Each class is as likely to come first; a text too short for one (3, 5 and 7 letters for one, two and three
     errors), or that it has no place in, gets another, and none where no class fits. What comes out is never
     the text itself.
 
     Args:
-        texts: what was meant. What becomes of a text depends on it and ``seed`` alone.
+        texts: what was meant. What becomes of one does not depend on the others.
         kinds: the classes to draw from.
+        seed: equal seeds give equal misspellings; equal texts have the same ones.
         per_text: how many misspellings of each text, all different, each class once before one comes again;
             fewer where there are no more.
         keyboard: its name (qwerty, qwertz or azerty), or small letters with those beside them.

@@ -164,6 +164,11 @@ def test_other_scripts_and_emojis_survive(text: str) -> None:
 def test_capitals_stay() -> None:
     for pair in misspell(["PHILIPS LIGHT", "PHILIPS LAMPE"], per_text=60):
         assert pair.noisy.isupper()
+    swapped = {pair.noisy for pair in misspell(["The"], kinds=("transposition",), per_text=9)}
+    assert swapped == {"Hte", "Teh"}
+    for pair in misspell([name.title() for name in WORDS], kinds=("kb",)):
+        if len(pair.noisy) == len(pair.gold):
+            assert pair.noisy.istitle()
 
 
 def test_it_is_lazy() -> None:
