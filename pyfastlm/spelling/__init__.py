@@ -1,1 +1,72 @@
 """Spelling correction that knows the catalogue: misspellings are fixed, new names are left alone."""
+
+from typing import TYPE_CHECKING
+
+from pyfastlm._lazy import lazily
+
+if TYPE_CHECKING:
+    from pyfastlm.spelling.catalogue.brands import brand_like
+    from pyfastlm.spelling.catalogue.entry import Entry
+    from pyfastlm.spelling.catalogue.queries import queries
+    from pyfastlm.spelling.catalogue.reading import read_catalogue
+    from pyfastlm.spelling.catalogue.splitting import split
+    from pyfastlm.spelling.correction import Candidate, Correction
+    from pyfastlm.spelling.corrector import Corrector
+    from pyfastlm.spelling.do_nothing import DoNothing
+    from pyfastlm.spelling.evaluation.candidates import candidate_recall
+    from pyfastlm.spelling.evaluation.curve import curve, threshold_for
+    from pyfastlm.spelling.evaluation.difference import difference
+    from pyfastlm.spelling.evaluation.evaluating import evaluate
+    from pyfastlm.spelling.evaluation.report import Report
+    from pyfastlm.spelling.evaluation.saved import read_report, write_report
+    from pyfastlm.spelling.noise.misspelling import misspell
+    from pyfastlm.spelling.pair import Pair
+    from pyfastlm.spelling.pairs.reading import lowered, read_aligned, read_pairs
+
+__all__ = [
+    "Candidate",
+    "Correction",
+    "Corrector",
+    "DoNothing",
+    "Entry",
+    "Pair",
+    "Report",
+    "brand_like",
+    "candidate_recall",
+    "curve",
+    "difference",
+    "evaluate",
+    "lowered",
+    "misspell",
+    "queries",
+    "read_aligned",
+    "read_catalogue",
+    "read_pairs",
+    "read_report",
+    "split",
+    "threshold_for",
+    "write_report",
+]
+
+__getattr__, __dir__ = lazily(
+    __name__,
+    {
+        "catalogue.brands": ("brand_like",),
+        "catalogue.entry": ("Entry",),
+        "catalogue.queries": ("queries",),
+        "catalogue.reading": ("read_catalogue",),
+        "catalogue.splitting": ("split",),
+        "correction": ("Candidate", "Correction"),
+        "corrector": ("Corrector",),
+        "do_nothing": ("DoNothing",),
+        "evaluation.candidates": ("candidate_recall",),
+        "evaluation.curve": ("curve", "threshold_for"),
+        "evaluation.difference": ("difference",),
+        "evaluation.evaluating": ("evaluate",),
+        "evaluation.report": ("Report",),
+        "evaluation.saved": ("read_report", "write_report"),
+        "noise.misspelling": ("misspell",),
+        "pair": ("Pair",),
+        "pairs.reading": ("lowered", "read_aligned", "read_pairs"),
+    },
+)

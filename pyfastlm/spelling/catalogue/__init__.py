@@ -1,0 +1,1 @@
+"""Names of products: read, split into known and new ones, and asked for as people ask."""

@@ -1,0 +1,1 @@
+"""Misspellings as people make them, by class of error, drawn by a seed."""
