@@ -1,0 +1,66 @@
+"""What each unit of a query may have meant, from the catalogue and from a dictionary."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from pyfastlm.index import EditCosts, Similar, TermIndex, Weights
+from pyfastlm.spelling.candidates.units import Unit
+
+ASKED = 16  # similar terms for each text
+KEPT = 8  # options of a unit
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Of one text: ``terms``, best fit first, without the text itself; whether that is ``known``.
+
+    ``catalogued``: the catalogue has it, as a name or a word of one.
+    """
+
+    terms: tuple[Similar, ...]
+    known: bool
+    catalogued: bool
+
+
+class Lexicon:
+    """The catalogue, and a dictionary of the language beside it."""
+
+    def __init__(
+        self, catalogue: TermIndex, english: TermIndex | None, costs: EditCosts, weights: Weights
+    ) -> None:
+        self.catalogue = catalogue
+        self.english = english
+        self._costs = costs
+        self._weights = weights
+
+    def options(self, units: Iterable[Unit], threads: int | None) -> dict[tuple[str, bool], Options]:
+        """Of each (text, joined) of the units."""
+        keys = sorted({(unit.text, unit.joined) for unit in units})
+        found = self._similar(self.catalogue, [text for text, _ in keys], threads)
+        if self.english is not None:
+            words = self._similar(self.english, [text for text, _ in keys], threads)
+        else:
+            words = [[] for _ in keys]
+        return {
+            key: self._merged(*key, of_catalogue, of_english)
+            for key, of_catalogue, of_english in zip(keys, found, words, strict=True)
+        }
+
+    def _similar(self, index: TermIndex, texts: Sequence[str], threads: int | None) -> list[list[Similar]]:
+        return index.similar_batch(
+            texts, ASKED, costs=self._costs, weights=self._weights, words=True, threads=threads
+        )
+
+    def _merged(
+        self, text: str, joined: bool, of_catalogue: Sequence[Similar], of_english: Sequence[Similar]
+    ) -> Options:
+        catalogued = text in self.catalogue or any(one.term == text for one in of_catalogue)
+        known = catalogued or (self.english is not None and text in self.english)
+        best: dict[str, Similar] = {}
+        for one in (*of_catalogue, *of_english):
+            if one.term == text or (joined and " " in one.term):
+                continue
+            if one.term not in best or one.fit > best[one.term].fit:
+                best[one.term] = one
+        terms = sorted(best.values(), key=lambda one: (-one.fit, one.term))[:KEPT]
+        return Options(tuple(terms), known, catalogued)
