@@ -101,6 +101,7 @@ class Pairs {
         if (map != map_) clear(map);
         // Where things lie in memory is known for all terms before the first of them is read.
         for (const ti::Ranked& term : terms) __builtin_prefetch(&slot_of(term.rank));
+        for (const ti::Ranked& term : terms) __builtin_prefetch(slot_of(term.rank).pair);
         std::vector<Missing> missing = std::move(missing_);
         missing.clear();
         for (std::size_t i = 0; i < terms.size(); ++i) {
@@ -135,9 +136,8 @@ class Pairs {
         std::uint32_t rank, waiting;  // of the pair; of the last one that was asked for and not there
     };
 
-    Slot& slot_of(std::uint32_t rank) {
-        return slots_[(rank * std::uint32_t{0x9e3779b1}) >> (32 - slot_bits)];
-    }
+    // The best terms, asked for most, share cache lines.
+    Slot& slot_of(std::uint32_t rank) { return slots_[rank & ((1u << slot_bits) - 1)]; }
 
     PyObject* made(const ti::Map& map, const Missing& term) {
         py::object text = string_of(map, term.lex, buffer_);

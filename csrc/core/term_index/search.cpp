@@ -26,11 +26,14 @@ class Comparison {
         return compare(entry, depth_ - entry.shared);
     }
 
+    // The next key that shares at most `common` bytes with the one before it; those between come before, too.
     Order next(const Entry& entry) {
-        if (entry.shared > common_) return Order::before;
         if (entry.shared < common_) return Order::after;
         return compare(entry, 0);
     }
+
+    // How many bytes the last key has in common with the prefix.
+    [[nodiscard]] std::uint32_t common() const { return static_cast<std::uint32_t>(common_); }
 
   private:
     Order compare(const Entry& entry, std::size_t i) {
@@ -43,7 +46,7 @@ class Comparison {
 
     std::string_view prefix_;
     std::size_t depth_;
-    std::size_t common_ = 0;  // bytes that the last key has in common with the prefix
+    std::size_t common_ = 0;
 };
 
 // The last block that may hold the first match: its first key comes before the prefix, that of the next does
@@ -73,7 +76,8 @@ Range find_in(const Tree& map, Range gap, std::size_t depth, std::string_view pr
     Block block = map.block(number);
     Order order = comparison.first(block[lex % block_terms]);
     while (order == Order::before) {
-        if (++lex == gap.hi) return nothing;
+        lex = number * block_terms + block.next_at_most(lex % block_terms, comparison.common());
+        if (lex >= gap.hi) return nothing;
         if (lex % block_terms == 0) {
             block = map.block(++number);
             order = comparison.first(block[0]);
@@ -83,15 +87,14 @@ Range find_in(const Tree& map, Range gap, std::size_t depth, std::string_view pr
     }
     if (order == Order::after) return nothing;
     const std::uint32_t first = lex;
-    while (++lex < gap.hi) {
-        if (lex % block_terms == 0) {
-            if (map.first_key(++number).substr(0, prefix.size()) != prefix) break;
-            block = map.block(number);
-        } else if (block.shared(lex % block_terms) < prefix.size()) {
-            break;
-        }
+    const auto most = static_cast<std::uint32_t>(prefix.size() - 1);
+    for (;;) {
+        lex = number * block_terms + block.next_at_most(lex % block_terms, most);
+        if (lex >= gap.hi) return {first, gap.hi};
+        if (lex % block_terms != 0 || map.first_key(++number).substr(0, prefix.size()) != prefix)
+            return {first, lex};
+        block = map.block(number);
     }
-    return {first, lex};
 }
 
 namespace {
@@ -128,7 +131,11 @@ Found find(const Tree& map, std::string_view prefix) {
 Found find(const Map& map, std::string_view prefix) {
     const Way way = way_of(map, prefix);
     if (way.gap.size() == 0) return way.found;
-    map.prefetch_rank(way.gap.lo);  // on the way while keys are compared
+    // Of one prefix, all blocks that the search may come to; many side by side have enough to wait for.
+    map.prefetch_rank(way.gap.lo);
+    map.prefetch_rank(way.gap.hi - 1);
+    const std::uint32_t number = way.gap.lo / block_terms, last = (way.gap.hi - 1) / block_terms;
+    for (std::uint32_t i = 0; i < 8 && number + i <= last; ++i) map.prefetch_block(number + i);
     return {find_in(map, way.gap, way.depth, prefix)};
 }
 
