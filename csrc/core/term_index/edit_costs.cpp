@@ -26,6 +26,10 @@ EditCosts::EditCosts(const Prices& prices, const Keyboard* keyboard, std::vector
     for (std::uint32_t a = 0; a < ascii; ++a)
         for (std::uint32_t b = 0; b < ascii; ++b) table[a * ascii + b] = substitution(a, b);
     ascii_ = std::move(table);
+    for (std::size_t r = 0; r < rewrites_.size(); ++r)
+        for (std::uint32_t last = 0; last < ascii; ++last)
+            if (rewrites_[r].meant.empty() || rewrites_[r].meant.back() == last)
+                meant_last_[last] |= std::uint64_t{1} << r;
 }
 
 float EditCosts::substitution(std::uint32_t written, std::uint32_t meant) const {
@@ -41,6 +45,21 @@ EditCosts::Written::Written(const EditCosts& costs, const CodePoints& text)
     for (std::size_t i = 1; i <= text.size(); ++i)
         for (std::size_t r = 0; r < costs.rewrites_.size(); ++r)
             if (ends_with(text.data(), i, costs.rewrites_[r].written)) ends_[i] |= std::uint64_t{1} << r;
+    for (const std::uint64_t ends : ends_) possible_ |= ends;
+}
+
+// The rewrites of this text whose `meant` ends at each place of another one.
+void EditCosts::Written::find_meant(const std::uint32_t* meant, std::size_t size) {
+    meant_ends_.assign(size + 1, 0);
+    for (std::size_t j = 0; j <= size; ++j) {
+        const std::uint64_t last =
+            j == 0 || meant[j - 1] >= ascii ? ~std::uint64_t{0} : costs_.meant_last_[meant[j - 1]];
+        for (std::uint64_t left = possible_ & last; left != 0; left &= left - 1) {
+            const int r = std::countr_zero(left);
+            if (ends_with(meant, j, costs_.rewrites_[static_cast<std::size_t>(r)].meant))
+                meant_ends_[j] |= std::uint64_t{1} << r;
+        }
+    }
 }
 
 float EditCosts::Written::from(const std::uint32_t* meant, std::size_t size) {
@@ -49,6 +68,7 @@ float EditCosts::Written::from(const std::uint32_t* meant, std::size_t size) {
     const std::size_t apart = band + (length > size ? length - size : size - length);
     constexpr float never = std::numeric_limits<float>::infinity();
     table_.assign((length + 1) * row, never);
+    find_meant(meant, size);
     float* const table = table_.data();
 
     const auto single = [&](const std::uint32_t* text, std::size_t i, float usual) {  // text[i - 1] too much
@@ -70,12 +90,10 @@ float EditCosts::Written::from(const std::uint32_t* meant, std::size_t size) {
                                           costs_.substitution(text_[i - 1], meant[j - 1]) * factor);
             if (i > 1 && j > 1 && text_[i - 1] == meant[j - 2] && text_[i - 2] == meant[j - 1])
                 best = std::min(best, table[(i - 2) * row + j - 2] + price.transposition);
-            for (std::uint64_t left = ends_[i]; left != 0; left &= left - 1) {
+            for (std::uint64_t left = ends_[i] & meant_ends_[j]; left != 0; left &= left - 1) {
                 const Rewrite& rewrite = costs_.rewrites_[static_cast<std::size_t>(std::countr_zero(left))];
-                if (ends_with(meant, j, rewrite.meant))
-                    best =
-                        std::min(best, table[(i - rewrite.written.size()) * row + j - rewrite.meant.size()] +
-                                           rewrite.cost);
+                best = std::min(best, table[(i - rewrite.written.size()) * row + j - rewrite.meant.size()] +
+                                          rewrite.cost);
             }
             table[i * row + j] = best;
         }

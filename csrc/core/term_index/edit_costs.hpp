@@ -38,9 +38,13 @@ class EditCosts {
         [[nodiscard]] float from(const std::uint32_t* meant, std::size_t size);
 
       private:
+        void find_meant(const std::uint32_t* meant, std::size_t size);
+
         const EditCosts& costs_;
         const CodePoints& text_;
         std::vector<std::uint64_t> ends_;  // at each place: the rewrites whose `written` ends there
+        std::uint64_t possible_ = 0;       // any of those
+        std::vector<std::uint64_t> meant_ends_;
         std::vector<float> table_;
     };
 
@@ -50,7 +54,8 @@ class EditCosts {
     Prices prices_;
     const Keyboard* keyboard_;
     std::vector<Rewrite> rewrites_;
-    std::vector<float> ascii_;  // [128, 128]: written, meant
+    std::vector<float> ascii_;                     // [128, 128]: written, meant
+    std::array<std::uint64_t, 128> meant_last_{};  // by ASCII: the rewrites whose `meant` ends with it
 };
 
 }  // namespace pyfastlm::term_index

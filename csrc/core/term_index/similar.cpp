@@ -18,7 +18,7 @@ constexpr std::size_t least_grams = 4;            // or all of so many
 constexpr std::size_t most_grams = 120;           // a counter has a byte
 
 // How far lengths may be apart.
-std::uint32_t reach(std::uint32_t size) { return 2 + size / 8; }
+std::uint32_t reach(std::uint32_t size) { return 2 + size / 12; }
 
 // How many of the trigrams that are looked for a text must have.
 std::uint32_t least_shared(std::size_t grams) { return static_cast<std::uint32_t>((grams * 27 + 99) / 100); }
