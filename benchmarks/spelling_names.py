@@ -1,11 +1,16 @@
-"""Names and words for the benchmarks of spelling, from the packages of Debian."""
+"""Names and words for the benchmarks of spelling, from the packages of Debian and npm."""
 
+import io
+import json
 import subprocess
+import tarfile
 from pathlib import Path
 
-from pyfastlm.demo import debian
+from pyfastlm.demo import debian, npm
 
 WORDS = "wamerican-huge"
+NPM = "all-the-package-names@2.0.2578"
+NPM_SHA256 = "89cccbb8825c8b60fa65a69aa558facd9dcebff951024d321478ed720adf1b85"
 
 
 def package_names() -> list[str]:
@@ -16,6 +21,15 @@ def package_names() -> list[str]:
     listed = subprocess.run(["apt-cache", "pkgnames"], capture_output=True, text=True, check=True).stdout
     names = {" ".join(name.replace("-", " ").replace(".", " ").split()) for name in listed.split()}
     return sorted(names)
+
+
+def npm_names(cache: Path) -> list[str]:
+    """Names of 4.5 million npm packages, as they are."""
+    with tarfile.open(fileobj=io.BytesIO(npm.archive(NPM, NPM_SHA256, cache))) as archive:
+        file = archive.extractfile("package/names.json")
+        assert file is not None
+        names: list[str] = json.load(file)
+    return names
 
 
 def american(cache: Path) -> list[str]:

@@ -422,6 +422,10 @@ class TermIndex:
             self._native.adopt(os.fspath(target))
             self._path = target
 
+    def normal(self, term: str) -> str:
+        """``term`` in the form in which terms are compared and returned."""
+        return _text("term", term) if self._of_term is None else self._of_term(_text("term", term))
+
     @property
     def normalizer(self) -> Normalizer:
         """The form in which terms are compared and returned."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pyfastlm.spelling.correction import Candidate, Correction
     from pyfastlm.spelling.corrector import Corrector
     from pyfastlm.spelling.do_nothing import DoNothing
+    from pyfastlm.spelling.english import build_english
     from pyfastlm.spelling.evaluation.candidates import candidate_recall
     from pyfastlm.spelling.evaluation.curve import curve, threshold_for
     from pyfastlm.spelling.evaluation.difference import difference
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pyfastlm.spelling.noise.misspelling import misspell
     from pyfastlm.spelling.pair import Pair
     from pyfastlm.spelling.pairs.reading import lowered, read_aligned, read_pairs
+    from pyfastlm.spelling.speller import Speller
 
 __all__ = [
     "Candidate",
@@ -31,7 +33,9 @@ __all__ = [
     "Entry",
     "Pair",
     "Report",
+    "Speller",
     "brand_like",
+    "build_english",
     "candidate_recall",
     "curve",
     "difference",
@@ -59,6 +63,7 @@ __getattr__, __dir__ = lazily(
         "correction": ("Candidate", "Correction"),
         "corrector": ("Corrector",),
         "do_nothing": ("DoNothing",),
+        "english": ("build_english",),
         "evaluation.candidates": ("candidate_recall",),
         "evaluation.curve": ("curve", "threshold_for"),
         "evaluation.difference": ("difference",),
@@ -68,5 +73,6 @@ __getattr__, __dir__ = lazily(
         "noise.misspelling": ("misspell",),
         "pair": ("Pair",),
         "pairs.reading": ("lowered", "read_aligned", "read_pairs"),
+        "speller": ("Speller",),
     },
 )

@@ -1,0 +1,159 @@
+"""A corrector that knows the catalogue."""
+
+import math
+import os
+from collections.abc import Collection, Sequence
+
+from pyfastlm.errors import InputError, InputTypeError
+from pyfastlm.index import EditCosts, TermIndex, Weights
+from pyfastlm.index.term_index import COSTS, WEIGHTS
+from pyfastlm.spelling.candidates.assembly import Change, assembled
+from pyfastlm.spelling.candidates.odds import Odds, english_odds
+from pyfastlm.spelling.candidates.options import Lexicon, Options
+from pyfastlm.spelling.candidates.units import Unit, units_of
+from pyfastlm.spelling.correction import Candidate, Correction
+
+CANDIDATES = 10  # of a correction, besides the query
+KNOWN = 8.0  # log-odds against changing a word of the dictionary
+SHORTEST = 3  # code points of a word that is changed
+# With the odds for English: 5 % of names that nobody knows are changed (docs/spelling.md).
+THRESHOLD = 2.0
+
+
+class Speller:
+    """Corrects the words of queries that neither the catalogue nor a dictionary has, where that is likely.
+
+    Candidates come from :meth:`TermIndex.similar`: for each word of a query, for neighbours that may be one
+    word, and for all of it. What the catalogue has is never changed, nor is a word that is more likely a name
+    nobody knows yet: see :class:`Odds`. A name that is added to the index is known at once.
+
+    Args:
+        index: the catalogue, built with ``similar=True``, or its path; scores are popularities.
+        english: a dictionary with counts, built in the same way; words that only it has are known as well.
+        costs: of edits.
+        weights: of the cost, the popularity and the shared trigrams of a candidate.
+        odds: by default those fitted to English; :func:`pyfastlm.spelling.train` fits others.
+        threshold: a query is changed where the log-odds are above.
+        exclude: words and queries that are never changed.
+        threads: for batches.
+
+    Raises:
+        InputError: an index was not built with ``similar=True``, or an argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        index: TermIndex | str | os.PathLike[str],
+        english: TermIndex | str | os.PathLike[str] | None = None,
+        *,
+        costs: EditCosts = COSTS,
+        weights: Weights = WEIGHTS,
+        odds: Odds | None = None,
+        threshold: float = THRESHOLD,
+        exclude: Collection[str] = (),
+        threads: int | None = None,
+    ) -> None:
+        if math.isnan(threshold):
+            raise InputError("threshold: expected a number, got NaN")
+        if isinstance(exclude, str):
+            raise InputTypeError("exclude: expected several texts, got one string")
+        self.index = _opened("index", index)
+        self.english = None if english is None else _opened("english", english)
+        self.threshold = threshold
+        self._lexicon = Lexicon(self.index, self.english, costs, weights)
+        self._odds = english_odds() if odds is None else odds
+        self._exclude = {self._normal(text) for text in exclude}
+        self._threads = threads
+
+    def suggest(self, query: str, k: int = 10) -> list[Candidate]:
+        """The best ``k`` texts that ``query`` may mean, best first; the query itself is one of them.
+
+        Raises:
+            InputError: the query is no Unicode text, or ``k`` no whole number above 0.
+        """
+        if isinstance(k, bool) or not isinstance(k, int) or k < 1:
+            raise InputError(f"k: expected a whole number >= 1, got {k!r}")
+        return self._weighed([query], k, 1)[0][:k]
+
+    def correct(self, query: str) -> Correction:
+        """What ``query`` is taken to mean: itself, or the best candidate.
+
+        Raises:
+            InputError: it is no Unicode text.
+        """
+        return self.correct_all([query])[0]
+
+    def correct_all(self, queries: Sequence[str]) -> list[Correction]:
+        """The same for many queries, on several threads.
+
+        Raises:
+            InputError: see :meth:`correct`.
+        """
+        if isinstance(queries, str):
+            raise InputTypeError("queries: expected several texts, got one string")
+        weighed = self._weighed(queries, CANDIDATES, self._threads)
+        return [self._decided(query, found) for query, found in zip(queries, weighed, strict=True)]
+
+    def has_mistakes(self, query: str) -> bool:
+        """Whether :meth:`correct` changes it."""
+        return self.correct(query).changed
+
+    def _decided(self, query: str, candidates: Sequence[Candidate]) -> Correction:
+        others = [one for one in candidates if one.text != query]
+        margin = others[0].score + self.threshold if others else -math.inf
+        changed = margin > self.threshold
+        return Correction(others[0].text if changed else query, changed, margin, tuple(candidates))
+
+    def _weighed(self, queries: Sequence[str], width: int, threads: int | None) -> list[list[Candidate]]:
+        normal = [self._normal(_text(query)) for query in queries]
+        units = [[] if query in self._exclude else units_of(query) for query in normal]
+        options = self._lexicon.options([unit for found in units for unit in found], threads)
+        return [self._candidates(*each, options, width) for each in zip(queries, normal, units, strict=True)]
+
+    def _candidates(
+        self,
+        query: str,
+        normal: str,
+        units: Sequence[Unit],
+        options: dict[tuple[str, bool], Options],
+        width: int,
+    ) -> list[Candidate]:
+        changes = {}
+        whole = options.get((normal, False))
+        for unit in units if whole is None or not whole.catalogued else ():
+            if found := self._changes(unit, options):
+                changes[unit.first, unit.last] = found
+        candidates = assembled(normal.split(" "), changes, width)
+        return [Candidate(query, one.score, one.cost) if one.text == normal else one for one in candidates]
+
+    def _changes(self, unit: Unit, of_units: dict[tuple[str, bool], Options]) -> list[Change]:
+        options = of_units[unit.text, unit.joined]
+        if not options.terms or options.catalogued or unit.text in self._exclude or len(unit.text) < SHORTEST:
+            return []
+        known = options.known
+        if unit.joined:  # two words that are known
+            parts = [of_units.get((word, False)) for word in unit.text.split(" ")]
+            known = all(part is None or part.known for part in parts)
+        gain = self._odds(unit.text, options.terms) - self.threshold - KNOWN * known
+        best = options.terms[0].fit
+        return [Change(one.term, gain + one.fit - best, one.cost) for one in options.terms]
+
+    def _normal(self, text: str) -> str:
+        return " ".join(self.index.normal(text).split())
+
+
+def _opened(name: str, index: TermIndex | str | os.PathLike[str]) -> TermIndex:
+    found = index if isinstance(index, TermIndex) else TermIndex.open(index)
+    if not found.has_similar:
+        raise InputError(f"{name}: expected an index built with similar=True")
+    return found
+
+
+def _text(query: str) -> str:
+    if not isinstance(query, str):
+        raise InputTypeError(f"query: expected a text, got {type(query).__name__}")
+    try:
+        query.encode()
+    except UnicodeEncodeError:
+        raise InputError("query: expected Unicode, got a lone surrogate in it") from None
+    return query
