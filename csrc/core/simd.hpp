@@ -163,6 +163,36 @@ PYFASTLM_INLINE Vec<T> rotate(Vec<T> v, std::index_sequence<lane...>) {
     return __builtin_shufflevector(v, v, ((lane + distance) % sizeof...(lane))...);
 }
 
+// `taken` picks entries of a slice of lanes<T> numbers, one bit each. take: writes them one after the other,
+// and then anything up to lanes<T> numbers in all. give: adds that many numbers to them.
+#if defined(__AVX512F__)
+template <class T>
+PYFASTLM_INLINE void take(const T* slice, unsigned taken, T* to) {
+    if constexpr (sizeof(T) == 4)
+        store(to, (Vec<T>)_mm512_maskz_compress_ps(__mmask16(taken), (__m512)load(slice)));
+    else
+        store(to, (Vec<T>)_mm512_maskz_compress_pd(__mmask8(taken), (__m512d)load(slice)));
+}
+
+template <class T>
+PYFASTLM_INLINE void give(const T* from, unsigned taken, T* slice) {
+    if constexpr (sizeof(T) == 4)
+        store(slice, load(slice) + (Vec<T>)_mm512_maskz_expand_ps(__mmask16(taken), (__m512)load(from)));
+    else
+        store(slice, load(slice) + (Vec<T>)_mm512_maskz_expand_pd(__mmask8(taken), (__m512d)load(from)));
+}
+#else
+template <class T>
+PYFASTLM_INLINE void take(const T* slice, unsigned taken, T* to) {
+    for (; taken != 0; taken &= taken - 1) *to++ = slice[__builtin_ctz(taken)];
+}
+
+template <class T>
+PYFASTLM_INLINE void give(const T* from, unsigned taken, T* slice) {
+    for (; taken != 0; taken &= taken - 1) slice[__builtin_ctz(taken)] += *from++;
+}
+#endif
+
 // Folds all lanes into one number by halving distances, in a fixed order.
 template <class T, std::size_t distance = lanes<T> / 2>
 PYFASTLM_INLINE T sum_lanes(Vec<T> v) {

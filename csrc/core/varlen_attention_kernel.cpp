@@ -36,6 +36,32 @@ struct Row {
     double sum;
 };
 
+// Turns the scores of a row into e^(score - m); a larger m scales what the row has collected.
+template <class T>
+PYFASTLM_INLINE void exponentials(T* x, std::size_t count, Row<T>& r, T* collected, std::size_t width) {
+    if (const T best = largest(x, count); best > r.max) {
+        const double factor = __builtin_exp(static_cast<double>(r.max) - static_cast<double>(best));
+        r.sum *= factor;
+        r.max = best;
+        scale_row(collected, width, static_cast<T>(factor));
+    }
+    const Vec<T> m = broadcast(r.max == -infinity<T> ? T(0) : r.max);
+    Vec<T> sum{};
+    for (std::size_t j = 0; j < count; j += lanes<T>) {
+        const Vec<T> e = exp(load(x + j) - m);
+        sum += e;
+        store(x + j, e);
+    }
+    r.sum += static_cast<double>(sum_lanes<T>(sum));
+}
+
+template <class T>
+void finish(const Row<T>& r, const T* collected, std::size_t dim, T* out, T& lse) {
+    const T inverse = r.sum == 0.0 ? T(0) : static_cast<T>(1.0 / r.sum);
+    for (std::size_t d = 0; d < dim; ++d) out[d] = collected[d] * inverse;
+    lse = static_cast<T>(static_cast<double>(r.max) + __builtin_log(r.sum));
+}
+
 template <class T>
 std::size_t forward_scratch(const Problem<T>& p, std::size_t queries) {
     const std::size_t width = whole_tiles<T>(p.dim), rows = queries + tile_rows;
@@ -59,40 +85,28 @@ void forward(const Problem<T>& p, const Task& t, T* out, T* lse, void* memory) {
     __builtin_memset(sums, 0, rows * width * sizeof(T));
     for (std::size_t n = 0; n < rows; ++n)
         row[n] = p.softmax1 ? Row<T>{T(0), 1.0} : Row<T>{-infinity<T>, 0.0};
+    const auto row_of = [&](std::size_t n) { return out + ((t.query + n) * p.heads + t.head) * p.dim; };
     for (std::size_t key = t.key; key < t.key_end; key += keys) {
         scores.pack(key);
         pack_rows(p.v.start(key, t.head), scores.count(), p.dim, p.v.row, values);
+        // What the last block completes is written at once; its place is fetched while the scores are made.
+        const bool last = key + keys >= t.key_end;
         for (std::size_t n = 0; n < t.queries(); n += tile_rows) {
-            if (!scores.logits(t.query + n, z)) continue;
-            for (std::size_t i = 0; i < tile_rows; ++i) {
-                Row<T>& r = row[n + i];
-                T* const x = z.at[i];
-                if (const T best = largest(x, scores.width()); best > r.max) {
-                    const double factor =
-                        __builtin_exp(static_cast<double>(r.max) - static_cast<double>(best));
-                    r.sum *= factor;
-                    r.max = best;
-                    scale_row(sums + (n + i) * width, width, static_cast<T>(factor));
-                }
-                const Vec<T> m = broadcast(r.max == -infinity<T> ? T(0) : r.max);
-                Vec<T> sum{};
-                for (std::size_t j = 0; j < scores.width(); j += lanes<T>) {
-                    const Vec<T> e = exp(load(x + j) - m);
-                    sum += e;
-                    store(x + j, e);
-                }
-                r.sum += static_cast<double>(sum_lanes<T>(sum));
+            const std::size_t n_end = last ? smaller(n + tile_rows, t.queries()) : n;
+            for (std::size_t i = n; i < n_end; ++i) {
+                for (std::size_t d = 0; d < p.dim; d += 64 / sizeof(T)) __builtin_prefetch(row_of(i) + d, 1);
             }
-            add_product(scores.count(), read_only(z), 1, values, width, rows_of(sums, n, rows, width));
+            if (scores.logits(t.query + n, z)) {
+                for (std::size_t i = 0; i < tile_rows; ++i)
+                    exponentials(z.at[i], scores.width(), row[n + i], sums + (n + i) * width, width);
+                add_product(scores.count(), read_only(z), 1, values, width, rows_of(sums, n, rows, width));
+            }
+            for (std::size_t i = n; i < n_end; ++i)
+                finish(row[i], sums + i * width, p.dim, row_of(i), lse[i]);
         }
     }
-    for (std::size_t n = 0; n < t.queries(); ++n) {
-        const Row<T>& r = row[n];
-        const T inverse = r.sum == 0.0 ? T(0) : static_cast<T>(1.0 / r.sum);
-        T* const to = out + ((t.query + n) * p.heads + t.head) * p.dim;
-        for (std::size_t d = 0; d < p.dim; ++d) to[d] = sums[n * width + d] * inverse;
-        lse[n] = static_cast<T>(static_cast<double>(r.max) + __builtin_log(r.sum));
-    }
+    for (std::size_t n = 0; t.keys() == 0 && n < t.queries(); ++n)
+        finish(row[n], sums + n * width, p.dim, row_of(n), lse[n]);
 }
 
 // The part of a backward pass that belongs to one sequence and one head.
@@ -111,14 +125,23 @@ class Backward {
           slopes_(scratch.take<T>(backward_queries * stride_)),
           sums_q_(scratch.take<T>((t.queries() + tile_rows) * width_)),
           sums_k_(scratch.take<T>((keys_ + tile_rows) * width_)),
-          sums_v_(scratch.take<T>((keys_ + tile_rows) * width_)), delta_(scratch.take<T>(t.queries())),
+          sums_v_(scratch.take<T>((keys_ + tile_rows) * width_)),
+          delta_(scratch.take<T>(t.queries() + tile_columns<T>)), key_sums_(scratch.take<T>(keys_)),
           tables_(scratch.take<T>(tile_rows * Scores<T>::table_size(p))) {
         __builtin_memset(sums_q_, 0, (t.queries() + tile_rows) * width_ * sizeof(T));
-        for (std::size_t n = 0; n < t.queries(); ++n) {
-            const T* const o = out + ((t.query + n) * p.heads + t.head) * p.dim;
-            const T* const g = upstream_.start(n, 0);
-            delta_[n] = 0;
-            for (std::size_t d = 0; d < p.dim; ++d) delta_[n] += o[d] * g[d];
+        // In the order of a tile's sums: where one key has all the probability, the slope is exactly 0.
+        constexpr std::size_t columns = tile_columns<T>;
+        for (std::size_t n = 0; t.keys() > 0 && n < t.queries(); n += columns) {
+            const std::size_t used = smaller(columns, t.queries() - n);
+            pack_columns(out + ((t.query + n) * p.heads + t.head) * p.dim, used, p.dim, p.heads * p.dim,
+                         value_panels_);
+            pack_columns(upstream_.start(n, 0), used, p.dim, upstream_.row, key_rows_);
+            for (std::size_t c = 0; c < columns; c += lanes<T>) {
+                Vec<T> sum{};
+                for (std::size_t at = c; at < p.dim * columns; at += columns)
+                    sum += load(value_panels_ + at) * load(key_rows_ + at);
+                store(delta_ + n + c, sum);
+            }
         }
     }
 
@@ -127,14 +150,17 @@ class Backward {
         const std::size_t numbers =
             backward_keys * (p.dim + width) + 2 * backward_queries * width +
             2 * backward_queries * (backward_keys + tile_columns<T>)+(queries + tile_rows) * width +
-            2 * (backward_keys + tile_rows) * width + queries + tile_rows * Scores<T>::table_size(p);
+            2 * (backward_keys + tile_rows) * width + backward_keys + queries + tile_columns<T> +
+            tile_rows * Scores<T>::table_size(p);
         return Scores<T>::bytes(p, backward_keys) + numbers * sizeof(T) + lines;
     }
 
     void run(const Gradients<T>& grads) {
         for (std::size_t key = t_.key; key < t_.key_end; key += keys_) {
             pack(key);
-            for (std::size_t n = 0; n < t_.queries(); n += backward_queries) block(key, n);
+            for (std::size_t n = 0; n < t_.queries(); n += backward_queries) block(n);
+            for (std::size_t j = 0; shared_.key_bias != nullptr && j < scores_.count(); ++j)
+                shared_.key_bias[key - t_.key + j] = key_sums_[j];
             write(sums_k_, scores_.count(), p_.scale, grads.k, key);
             write(sums_v_, scores_.count(), T(1), grads.v, key);
             for (std::size_t r = 0; shared_.rel_bias != nullptr && r < 2 * p_.radius + 1; ++r)
@@ -153,18 +179,19 @@ class Backward {
                          value_panels_ + j * p_.dim);
         pack_rows(p_.k.start(key, t_.head), count, p_.dim, p_.k.row, key_rows_);
         __builtin_memset(sums_k_, 0, (keys_ + tile_rows) * width_ * sizeof(T));
+        __builtin_memset(key_sums_, 0, keys_ * sizeof(T));
         __builtin_memset(sums_v_, 0, (keys_ + tile_rows) * width_ * sizeof(T));
         __builtin_memset(tables_, 0, tile_rows * Scores<T>::table_size(p_) * sizeof(T));
     }
 
     // The queries from the n-th of the task on against the packed keys.
-    void block(std::size_t key, std::size_t n) {
+    void block(std::size_t n) {
         const std::size_t rows = smaller(backward_queries, t_.queries() - n);
         bool seen = false;
         for (std::size_t i = 0; i < rows; i += tile_rows) {
             const Rows<T> e = rows_of(probabilities_, i, backward_queries, stride_);
             const Rows<T> s = rows_of(slopes_, i, backward_queries, stride_);
-            if (group(key, n + i, e, s)) {
+            if (group(n + i, e, s)) {
                 seen = true;
                 continue;
             }
@@ -185,7 +212,7 @@ class Backward {
     }
 
     // Probabilities and slopes of the scores of one group, and what they give to the queries and the biases.
-    bool group(std::size_t key, std::size_t n, const Rows<T>& e, const Rows<T>& s) {
+    bool group(std::size_t n, const Rows<T>& e, const Rows<T>& s) {
         if (!scores_.logits(t_.query + n, e)) return false;
         const Rows<const T> upstream = rows_of(upstream_.at, n, t_.queries(), upstream_.row);
         for (std::size_t j = 0; j < scores_.width(); j += tile_columns<T>) {
@@ -206,9 +233,13 @@ class Backward {
         add_product(scores_.count(), read_only(s), 1, key_rows_, width_,
                     rows_of(sums_q_, n, t_.queries() + tile_rows, width_));
         if (shared_.rel_bias != nullptr) scores_.collect(t_.query + n, s, tables_);
-        for (std::size_t i = 0; shared_.key_bias != nullptr && i < tile_rows && n + i < t_.queries(); ++i) {
-            for (std::size_t j = 0; j < scores_.count(); ++j)
-                shared_.key_bias[key - t_.key + j] += s.at[i][j];
+        if (shared_.key_bias != nullptr) {
+            for (std::size_t j = 0; j < scores_.width(); j += lanes<T>) {
+                Vec<T> sum = load<T>(key_sums_ + j);
+                for (std::size_t i = 0; i < smaller(tile_rows, t_.queries() - n); ++i)
+                    sum += load<T>(s.at[i] + j);
+                store(key_sums_ + j, sum);
+            }
         }
         return true;
     }
@@ -240,8 +271,9 @@ class Backward {
     T *const query_rows_, *const upstream_rows_;  // [width / columns][rows][columns]
     T *const probabilities_, *const slopes_;      // [backward_queries][stride]
     T *const sums_q_, *const sums_k_, *const sums_v_;
-    T* const delta_;   // sum of out * grad_out by query
-    T* const tables_;  // [tile_rows][table_size]
+    T* const delta_;     // sum of out * grad_out by query
+    T* const key_sums_;  // [keys], of the slopes by key
+    T* const tables_;    // [tile_rows][table_size]
 };
 
 template <class T>

@@ -39,7 +39,8 @@ class Scores {
         : p_(p), t_(t), capacity_(keys), panels_(scratch.take<T>(keys * p.dim)), bias_(scratch.take<T>(keys)),
           positions_(scratch.take<std::int32_t>(keys)), tiles_(scratch.take<Tile>(keys / tile_columns<T>)),
           slots_(scratch.take<std::ptrdiff_t>(tile_rows * keys / tile_columns<T>)),
-          table_(scratch.take<T>(table_size(p))), mixed_(scratch.take<T>(tile_rows * tile_columns<T>)) {
+          pieces_(scratch.take<Piece>(keys)), table_(scratch.take<T>(table_size(p))),
+          mixed_(scratch.take<T>(tile_rows * mixed_stride)) {
         for (std::size_t i = 0; i < table_size(p); ++i) {
             const std::size_t last = 2 * p.radius, r = i < margin ? 0 : smaller(i - margin, last);
             table_[i] = p.rel_bias == nullptr ? T(0) : p.rel_bias[r * p.heads + t.head];
@@ -49,8 +50,9 @@ class Scores {
     // What the constructor takes of the scratch, without rounding.
     static std::size_t bytes(const Problem<T>& p, std::size_t keys) {
         const std::size_t tiles = keys / tile_columns<T>;
-        return (keys * (p.dim + 1) + table_size(p) + tile_rows * tile_columns<T>)*sizeof(T) +
-               keys * sizeof(std::int32_t) + tiles * (sizeof(Tile) + tile_rows * sizeof(std::ptrdiff_t));
+        return (keys * (p.dim + 1) + table_size(p) + tile_rows * mixed_stride) * sizeof(T) +
+               keys * (sizeof(std::int32_t) + sizeof(Piece)) +
+               tiles * (sizeof(Tile) + tile_rows * sizeof(std::ptrdiff_t));
     }
 
     // The bias by distance, with a tile's width of its ends repeated on both sides: a tile of neighbouring
@@ -73,7 +75,9 @@ class Scores {
             T* const panel = panels_ + j * p_.dim;
             pack_columns(p_.k.start(first + j, t_.head), used, p_.dim, p_.k.row, panel);
             if (p_.scale != T(1)) scale_row(panel, p_.dim * columns, p_.scale);
-            tiles_[j / columns] = tile_of(positions_ + j, used, used < columns || p_.key_bias != nullptr);
+            Tile& tile = tiles_[j / columns];
+            tile = tile_of(positions_ + j, used, used < columns || p_.key_bias != nullptr);
+            tile.pieces = cut(positions_ + j, used, pieces_ + j);
         }
     }
 
@@ -112,8 +116,8 @@ class Scores {
             if (place(tile, g, slots)) {
                 for (std::size_t i = 0; i < tile_rows; ++i) start.at[i] = table_ + slots[i];
             } else {
-                mix(positions_ + j, g);
-                for (std::size_t i = 0; i < tile_rows; ++i) start.at[i] = mixed_ + i * columns;
+                mix(j, g);
+                for (std::size_t i = 0; i < tile_rows; ++i) start.at[i] = mixed_ + i * mixed_stride;
             }
             const T* const panel = panels_ + j * p_.dim;
             const T* const bias = bias_ + j;
@@ -142,18 +146,18 @@ class Scores {
         const Group g = group(query);
         const std::size_t rows = smaller(tile_rows, t_.query_end - query);
         for (std::size_t j = 0; j < count_; j += columns) {
-            for (std::size_t i = 0; i < rows; ++i) {
-                const std::ptrdiff_t slot = slots_[j / columns * tile_rows + i];
-                T* const table = tables + i * table_size(p_);
-                const T* const from = slopes.at[i] + j;
-                if (slot >= 0) {
-                    for (std::size_t c = 0; c < columns; c += lanes<T>)
-                        store(table + slot + c, load<T>(table + slot + c) + load<T>(from + c));
-                } else {
-                    std::int32_t entry[columns];
-                    entries(positions_ + j, g.at[i], entry);
-                    for (std::size_t c = 0; j + c < count_ && c < columns; ++c) table[entry[c]] += from[c];
-                }
+            const std::ptrdiff_t* const slots = slots_ + j / columns * tile_rows;
+            for (std::size_t i = 0; slots[0] >= 0 && i < rows; ++i) {
+                T* const table = tables + i * table_size(p_) + slots[i];
+                for (std::size_t c = 0; c < columns; c += lanes<T>)
+                    store(table + c, load<T>(table + c) + load<T>(slopes.at[i] + j + c));
+            }
+            if (slots[0] >= 0) continue;
+            for (const Piece* piece = pieces_ + j; piece < pieces_ + j + tiles_[j / columns].pieces;
+                 ++piece) {
+                for (std::size_t i = 0; i < rows; ++i)
+                    give<T>(slopes.at[i] + j + piece->column, piece->taken,
+                            tables + i * table_size(p_) + slot(piece->first, g.at[i]));
             }
         }
     }
@@ -180,11 +184,38 @@ class Scores {
     struct Tile {
         std::int64_t low, high;
         bool neighbours, biased;
+        std::size_t pieces;
     };
     static constexpr std::size_t margin = tile_columns<T>;
+    static constexpr std::size_t mixed_stride = tile_columns<T> + lanes<T>;  // `take` writes past the tile
+
+    // Keys whose positions rise within the width of a register: for every query they take entries of one
+    // slice of the table, the i-th of it where bit i is set.
+    struct Piece {
+        std::int32_t first;           // position of the first key
+        std::uint16_t column, taken;  // column: of that key in its tile
+    };
+
+    // Cuts `count` keys into at most as many pieces; returns how many.
+    static std::size_t cut(const std::int32_t* positions, std::size_t count, Piece* pieces) {
+        std::size_t cuts = 0;
+        for (std::size_t c = 0; c < count; ++cuts) {
+            const std::size_t column = c;
+            const std::int64_t first = positions[c];
+            std::uint32_t taken = 0;
+            do {
+                taken |= 1u << (positions[c] - first);
+                ++c;
+            } while (c < count && positions[c] > positions[c - 1] &&
+                     positions[c] - first < static_cast<std::int64_t>(lanes<T>));
+            pieces[cuts] = {positions[column], static_cast<std::uint16_t>(column),
+                            static_cast<std::uint16_t>(taken)};
+        }
+        return cuts;
+    }
 
     static Tile tile_of(const std::int32_t* positions, std::size_t count, bool biased) {
-        Tile tile{positions[0], positions[0], true, biased};
+        Tile tile{positions[0], positions[0], true, biased, 0};
         for (std::size_t j = 1; j < count; ++j) {
             const std::int64_t at = positions[j];
             tile.low = at < tile.low ? at : tile.low;
@@ -194,23 +225,12 @@ class Scores {
         return tile;
     }
 
-    // Where the bias of each key of a tile for a query lies in the table. Positions are brought within the
-    // radius first, so that no difference is too large.
-    void entries(const std::int32_t* positions, std::int64_t query, std::int32_t* to) const {
-        using Int = Vec<std::int32_t>;
-        using Unsigned = Vec<std::uint32_t>;
-        constexpr std::int64_t least = INT32_MIN, most = INT32_MAX;
-        static_assert(tile_columns<T> % lanes<std::int32_t> == 0);
-        const auto radius = static_cast<std::int64_t>(p_.radius);
-        const std::int64_t below = query - radius, above = query + radius;
-        const Int low = broadcast(static_cast<std::int32_t>(below < least ? least : below));
-        const Int high = broadcast(static_cast<std::int32_t>(above > most ? most : above));
-        const Unsigned shift =
-            broadcast(static_cast<std::uint32_t>(radius + static_cast<std::int64_t>(margin) - query));
-        for (std::size_t c = 0; c < tile_columns<T>; c += lanes<std::int32_t>) {
-            const Int at = load(positions + c), raised = at < low ? low : at;
-            store(to + c, (Int)((Unsigned)(raised > high ? high : raised) + shift));
-        }
+    // Where in the table the biases of a key at `position` and of the positions after it start: within a
+    // margin of the ends, beyond which all entries are the same.
+    [[nodiscard]] std::ptrdiff_t slot(std::int64_t position, std::int64_t query) const {
+        const auto last = static_cast<std::int64_t>(2 * p_.radius + margin);
+        const std::int64_t at = position - query + static_cast<std::int64_t>(p_.radius + margin);
+        return at < 0 ? 0 : at > last ? last : at;
     }
 
     [[nodiscard]] bool hidden(const Tile& tile, const Group& g) const {
@@ -220,18 +240,15 @@ class Scores {
     // Finds the slice of the table that each row of the tile starts from; false where there is none.
     bool place(const Tile& tile, const Group& g, std::ptrdiff_t* slots) const {
         const auto radius = static_cast<std::int64_t>(p_.radius);
-        constexpr auto wide = static_cast<std::int64_t>(margin);
         if (!(p_.causal && tile.high > g.low)) {
             const bool before = p_.rel_bias == nullptr || tile.high - g.low <= -radius;
             if (before || tile.low - g.high >= radius) {
-                for (std::size_t i = 0; i < tile_rows; ++i) slots[i] = before ? 0 : 2 * radius + wide;
+                for (std::size_t i = 0; i < tile_rows; ++i)
+                    slots[i] = before ? 0 : 2 * radius + static_cast<std::int64_t>(margin);
                 return true;
             }
             if (tile.neighbours) {
-                for (std::size_t i = 0; i < tile_rows; ++i) {
-                    const std::int64_t d = tile.low - g.at[i] + radius + wide, most = 2 * radius + wide;
-                    slots[i] = d < 0 ? 0 : d > most ? most : d;
-                }
+                for (std::size_t i = 0; i < tile_rows; ++i) slots[i] = slot(tile.low, g.at[i]);
                 return true;
             }
         }
@@ -239,15 +256,17 @@ class Scores {
         return false;
     }
 
-    // The bias entry by entry, -infinity for what causality hides.
-    void mix(const std::int32_t* positions, const Group& g) {
+    // The bias piece by piece for the tile that starts with key j of the block, -infinity for what causality
+    // hides, and 0 past the end of the block.
+    void mix(std::size_t j, const Group& g) {
+        const Tile& tile = tiles_[j / tile_columns<T>];
         for (std::size_t i = 0; i < tile_rows; ++i) {
-            T* const to = mixed_ + i * tile_columns<T>;
-            std::int32_t entry[tile_columns<T>];
-            entries(positions, g.at[i], entry);
-            for (std::size_t c = 0; c < tile_columns<T>; ++c) to[c] = table_[entry[c]];
+            T* const to = mixed_ + i * mixed_stride;
+            for (const Piece* piece = pieces_ + j; piece < pieces_ + j + tile.pieces; ++piece)
+                take<T>(table_ + slot(piece->first, g.at[i]), piece->taken, to + piece->column);
+            for (std::size_t c = count_ - j; c < tile_columns<T>; ++c) to[c] = 0;
             for (std::size_t c = 0; p_.causal && c < tile_columns<T>; ++c) {
-                if (positions[c] > g.at[i]) to[c] = -infinity<T>;
+                if (positions_[j + c] > g.at[i]) to[c] = -infinity<T>;
             }
         }
     }
@@ -260,8 +279,9 @@ class Scores {
     std::int32_t* const positions_;
     Tile* const tiles_;
     std::ptrdiff_t* const slots_;  // [tiles][tile_rows]: start of the slice in the table, or -1
+    Piece* const pieces_;          // [keys], those of a tile from its first key on
     T* const table_;
-    T* const mixed_;  // [tile_rows][columns]
+    T* const mixed_;  // [tile_rows][mixed_stride]
     std::size_t first_ = 0;
     std::size_t count_ = 0;
 };

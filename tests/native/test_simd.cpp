@@ -35,6 +35,23 @@ void folds_see_every_lane() {
     CHECK(std::signbit(broadcast(-0.0f)[0]));
 }
 
+template <class T>
+void slices_are_taken_and_given() {
+    constexpr std::size_t n = lanes<T>;
+    for (unsigned taken = 1; taken < 1u << n; taken = taken * 3 + 1) {
+        T slice[n], packed[2 * n], sums[n];
+        for (std::size_t i = 0; i < n; ++i) sums[i] = slice[i] = static_cast<T>(i + 1);
+        take(slice, taken, packed);
+        give(packed, taken, sums);
+        std::size_t at = 0;
+        for (std::size_t i = 0; i < n; ++i) {
+            const bool in = (taken >> i & 1u) != 0;
+            CHECK(!in || packed[at++] == slice[i]);
+            CHECK(sums[i] == (in ? 2 : 1) * slice[i]);
+        }
+    }
+}
+
 // Every half-precision number against arithmetic on its fields.
 void widening_is_exact() {
     for (unsigned bits = 0; bits < 65536; ++bits) {
@@ -116,6 +133,8 @@ int main() {
     skip_unless_isa_runs();
     exp_is_accurate_and_keeps_nan();
     folds_see_every_lane();
+    slices_are_taken_and_given<float>();
+    slices_are_taken_and_given<double>();
     widening_is_exact();
     narrowing_rounds_to_nearest_even();
     packing_moves_every_number<float>();
