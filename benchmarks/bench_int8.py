@@ -6,7 +6,7 @@
 Random weights, L = 1,024 with half of the bytes kept, batches of 1 and 8: the encoder, and one step of the
 decoder with a cache of 64 ids. Asserted: the error of the logits. What it costs in bits per byte can only be
 seen where there is something to lose: on a small model trained for PYFASTLM_BENCH_STEPS steps on English
-(2 minutes), on other parts of the same text.
+(some minutes), on other parts of the same text.
 """
 
 import os

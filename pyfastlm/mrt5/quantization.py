@@ -17,7 +17,7 @@ INSTRUCTIONS = ("avx512_vnni", "amx_int8")  # for sums of 8-bit products, as tor
 
 
 def int8(model: "MrT5ForConditionalGeneration") -> "MrT5ForConditionalGeneration":
-    """A twin of ``model`` whose blocks multiply in 8 bits: for inference on a CPU, several times as fast.
+    """A twin of ``model`` whose blocks multiply in 8 bits: for inference on a CPU, about twice as fast.
 
     Weights of the projections of attention and of the feed-forward layers are rounded with a scale for each
     output, what they are multiplied with, when it comes, with one for each row. Embeddings, norms, gate or
