@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pyfastlm.mrt5.corruption import SpanCorruption
     from pyfastlm.mrt5.evaluation import evaluate
     from pyfastlm.mrt5.model import MrT5ForConditionalGeneration
+    from pyfastlm.mrt5.quantization import int8
     from pyfastlm.mrt5.training import train
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "MrT5ForConditionalGeneration",
     "SpanCorruption",
     "evaluate",
+    "int8",
     "train",
 ]
 
@@ -33,6 +35,7 @@ __getattr__, __dir__ = lazily(
         "corruption": ("SpanCorruption",),
         "evaluation": ("evaluate",),
         "model": ("MrT5ForConditionalGeneration",),
+        "quantization": ("int8",),
         "training": ("train",),
     },
 )

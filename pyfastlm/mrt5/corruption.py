@@ -100,29 +100,34 @@ class SpanCorruption:
             )
         if len(indices) != len(windows):
             raise InputError(f"indices: expected {len(windows)}, got {len(indices)}")
-        span = self._spans(epoch, indices)  # 0 1 2 ...: kept, noise, kept, ...
-        noise = span % 2 == 1
-        first = np.diff(span, axis=1, prepend=-1) == 1
-        marked = np.where(first, FIRST_SENTINEL - span // 2, windows)
-        shape = (len(windows), -1)
-        input_ids = np.where(noise, marked, windows)[~noise | first].reshape(shape)
-        labels = np.where(noise, windows, marked)[noise | first].reshape(shape)
-        return _with_eos(input_ids), _with_eos(labels)
+        starts = self._starts(epoch, indices)
+        span = np.cumsum(starts, axis=1, dtype=np.uint8)  # 0 1 2 ...: kept, noise, kept, ...; at most 255
+        noise, first = (span & 1).astype(bool), starts.astype(bool)
+        first[:, 0] = True
+        sentinels = FIRST_SENTINEL - (span >> 1).astype(np.int16)
+        marked = np.where(first, sentinels, windows)
+        input_ids = np.where(noise, marked, windows)[~noise | first]
+        labels = np.where(noise, windows, marked)[noise | first]
+        rows = len(windows)
+        return _with_eos(input_ids, rows, self.input_length), _with_eos(labels, rows, self.target_length)
 
-    def _spans(self, epoch: int, indices: Sequence[int] | Ids) -> Ids:
-        """[B, expanded_length]: the number of the span that each byte is in."""
-        kept = self.expanded_length - self.n_noise
-        ends = np.empty((len(indices), 2 * self.n_spans), np.int64)
-        for row, index in zip(ends, indices, strict=True):
+    def _starts(self, epoch: int, indices: Sequence[int] | Ids) -> NDArray[np.uint8]:
+        """[B, expanded_length]: 1 where a span begins, but for the first of a row."""
+        kept, n_inner = self.expanded_length - self.n_noise, self.n_spans - 1
+        inner = np.empty((2, len(indices), n_inner), np.int64)
+        for row, index in enumerate(indices):
             rng = np.random.default_rng((self.seed, epoch, int(index)))
-            row[0::2] = _cuts(rng, kept, self.n_spans)
-            row[1::2] = _cuts(rng, self.n_noise, self.n_spans)
-        # The end of span 2i is where i+1 kept and i noise spans are over.
-        ends[:, 2::2] += ends[:, 1:-1:2]
-        ends[:, 1::2] += ends[:, 0::2] - np.pad(ends[:, 1:-1:2], ((0, 0), (1, 0)))
-        starts = np.zeros((len(indices), self.expanded_length), np.int64)
-        np.put_along_axis(starts, ends[:, :-1], 1, axis=1)
-        return np.cumsum(starts, axis=1)
+            inner[0, row] = rng.choice(kept - 1, n_inner, replace=False, shuffle=False)
+            inner[1, row] = rng.choice(self.n_noise - 1, n_inner, replace=False, shuffle=False)
+        inner.sort(axis=2)  # with 1 added, where a part ends: all divisions are equally likely
+        starts = np.zeros((len(indices), self.expanded_length), np.uint8)
+        ends_kept = np.pad(inner[0] + 1, ((0, 0), (0, 1)), constant_values=kept)
+        ends_noise = inner[1] + 1
+        # Noise span i begins where i+1 kept and i noise spans are over, the kept one behind it after as many.
+        begins = ends_kept + np.pad(ends_noise, ((0, 0), (1, 0)))
+        np.put_along_axis(starts, begins, 1, axis=1)
+        np.put_along_axis(starts, ends_kept[:, :-1] + ends_noise, 1, axis=1)
+        return starts
 
     def pack(self, texts: Iterable[str | bytes]) -> NDArray[np.uint16]:
         """Join texts, EOS after each, and cut windows: [N, expanded_length] uint16, no padding.
@@ -194,11 +199,8 @@ def _noise(length: int, density: float, mean: float) -> tuple[int, int]:
     return n_noise, min(max(round(n_noise / mean), 1), n_noise, length - n_noise)
 
 
-def _cuts(rng: np.random.Generator, total: int, parts: int) -> Ids:
-    """[parts], rising to ``total``: the ends of nonempty parts, all divisions equally likely."""
-    inner = rng.choice(total - 1, parts - 1, replace=False, shuffle=False) + 1
-    return np.append(np.sort(inner), total)
-
-
-def _with_eos(ids: Ids) -> Ids:
-    return np.pad(ids, ((0, 0), (0, 1)), constant_values=EOS)
+def _with_eos(ids: NDArray[np.integer], rows: int, length: int) -> Ids:
+    """[rows, length]: ids of rows, one after the other, and EOS at the end of each."""
+    whole = np.full((rows, length), EOS, np.int64)
+    whole[:, :-1] = ids.reshape(rows, length - 1)
+    return whole

@@ -23,6 +23,11 @@ class Linear(nn.Linear):
         self.first_bias = bias
         self.std = in_features**-0.5 if std is None else std
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """What it computes in."""
+        return self.weight.dtype
+
     def forward(self, x: Tensor) -> Tensor:
         """[..., in] to [..., out]."""
         return ops.linear(x, self.weight, self.bias)
@@ -65,7 +70,7 @@ class GatedGELU(nn.Module):
         """[N, D] to [N, D]."""
         hidden = self.dropout(F.gelu(self.wi_0(x), approximate="tanh") * self.wi_1(x))
         # A float16 checkpoint keeps wo in float32, as T5 does: its sums overflow.
-        return self.wo(hidden.to(self.wo.weight.dtype))  # type: ignore[no-any-return]
+        return self.wo(hidden.to(self.wo.dtype))  # type: ignore[no-any-return]
 
 
 def bounded(x: Tensor) -> Tensor:

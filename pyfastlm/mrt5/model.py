@@ -36,7 +36,7 @@ class MrT5ForConditionalGeneration(PreTrainedModel, MrT5GenerationMixin):  # typ
     states and logits of pads are zeros. An input may lose all its tokens: the decoder then attends to nothing
     and gets zeros, with softmax1 and without. ``lm_head`` starts with deviation 1/sqrt(d_model).
 
-    ``torch.compile`` runs it in pieces: the graph breaks where lengths become numbers.
+    ``torch.compile`` runs it in pieces: the graph breaks where lengths become numbers (docs/mrt5.md).
 
     Source: Kallini et al. (2024), https://github.com/jkallini/mrt5; backbone Xue et al. (2022).
     """

@@ -60,6 +60,15 @@ def test_some_are_kept_and_some_are_not(kernels):
     assert torch.equal(got.rows, gate_compact(**given, impl="reference").rows)
 
 
+def test_a_gate_at_the_threshold_is_closed(kernels):
+    given = inputs(2, 4, torch.float32) | {"x": torch.zeros(2, 4), "bias": torch.zeros(1)}
+    given = {name: t.to(DEVICE) for name, t in given.items()}
+    got = gate_compact(**given, threshold=-15.0, impl="triton")
+    assert got.values.tolist() == [-15.0, -15.0]
+    assert len(got.rows) == 0
+    assert len(gate_compact(**given, threshold=-15.001, impl="triton").rows) == 2
+
+
 @pytest.mark.parametrize("bias", [200.0, -200.0])
 def test_all_or_nothing(kernels, bias):
     given = inputs(6, 5, torch.float32) | {"bias": torch.tensor([bias])}

@@ -316,6 +316,20 @@ def test_large_logits_do_not_overflow(kernels):
     torch.testing.assert_close(entropy.cpu().double(), exact[2], rtol=1e-4, atol=1e-6)
 
 
+def test_very_negative_logits_do_not_underflow(kernels):
+    """What lies past the rows and the vocabulary must not be taken for the maximum."""
+    problem = Problem((5, 8, 70), {"bias": True}, (torch.float32, torch.float32))
+    problem.bias -= 400
+    logp, best, entropy, lse = problem.forward(kernels)
+    exact = reference.linear_logp(
+        problem.hidden.double(), problem.weight.double(), problem.targets, bias=problem.bias.double()
+    )
+    for ours, truth in ((logp, exact[0]), (entropy, exact[2])):  # logits of 400 hold 1.5e-5
+        torch.testing.assert_close(ours.cpu().double(), truth, rtol=0, atol=1e-4)
+    assert torch.equal(best.cpu(), exact[1])
+    assert (lse < -300).all()
+
+
 def test_small_gradients_survive_float16(kernels):
     """1e-6 times a probability is nothing in float16; a gradient that sums many of them is something."""
     problem = Problem((64, 32, 500), {}, (torch.float16, torch.float16))

@@ -80,7 +80,10 @@ class Problem:
         self.gap = gap
 
     def inputs(self) -> tuple:
-        q, k, v, rel_bias, key_bias = (guarded(t, self.gap) for t in self.leaves.values())
+        gaps = (self.gap * i for i in (1, 2, 3, 1, 1))  # each of q, k and v has strides of its own
+        q, k, v, rel_bias, key_bias = (
+            guarded(t, gap) for t, gap in zip(self.leaves.values(), gaps, strict=True)
+        )
         places = (guarded(t) for t in (*self.cu, *self.positions))
         return (q, k, v, *places, rel_bias, key_bias, *self.options)
 
@@ -136,6 +139,12 @@ def test_values_and_gradients_match(kernels, lengths, variant, dtype):
 def test_any_width_of_a_head(kernels, dim, dtype):
     lengths = ([20, 3], [20, 3])
     Problem(lengths, VARIANTS["everything"], dtype, heads=1, dim=dim).check(kernels)
+
+
+@pytest.mark.parametrize("lengths", [([3], [520]), ([520], [3])], ids=["keys", "queries"])
+def test_more_positions_than_are_scanned_at_once(kernels, lengths):
+    variant = {"positions": "holes", "causal": True}
+    Problem(lengths, variant, torch.float32, heads=1, dim=4).check(kernels)
 
 
 def test_the_widest_head(kernels):
@@ -206,6 +215,15 @@ def test_large_scores_do_not_overflow(kernels):
     got, exact = problem.kernels(kernels), problem.torch(torch.float64)
     for ours, truth in zip(got, exact, strict=True):
         torch.testing.assert_close(ours.double(), truth, rtol=1e-2, atol=1e-2)
+
+
+def test_large_biases_of_keys_do_not_overflow(kernels):
+    """exp(200) is no float32: what lies past the last query must not be weighed by it."""
+    problem = Problem(([9], [9]), {"keys": True}, torch.float32)
+    problem.leaves["key_bias"] = 200 + problem.leaves["key_bias"]
+    got, exact = problem.kernels(kernels), problem.torch(torch.float64)
+    for ours, truth in zip(got, exact, strict=True):  # scores of 200 hold 1.5e-5
+        torch.testing.assert_close(ours.double(), truth, rtol=0, atol=2e-4)
 
 
 def test_a_sequence_does_not_depend_on_the_others(kernels):

@@ -10,7 +10,8 @@ from tiny import SENTENCES
 from tiny_mrt5 import open_gate, tiny_mrt5
 
 from pyfastlm.cli.app import run
-from pyfastlm.mrt5 import MrT5ForConditionalGeneration, SpanCorruption, evaluate
+from pyfastlm.mrt5 import MrT5ForConditionalGeneration, SpanCorruption, evaluate, int8, quantization
+from pyfastlm.mrt5.answers import generate_text
 from pyfastlm.mrt5.loading import SIZES, load_model, new_model, start_model
 from pyfastlm.mrt5.texts import read_texts
 
@@ -134,6 +135,13 @@ def test_generate_and_standard_input(
     assert [pair["input"] for pair in found["texts"]] == ["one", "two"]
     alone = json.loads(output(capsys, "generate", model, "two", "--max-new-bytes", "3", "--json"))
     assert alone["texts"][0] == found["texts"][1]
+
+
+@pytest.mark.skipif(not quantization.supported(), reason="the processor has neither AVX-512 VNNI nor AMX")
+def test_generate_with_8_bits(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    found = json.loads(output(capsys, "generate", model, "two", "--int8", "--max-new-bytes", "3", "--json"))
+    (expected,) = generate_text(int8(load_model(model)), ["two"], max_new_bytes=3)
+    assert found["texts"] == [{"input": "two", "output": expected}]
 
 
 def test_show(files: list[str], model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

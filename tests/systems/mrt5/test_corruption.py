@@ -137,6 +137,21 @@ def test_span_lengths_are_distributed_as_in_t5() -> None:
     assert gap < 2.2 * np.sqrt(2 / draws)
 
 
+def test_as_many_spans_as_there_are_sentinels() -> None:
+    corruption = SpanCorruption(input_length=854, mean_span_length=1)
+    assert corruption.n_spans == 128
+    rows = window(corruption, 3, rows=2)
+    for row, input_ids, labels in zip(rows, *corruption.corrupt(rows, 0, [0, 1]), strict=True):
+        assert rebuilt(input_ids.tolist(), labels.tolist(), 128) == row.tolist()
+
+
+def test_an_empty_batch() -> None:
+    corruption = SpanCorruption(input_length=16)
+    input_ids, labels = corruption.corrupt(window(corruption, 0, rows=0), 0, [])
+    assert input_ids.shape == (0, 16)
+    assert labels.shape == (0, corruption.target_length)
+
+
 def test_the_end_of_a_window_is_always_noise() -> None:
     """So T5 has it: a kept span comes first, a replaced one last. With one span nothing is left to draw."""
     corruption = SpanCorruption(input_length=128)

@@ -90,18 +90,28 @@ def test_gate_noise_in_training_only() -> None:
 
 
 @pytest.mark.slow  # torch takes seconds to load its compiler
-def test_compiled() -> None:
+@pytest.mark.parametrize(("hard", "backend"), [(False, "aot_eager"), (True, "eager")], ids=["soft", "hard"])
+def test_compiled(hard: bool, backend: str) -> None:
+    """In pieces, with the logits and gradients of the model itself; for a batch of another shape, too."""
     model = make(num_layers=2, num_decoder_layers=1, delete_gate_layer=1).train()
     ids, _, labels = example()
     torch._dynamo.reset()
-    compiled = torch.compile(model, backend="eager")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch's own, about its graphs
-        output = compiled(ids, labels=labels, hard_delete=False)
-        output.loss.backward()
-    expected = model(ids, labels=labels, hard_delete=False)
-    torch.testing.assert_close(output.logits, expected.logits, rtol=1e-5, atol=1e-5)
-    assert model.encoder.block[1].delete_gate.feed_forward.weight.grad.abs().max() > 0
+    torch._dynamo.utils.counters.clear()
+    compiled = torch.compile(model, backend=backend)
+    for rows in (slice(None), slice(1, 3)):
+        results = []
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's own, about its graphs
+            for run in (compiled, model):
+                output = run(ids[rows], labels=labels[rows], hard_delete=hard)
+                output.loss.backward()
+                grads = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
+                results.append((output.logits, grads))
+                model.zero_grad()
+        (logits, grads), (expected, truth) = results
+        torch.testing.assert_close(logits, expected, rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(grads, truth, rtol=1e-4, atol=1e-5)
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > 2
     torch._dynamo.reset()
 
 
