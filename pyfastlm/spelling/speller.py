@@ -10,14 +10,15 @@ from pyfastlm.index.term_index import COSTS, WEIGHTS
 from pyfastlm.spelling.candidates.assembly import Change, assembled
 from pyfastlm.spelling.candidates.odds import Odds, english_odds
 from pyfastlm.spelling.candidates.options import Lexicon, Options
-from pyfastlm.spelling.candidates.units import Unit, units_of
+from pyfastlm.spelling.candidates.units import Unit, parts_of, whole_of
 from pyfastlm.spelling.correction import Candidate, Correction
 
 CANDIDATES = 10  # of a correction, besides the query
 KNOWN = 8.0  # log-odds against changing a word of the dictionary
+SURE = 3.0  # log-odds, over the threshold, above which a name for all of a query ends the search
 SHORTEST = 3  # code points of a word that is changed
 # With the odds for English: 5 % of names that nobody knows are changed (docs/spelling.md).
-THRESHOLD = 2.0
+THRESHOLD = -0.5
 
 
 class Speller:
@@ -106,9 +107,21 @@ class Speller:
 
     def _weighed(self, queries: Sequence[str], width: int, threads: int | None) -> list[list[Candidate]]:
         normal = [self._normal(_text(query)) for query in queries]
-        units = [[] if query in self._exclude else units_of(query) for query in normal]
-        options = self._lexicon.options([unit for found in units for unit in found], threads)
+        wholes = [None if query in self._exclude else whole_of(query) for query in normal]
+        options = self._lexicon.options([unit for unit in wholes if unit is not None], threads)
+        # Words are only looked at where the catalogue has no name for all of them.
+        parts = [self._parts(unit, options) for unit in wholes]
+        options |= self._lexicon.options([unit for found in parts for unit in found], threads)
+        units = [
+            [*found, *([] if unit is None else [unit])] for unit, found in zip(wholes, parts, strict=True)
+        ]
         return [self._candidates(*each, options, width) for each in zip(queries, normal, units, strict=True)]
+
+    def _parts(self, whole: Unit | None, options: dict[tuple[str, bool], Options]) -> list[Unit]:
+        if whole is None or options[whole.text, False].catalogued:
+            return []
+        changes = self._changes(whole, options)
+        return [] if changes and changes[0].gain > SURE else parts_of(whole.text)
 
     def _candidates(
         self,
@@ -119,8 +132,7 @@ class Speller:
         width: int,
     ) -> list[Candidate]:
         changes = {}
-        whole = options.get((normal, False))
-        for unit in units if whole is None or not whole.catalogued else ():
+        for unit in units:
             if found := self._changes(unit, options):
                 changes[unit.first, unit.last] = found
         candidates = assembled(normal.split(" "), changes, width)

@@ -30,6 +30,10 @@ def assembled(
         changes: of the words from ``first`` to ``last - 1``, by (first, last).
         width: of the beam, too.
     """
+    query = " ".join(words)
+    if changes.keys() <= {(0, len(words))}:  # nothing but other texts for all of it
+        candidates = [Candidate(*change) for change in changes.get((0, len(words)), ())]
+        return _best(candidates, query, width)
     beams: list[list[_Beam]] = [[] for _ in range(len(words) + 1)]
     beams[0] = [_Beam(0.0, 0.0, "")]
     for end in range(1, len(words) + 1):
@@ -42,10 +46,13 @@ def assembled(
             if beam.text not in best or beam > best[beam.text]:
                 best[beam.text] = beam
         beams[end] = sorted(best.values(), key=lambda beam: (-beam.score, beam.text))[:width]
-    query = " ".join(words)
-    candidates = [Candidate(beam.text, beam.score, beam.cost) for beam in beams[-1] if beam.text != query]
-    candidates.append(Candidate(query, 0.0, 0.0))
-    return sorted(candidates, key=lambda one: (-one.score, one.cost, one.text))[: width + 1]
+    return _best([Candidate(beam.text, beam.score, beam.cost) for beam in beams[-1]], query, width)
+
+
+def _best(candidates: list[Candidate], query: str, width: int) -> list[Candidate]:
+    found = [one for one in candidates if one.text != query]
+    found.append(Candidate(query, 0.0, 0.0))
+    return sorted(found, key=lambda one: (-one.score, one.cost, one.text))[: width + 1]
 
 
 def _longer(beam: _Beam, text: str, gain: float, cost: float) -> _Beam:

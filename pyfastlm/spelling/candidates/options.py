@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pyfastlm.index import EditCosts, Similar, TermIndex, Weights
 from pyfastlm.spelling.candidates.units import Unit
 
-ASKED = 16  # similar terms for each text
+ASKED = 12  # similar terms for each text
 KEPT = 8  # options of a unit
 
 
@@ -20,6 +20,11 @@ class Options:
     terms: tuple[Similar, ...]
     known: bool
     catalogued: bool
+
+
+def _figures(text: str) -> list[str]:
+    """Another number is another thing, so an option must have the same."""
+    return [letter for letter in text if letter.isdigit()]
 
 
 class Lexicon:
@@ -57,10 +62,14 @@ class Lexicon:
         catalogued = text in self.catalogue or any(one.term == text for one in of_catalogue)
         known = catalogued or (self.english is not None and text in self.english)
         best: dict[str, Similar] = {}
+        figures = _figures(text)
         for one in (*of_catalogue, *of_english):
-            if one.term == text or (joined and " " in one.term):
+            if one.term == text or (joined and " " in one.term) or _figures(one.term) != figures:
                 continue
             if one.term not in best or one.fit > best[one.term].fit:
                 best[one.term] = one
-        terms = sorted(best.values(), key=lambda one: (-one.fit, one.term))[:KEPT]
+        terms = list(best.values())
+        if of_english:
+            terms.sort(key=lambda one: (-one.fit, one.term))
+        terms = terms[:KEPT]
         return Options(tuple(terms), known, catalogued)

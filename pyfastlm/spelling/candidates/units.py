@@ -15,17 +15,26 @@ class Unit(NamedTuple):
     joined: bool = False
 
 
-def units_of(query: str) -> list[Unit]:
-    """All units of a query in its normal form; none where it is too long to be a search.
+def whole_of(query: str) -> Unit | None:
+    """All of a query in its normal form as one unit; None where there is nothing to correct.
 
-    A text without a letter is no unit: numbers and emojis are not misspelt.
+    That is where it is too long to be a search, or has no letter: numbers and emojis are not misspelt.
     """
+    count = query.count(" ") + 1
+    if len(query) > LONGEST or count > MOST_WORDS or not _has_letter(query):
+        return None
+    return Unit(query, 0, count)
+
+
+def parts_of(query: str) -> list[Unit]:
+    """The words of a query and its neighbours, where it has several."""
     words = query.split(" ")
-    if len(query) > LONGEST or len(words) > MOST_WORDS:
+    if len(words) == 1:
         return []
-    count = len(words)
     units = [Unit(word, i, i + 1) for i, word in enumerate(words)]
-    if count > 1:
-        units += [Unit(" ".join(words[i : i + 2]), i, i + 2, True) for i in range(count - 1)]
-        units.append(Unit(query, 0, count))
-    return [unit for unit in units if any(letter.isalpha() for letter in unit.text)]
+    units += [Unit(" ".join(words[i : i + 2]), i, i + 2, True) for i in range(len(words) - 1)]
+    return [unit for unit in units if _has_letter(unit.text)]
+
+
+def _has_letter(text: str) -> bool:
+    return any(letter.isalpha() for letter in text)
