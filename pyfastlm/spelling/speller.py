@@ -15,6 +15,7 @@ from pyfastlm.spelling.correction import Candidate, Correction
 
 CANDIDATES = 10  # of a correction, besides the query
 KNOWN = 8.0  # log-odds against changing a word of the dictionary
+SURE = 3.0  # log-odds, over the threshold, above which a name for all of a query ends the search
 SHORTEST = 3  # code points of a word that is changed
 # With the odds for English: 5 % of names that nobody knows are changed (docs/spelling.md).
 THRESHOLD = -0.5
@@ -120,7 +121,7 @@ class Speller:
         if whole is None or options[whole.text, False].catalogued:
             return []
         changes = self._changes(whole, options)
-        return [] if changes and changes[0].gain > 0 else parts_of(whole.text)
+        return [] if changes and changes[0].gain > SURE else parts_of(whole.text)
 
     def _candidates(
         self,
