@@ -1,12 +1,13 @@
 """Teach a causal language model to complete prompts, with low-rank adapters."""
 
+import contextlib
 import copy
 import tempfile
 import time
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pyfastlm._require import require
 from pyfastlm.errors import InputError
@@ -76,7 +77,8 @@ def finetune(
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     started = time.perf_counter()
-    with tempfile.TemporaryDirectory() as directory, quiet(), warnings.catch_warnings():
+    silent = contextlib.nullcontext() if progress else _without_bars(datasets)
+    with tempfile.TemporaryDirectory() as directory, quiet(), silent, warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # names that these libraries are about to change
         trainer = trl.SFTTrainer(
             model,
@@ -109,6 +111,7 @@ def finetune(
                 task_type="CAUSAL_LM",
             ),
         )
+        trainer.remove_callback(require("transformers", extra).PrinterCallback)  # it writes to stdout
         trainer.train()
         losses = tuple(float(entry["loss"]) for entry in trainer.state.log_history if "loss" in entry)
         merged = trainer.model.merge_and_unload().eval()
@@ -119,3 +122,14 @@ def finetune(
         losses,
         time.perf_counter() - started,
     )
+
+
+@contextlib.contextmanager
+def _without_bars(datasets: Any) -> Iterator[None]:
+    shown = not datasets.are_progress_bars_disabled()
+    datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        if shown:
+            datasets.enable_progress_bars()
