@@ -17,8 +17,8 @@ class Counts:
     Attributes:
         asked: queries.
         changed: those that were corrected.
-        read: those that a language model was asked about. Others have no word or no candidate, or are too
-            long for it; they stay as they are.
+        read: those that a language model was asked about. Others are blank or too long for it, or have no
+            candidates to score; they stay as they are.
         overruled: those of ``read`` for which the model prefers another text than the candidate with the best
             channel score.
         fallbacks: those of ``read`` for which the model wrote what no correction may be.

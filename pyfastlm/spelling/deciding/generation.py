@@ -70,35 +70,50 @@ class Generation:
         candidates: Sequence[Sequence[Candidate]],
         contexts: Sequence[Sequence[str]] | None = None,
     ) -> list[Correction]:
-        """See :class:`pyfastlm.spelling.deciding.Decider`; candidates keep their scores and their order."""
+        """See :class:`pyfastlm.spelling.deciding.Decider`.
+
+        What the model wrote comes first among the candidates of a correction, the others by their scores. A
+        text that was no candidate has a score of minus infinity, and its edits as cost.
+        """
         rows = asked(queries, candidates, contexts)
-        prompts = [self._prompt(row) for row in rows]
-        # Those of one length together, so that little is padded.
-        order = sorted((n for n, prompt in enumerate(prompts) if prompt), key=lambda n: len(prompts[n] or ""))
-        texts: dict[int, str | None] = {}
+        prompts = {n: prompt for n, row in enumerate(rows) if (prompt := self._prompt(row)) is not None}
+        order = sorted(prompts, key=lambda n: len(prompts[n]))  # so that little is padded
+        written: dict[int, Candidate | None] = {}
         for start in range(0, len(order), PROMPTS):
             chunk = order[start : start + PROMPTS]
-            written = self._written([prompts[n] or "" for n in chunk])
-            texts.update((n, self._allowed(rows[n], text)) for n, text in zip(chunk, written, strict=True))
-        margins = self._margins(rows, prompts, texts)
-        found = []
-        for number, row in enumerate(rows):
-            if number not in texts:
-                self.counts += Counts(asked=1)
-                found.append(kept(row))
-                continue
-            text, margin = texts[number], margins.get(number, -math.inf)
-            changed = margin > (-math.inf if self.threshold is None else self.threshold)
-            overruled = text is not None and bool(row.candidates) and text != row.best
-            self.counts += Counts(1, int(changed), 1, int(overruled), int(text is None))
-            chosen = text if changed and text is not None else row.query
-            found.append(Correction(chosen, changed, margin, tuple(best_first(row.candidates))))
-        return found
+            texts = self._written([prompts[n] for n in chunk])
+            written |= {n: self._allowed(rows[n], text) for n, text in zip(chunk, texts, strict=True)}
+        others = {
+            n: (prompts[n], found.text, rows[n].query)
+            for n, found in written.items()
+            if found and found.text != rows[n].query
+        }
+        margins = dict(zip(others, self._margins(list(others.values())), strict=True))
+        return [
+            self._correction(row, written[n], margins.get(n, -math.inf)) if n in written else self._left(row)
+            for n, row in enumerate(rows)
+        ]
+
+    def _left(self, row: Asked) -> Correction:
+        self.counts += Counts(asked=1)
+        return kept(row)
+
+    def _correction(self, row: Asked, written: Candidate | None, margin: float) -> Correction:
+        if written is None:
+            self.counts += Counts(asked=1, read=1, fallbacks=1)
+            return kept(row)
+        changed = margin > (-math.inf if self.threshold is None else self.threshold)
+        overruled = bool(row.candidates) and written.text != row.best
+        self.counts += Counts(asked=1, changed=int(changed), read=1, overruled=int(overruled))
+        others = [each for each in row.candidates if each.text != written.text]
+        return Correction(
+            written.text if changed else row.query, changed, margin, (written, *best_first(others))
+        )
 
     def _prompt(self, row: Asked) -> str | None:
         """What the model reads for a row; None where it cannot copy the query, or is not to be asked."""
         own = self._prompts.completion(row.query)
-        if not row.query.strip() or not own.strip() or self._prompts.lengths([own])[0] > self._tokens:
+        if not own.strip() or self._prompts.lengths([own])[0] > self._tokens:
             return None
         return self._prompts.fitting(row.query, row.names, self._scorer.max_length - self._tokens)
 
@@ -125,26 +140,22 @@ class Generation:
         )
         return [text.partition(END)[0] for text in texts]
 
-    def _allowed(self, row: Asked, written: str) -> str | None:
+    def _allowed(self, row: Asked, written: str) -> Candidate | None:
         """What ``written`` stands for; None where no correction may be like that."""
         text, own = self._prompts.shown(written), self._prompts.shown(row.query)
+        known = [each for each in row.candidates if self._prompts.shown(each.text) == text]
         if text == own:
-            return row.query
-        for candidate in row.candidates:
-            if text == self._prompts.shown(candidate.text):
-                return candidate.text
-        most = min(EDITS, len(own) - 1)
-        return text if text and edits_within(text, own, most) is not None else None
+            query = Candidate(row.query, -math.inf, 0.0)
+            return next((each for each in known if each.text == row.query), query)
+        if known:
+            return known[0]
+        edits = edits_within(text, own, min(EDITS, len(own) - 1)) if text else None
+        return None if edits is None else Candidate(text, -math.inf, float(edits))
 
-    def _margins(
-        self, rows: Sequence[Asked], prompts: Sequence[str | None], texts: dict[int, str | None]
-    ) -> dict[int, float]:
-        """By how much the model prefers what it wrote to the query, where that is something else."""
-        other = [(n, text) for n, text in texts.items() if text is not None and text != rows[n].query]
+    def _margins(self, asked: Sequence[tuple[str, str, str]]) -> list[float]:
+        """By how much the model prefers what it wrote; of each the prompt, the text, and the query."""
         if self.threshold is None:
-            return {n: math.inf for n, _ in other}
-        pairs = []
-        for n, text in other:
-            pairs += [(prompts[n] or "", self._prompts.completion(each)) for each in (text, rows[n].query)]
-        scores = self._scorer.conditional(pairs)
-        return {n: scores[2 * k].logp - scores[2 * k + 1].logp for k, (n, _) in enumerate(other)}
+            return [math.inf] * len(asked)
+        pairs = [(prompt, self._prompts.completion(text)) for prompt, *texts in asked for text in texts]
+        scores = [score.logp for score in self._scorer.conditional(pairs)]
+        return [own - other for own, other in zip(scores[::2], scores[1::2], strict=True)]

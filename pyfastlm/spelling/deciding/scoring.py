@@ -168,7 +168,7 @@ class Scoring:
 
     def _read(self, row: Asked) -> tuple[str | None, str]:
         """The prompt of a row, None where the model cannot read it, and the prompt without names."""
-        if not row.candidates or not row.query.strip():
+        if not row.candidates or not self._prompts.shown(row.query):
             return None, ""
         longest = max(self._prompts.lengths([self._prompts.completion(each.text) for each in row.candidates]))
         return (

@@ -156,6 +156,9 @@ def test_what_a_model_may_write(wide: LM, monkeypatch: pytest.MonkeyPatch) -> No
     assert [each.text for each in found] == expected
     assert [each.changed for each in found] == [a != b for a, b in zip(expected, queries, strict=True)]
     assert [each.margin for each in found] == [math.inf if each.changed else -math.inf for each in found]
+    assert found[0].candidates == (CANDIDATES[0][2], *CANDIDATES[0][:2])  # what was written comes first
+    assert found[2].candidates == (Candidate(expected[2], -math.inf, 3.0), *CANDIDATES[2])
+    assert found[3].candidates == tuple(CANDIDATES[3])
     assert generation.counts == Counts(asked=7, changed=3, read=7, overruled=2, fallbacks=3)
     assert str(generation.counts) == (
         "7 queries, 3 changed; the language model read 7, overruled the channel for 2 (28.6%) and was not "
