@@ -18,7 +18,7 @@ class Counts:
         asked: queries.
         changed: those that were corrected.
         read: those that a language model was asked about. Others are blank or too long for it, or have no
-            candidates to score; they stay as they are.
+            other candidates to score; they stay as they are.
         overruled: those of ``read`` for which the model prefers another text than the candidate with the best
             channel score.
         fallbacks: those of ``read`` for which the model wrote what no correction may be.

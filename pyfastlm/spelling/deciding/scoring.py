@@ -76,8 +76,8 @@ class Scoring:
     ) -> list[Correction]:
         """See :class:`pyfastlm.spelling.deciding.Decider`.
 
-        The candidates of a correction have ``weights`` in their scores; where the model was not asked (the
-        query is too long, or has no candidates), it is left alone.
+        The candidates of a correction have ``weights`` in their scores. Where the model is not asked (the
+        query is too long, or blank, or its only candidate), it is left alone, and they have those given.
         """
         rows = [self._cut(row) for row in asked(queries, candidates, contexts)]
         found = []
@@ -168,7 +168,7 @@ class Scoring:
 
     def _read(self, row: Asked) -> tuple[str | None, str]:
         """The prompt of a row, None where the model cannot read it, and the prompt without names."""
-        if not row.candidates or not self._prompts.shown(row.query):
+        if len(row.candidates) < 2 or not self._prompts.shown(row.query):
             return None, ""
         longest = max(self._prompts.lengths([self._prompts.completion(each.text) for each in row.candidates]))
         return (

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pyfastlm.errors import InputError, InputTypeError
 from pyfastlm.lm import LM, Scorer, load
-from pyfastlm.spelling import Candidate, Channel, Generation, Scoring
+from pyfastlm.spelling import Candidate, Channel, Correction, Generation, Scoring
 from pyfastlm.spelling.deciding import Counts, Decider, Weights
 from pyfastlm.spelling.deciding.edits import edits_within
 from pyfastlm.spelling.prompts import Prompts
@@ -66,7 +66,10 @@ def test_scores_are_weighed_sums(wide: LM, contexts: list[list[str]] | None) -> 
     found = scoring.decide(QUERIES, CANDIDATES, contexts)
     scorer, prompts = Scorer(wide), Prompts(wide.tokenizer)
     overruled = 0
+    assert found[3] == Correction("zenvora", False, -math.inf, tuple(CANDIDATES[3]))  # nothing to decide
     for number, (query, correction) in enumerate(zip(QUERIES, found, strict=True)):
+        if number == 3:
+            continue
         names = None if contexts is None else contexts[number]
         expected = {}
         for text, score, _ in CANDIDATES[number]:
@@ -77,14 +80,13 @@ def test_scores_are_weighed_sums(wide: LM, contexts: list[list[str]] | None) -> 
             expected[text] = 0.5 * score + 2.0 * given.logp - 1.5 * plain + 0.25 * given.n_tokens
         assert {each.text: each.score for each in correction.candidates} == pytest.approx(expected, abs=1e-3)
         assert [each.text for each in correction.candidates] == sorted(expected, key=lambda t: -expected[t])
-        others = [score for text, score in expected.items() if text != query]
-        margin = max(others) - expected[query] if others else -math.inf
+        margin = max(score for text, score in expected.items() if text != query) - expected[query]
         assert correction.margin == pytest.approx(margin, abs=1e-3)
         assert correction.changed == (margin > 1.0)
         assert correction.text == (max(expected, key=expected.__getitem__) if correction.changed else query)
         overruled += max(expected, key=expected.__getitem__) != query  # which the channel likes best
-    assert scoring.counts == Counts(5, sum(each.changed for each in found), 5, overruled)
-    assert 0 < overruled < 5
+    assert scoring.counts == Counts(5, sum(each.changed for each in found), 4, overruled)
+    assert 0 < overruled < 4
 
 
 def test_names_matter_and_candidates_are_cut(wide: LM) -> None:
@@ -108,11 +110,13 @@ def test_fitted_weights_are_those_of_the_greatest_likelihood(wide: LM) -> None:
         total = 0.0
         each = Scoring(wide, plain=True, weights=Weights(*weights))
         decided = each.decide(QUERIES[:4], CANDIDATES[:4], CONTEXTS[:4])
-        for query, correction, gold in zip(QUERIES, decided, golds, strict=False):
+        for query, correction, gold in zip(
+            QUERIES[:3], decided, golds, strict=False
+        ):  # the last has no choice
             scores = {c.text: c.score for c in correction.candidates}
             scores[query] += threshold
             total += scores[gold] - np.logaddexp.reduce(list(scores.values()))
-        return total / 4 - 1e-3 * (sum(w * w for w in weights) + threshold**2)
+        return total / 3 - 1e-3 * (sum(w * w for w in weights) + threshold**2)
 
     with pytest.raises(InputError, match="golds: expected at least one that is among the candidates"):
         scoring.fit(QUERIES, CANDIDATES, CONTEXTS, ["nowhere"] * 5)
