@@ -1,6 +1,6 @@
 """Queries of the tables of retrieval-augmented correction: to train on, to tune on, to judge by.
 
-No text that was meant is in two of these parts, and new names share no first word with the catalogue.
+No text that was meant is in two of these parts, and new names are no words of the catalogue.
 """
 
 import random
@@ -52,6 +52,8 @@ def shop(sizes: Sequence[int], seed: int) -> Task:
         [name for name in catalogue if len(name) > 4], 2 * sum(sizes)
     )
     brands = brand_like((entry.name for entry in found.novel), (word for word, _ in english()), seed=seed)
+    listed = {word for name in catalogue for word in name.split()}
+    brands = [name for name in brands if name not in listed]
     random.Random(f"{seed} brands").shuffle(brands)
     avoid = set(names)
     parts = {}

@@ -49,15 +49,15 @@ def training_rows(
     """A row for each pair, and for some of them another one whose query is spelled right; in random order.
 
     Rows of unknown words come of pairs whose gold is not in the catalogue, so give some. The names are what
-    the retriever finds for the query. Where the gold is in the catalogue, it is among them in exactly
-    ``gold_share`` of the rows with names (rounded), and is taken out, or put in at random, in the others: so
-    the model learns both to use names and not to trust them.
+    the retriever finds for the query. Of the rows with names and a known gold, ``gold_share`` (rounded) have
+    it among the names, at a random place where the retriever does not find it; from the others it is taken
+    out. So the model learns both to use names and not to trust them.
 
     Args:
         pairs: misspelled texts, from other names than those to be judged by.
         catalogue: says which names are known: a set, or a :class:`pyfastlm.index.TermIndex`.
         retriever: over the catalogue.
-        gold_share: of the rows with names and a known gold; the literature has 60 to 90 %.
+        gold_share: of the rows with names and a known gold; 0.6 to 0.9 is sensible.
         copy_share: of the pairs that are also asked without misspelling.
         context_share: of the rows that have names at all; 0 for a model that is to read none.
         k: names at most.

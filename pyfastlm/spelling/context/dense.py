@@ -15,8 +15,9 @@ TOGETHER = 64  # queries whose cosines are held at once
 class Dense:
     """Names by the cosine of sentence embeddings, compared with every name.
 
-    Exact, and of the order of ten milliseconds for 100,000 names on one core; names that are added are
-    embedded alone, and those that are removed free their place for the next ones.
+    Exact. With 100,000 names that takes some ten milliseconds for each of 64 queries together on one core,
+    and some fifty for one alone. Names that are added are embedded alone, and those that are removed free
+    their place for the next ones.
 
     Args:
         names: of the catalogue.

@@ -4,7 +4,7 @@
 def edits_within(a: str, b: str, most: int) -> int | None:
     """Optimal-string-alignment edits between ``a`` and ``b`` over code points; None for more than ``most``.
 
-    Takes time proportional to ``most`` times the shorter length.
+    Takes time proportional to ``most`` times the length.
     """
     if abs(len(a) - len(b)) > most:
         return None

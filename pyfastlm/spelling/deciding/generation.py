@@ -129,6 +129,7 @@ class Generation:
             attention_mask=inputs["attention_mask"],
             do_sample=False,
             num_beams=1,
+            repetition_penalty=1.0,  # some models bring another one, under which they could not copy
             max_new_tokens=self._tokens,
             eos_token_id=self._ends,
             pad_token_id=tokenizer.pad_token_id,
