@@ -41,7 +41,9 @@ class Prompts:
             raise InputError(f"context_tokens: expected a whole number >= 0, got {context_tokens!r}")
         self.context_tokens = context_tokens
         self._tokenizer = tokenizer
-        self._special = sorted(map(str, tokenizer.all_special_tokens), key=len, reverse=True)
+        added = getattr(tokenizer, "added_tokens_decoder", {}).values()
+        special = {*map(str, tokenizer.all_special_tokens), *(each.content for each in added if each.special)}
+        self._special = sorted(special, key=lambda mark: (-len(mark), mark))
 
     def prompt(self, query: str, names: Sequence[str] | None = None, most: int | None = None) -> str:
         """The text before a correction. Without ``names`` (None) it has no context block.

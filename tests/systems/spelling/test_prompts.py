@@ -7,6 +7,7 @@ from brands import HOSTILE, NAMES, TEN_KILOBYTES
 from hypothesis import given
 from hypothesis import strategies as st
 from tiny import tiny_tokenizer
+from transformers import AddedToken
 
 from pyfastlm.errors import InputError
 from pyfastlm.lm import load
@@ -105,6 +106,19 @@ def test_special_tokens_of_a_single_letter(tiny_lm_dir: Path) -> None:
     tokenizer = load(tiny_lm_dir).tokenizer
     tokenizer.add_special_tokens({"pad_token": "~"})
     assert Prompts(tokenizer).shown("~a~ b~") == "a b"
+
+
+def test_special_tokens_that_have_no_role(tiny_lm_dir: Path) -> None:
+    tokenizer = load(tiny_lm_dir).tokenizer
+    tokenizer.add_tokens([AddedToken("<repo_name>", special=True)])
+    assert "<repo_name>" not in tokenizer.all_special_tokens
+    ids = {
+        token: tokenizer(token)["input_ids"]
+        for token in ("<repo_name>", Prompts(tokenizer).shown("<repo_name>"))
+    }
+    assert list(ids) == ["<repo_name>", "< repo_name>"]
+    assert len(ids["<repo_name>"]) == 1
+    assert not {*ids["<repo_name>"]} & {*ids["< repo_name>"]}
 
 
 def test_a_negative_number_of_tokens_is_refused() -> None:
