@@ -16,19 +16,21 @@ from pyfastlm.spelling.prompts import CONTEXT_TOKENS, END, Prompts
 
 TOKENS = 48
 EDITS = 3  # from the query, of a text that is no candidate
+MORE = 8  # tokens that a text near the query may take beyond those of the query
 PROMPTS = 8  # read at once
 
 
 class Generation:
     """Lets a causal LM write corrections, greedily, and follows it where it stays near the query.
 
-    What it writes has to be the query, one of its candidates, or another text that is at most ``EDITS`` edits
-    from the query and has something in common with it; else the query is left alone, and counted among
-    ``counts.fallbacks``.
+    What it writes has to come to an end, and be the query, one of its candidates, or another text that is at
+    most ``EDITS`` edits from the query and has something in common with it; else the query is left alone, and
+    counted among ``counts.fallbacks``.
 
     Args:
         lm: an :class:`pyfastlm.lm.LM`, or anything that :func:`pyfastlm.lm.load` takes.
-        tokens: that are written at most. Queries that take more are left alone, and the model is not asked.
+        tokens: that are written at most, and not more than what may be followed takes. Queries that take more
+            are left alone, and the model is not asked.
         threshold: correct only where the correction's log-probability is above that of the query by more, in
             nats; minus infinity to get the margins and follow the model always. By default it is followed,
             and margins are infinite.
@@ -81,7 +83,7 @@ class Generation:
         written: dict[int, Candidate | None] = {}
         for start in range(0, len(order), PROMPTS):
             chunk = order[start : start + PROMPTS]
-            texts = self._written([prompts[n] for n in chunk])
+            texts = self._written([prompts[n] for n in chunk], self._most([rows[n] for n in chunk]))
             written |= {n: self._allowed(rows[n], text) for n, text in zip(chunk, texts, strict=True)}
         others = {
             n: (prompts[n], found.text, rows[n].query)
@@ -118,7 +120,8 @@ class Generation:
         return self._prompts.fitting(row.query, row.names, self._scorer.max_length - self._tokens)
 
     @torch.inference_mode()
-    def _written(self, prompts: Sequence[str]) -> list[str]:
+    def _written(self, prompts: Sequence[str], most: int) -> list[str | None]:
+        """What the model writes in ``most`` tokens; None where it does not come to an end."""
         tokenizer = self._lm.tokenizer
         tokenizer.padding_side = "left"
         if tokenizer.pad_token_id is None:
@@ -130,19 +133,25 @@ class Generation:
             do_sample=False,
             num_beams=1,
             repetition_penalty=1.0,  # some models bring another one, under which they could not copy
-            max_new_tokens=self._tokens,
+            max_new_tokens=most,
             eos_token_id=self._ends,
             pad_token_id=tokenizer.pad_token_id,
         )
-        texts = tokenizer.batch_decode(
-            made[:, inputs["input_ids"].shape[1] :],
-            skip_special_tokens=True,
-            clean_up_tokenization_spaces=False,
-        )
-        return [text.partition(END)[0] for text in texts]
+        new = made[:, inputs["input_ids"].shape[1] :]
+        texts = tokenizer.batch_decode(new, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        ended = torch.isin(new, torch.tensor(self._ends, device=new.device)).any(1).tolist()
+        return [text.partition(END)[0] if end else None for text, end in zip(texts, ended, strict=True)]
 
-    def _allowed(self, row: Asked, written: str) -> Candidate | None:
+    def _most(self, rows: Sequence[Asked]) -> int:
+        """Tokens in which whatever may be followed is written."""
+        texts = [each.text for row in rows for each in row.candidates] + [row.query for row in rows]
+        longest = max(self._prompts.lengths([self._prompts.completion(text) for text in texts]))
+        return min(self._tokens, longest + MORE)
+
+    def _allowed(self, row: Asked, written: str | None) -> Candidate | None:
         """What ``written`` stands for; None where no correction may be like that."""
+        if written is None:
+            return None
         text, own = self._prompts.shown(written), self._prompts.shown(row.query)
         known = [each for each in row.candidates if self._prompts.shown(each.text) == text]
         if text == own:

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from brands import NAMES, UNKNOWN, weighed
 from hypothesis import given
 from hypothesis import strategies as st
@@ -134,10 +133,10 @@ def test_fitted_weights_are_those_of_the_greatest_likelihood(wide: LM) -> None:
         scoring.fit(QUERIES, CANDIDATES, CONTEXTS, ["playgro"])
 
 
-def written(generation: Generation, texts: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def written(generation: Generation, texts: dict[str, str | None], monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the model write ``texts`` by query."""
 
-    def answers(prompts: list[str]) -> list[str]:
+    def answers(prompts: list[str], most: int) -> list[str | None]:
         return [texts[prompt.split("\n")[-3]] for prompt in prompts]
 
     monkeypatch.setattr(generation, "_written", answers)
@@ -150,24 +149,34 @@ def test_what_a_model_may_write(wide: LM, monkeypatch: pytest.MonkeyPatch) -> No
         "velora runing shoes": "velora runnin shoess",  # near the query
         "zenvora": "completely different",
         "日傘compact": "",
+        "playgros": None,  # without an end
         "ab": "cd",  # two edits, but nothing is left of the query
         "abc": "abd",
     }
     generation = Generation(wide)
     written(generation, outputs, monkeypatch)
-    queries = [*QUERIES, "ab", "abc"]
-    found = generation.decide(queries, [*CANDIDATES, [], []], None)
-    expected = ["playground", "playgro", "velora runnin shoess", "zenvora", "日傘compact", "ab", "abd"]
+    queries = [*QUERIES, "playgros", "ab", "abc"]
+    found = generation.decide(queries, [*CANDIDATES, [], [], []], None)
+    expected = [
+        "playground",
+        "playgro",
+        "velora runnin shoess",
+        "zenvora",
+        "日傘compact",
+        "playgros",
+        "ab",
+        "abd",
+    ]
     assert [each.text for each in found] == expected
     assert [each.changed for each in found] == [a != b for a, b in zip(expected, queries, strict=True)]
     assert [each.margin for each in found] == [math.inf if each.changed else -math.inf for each in found]
     assert found[0].candidates == (CANDIDATES[0][2], *CANDIDATES[0][:2])  # what was written comes first
     assert found[2].candidates == (Candidate(expected[2], -math.inf, 3.0), *CANDIDATES[2])
     assert found[3].candidates == tuple(CANDIDATES[3])
-    assert generation.counts == Counts(asked=7, changed=3, read=7, overruled=2, fallbacks=3)
+    assert generation.counts == Counts(asked=8, changed=3, read=8, overruled=2, fallbacks=4)
     assert str(generation.counts) == (
-        "7 queries, 3 changed; the language model read 7, overruled the channel for 2 (28.6%) and was not "
-        "followed for 3 (42.9%)"
+        "8 queries, 3 changed; the language model read 8, overruled the channel for 2 (25.0%) and was not "
+        "followed for 4 (50.0%)"
     )
 
 
@@ -185,24 +194,6 @@ def test_a_threshold_on_what_a_model_writes(wide: LM, monkeypatch: pytest.Monkey
         found = generation.decide(QUERIES[:2], CANDIDATES[:2], CONTEXTS[:2])
         assert [each.margin for each in found] == pytest.approx(margins, abs=1e-4)
         assert [each.changed for each in found] == [each.margin > threshold for each in found]
-
-
-def test_what_is_written_is_greedy_and_does_not_depend_on_the_others(wide: LM) -> None:
-    generation = Generation(wide, tokens=12)
-    prompts = [
-        generation._prompts.prompt(query, names) for query, names in zip(QUERIES, CONTEXTS, strict=True)
-    ]
-    texts = generation._written(prompts)
-    assert texts == [generation._written([prompt])[0] for prompt in prompts]
-    for prompt, text in zip(prompts, texts, strict=True):
-        ids = wide.tokenizer(prompt, return_tensors="pt")["input_ids"]
-        start = ids.shape[1]
-        for _ in range(12):
-            best = wide.model(ids).logits[0, -1].argmax()
-            ids = torch.cat([ids, best[None, None]], 1)
-        expected = wide.tokenizer.decode(ids[0, start:], skip_special_tokens=True)
-        assert expected.partition("\n")[0].startswith(text)
-        assert text  # a special token would have ended it
 
 
 def test_a_model_that_cannot_read_a_query_is_not_asked(lm: LM) -> None:

@@ -1,9 +1,9 @@
 """Rows to learn from, and what a tiny model learns from them."""
 
 from collections import Counter
-from pathlib import Path
 
 import pytest
+import torch
 from brands import NAMES, UNKNOWN, pairs, weighed
 
 from pyfastlm.errors import InputError
@@ -83,7 +83,20 @@ def test_what_is_refused(retriever: BM25, wide: LM) -> None:
         finetune(wide, [long._replace(query="x"), long])
 
 
-def test_a_model_learns_from_rows(retriever: BM25, wide: LM, tmp_path: Path) -> None:
+def greedy(lm: LM, prompt: str, most: int) -> str | None:
+    """The likeliest token after the other, up to the end of a line; None where none comes."""
+    ids = lm.tokenizer(prompt, return_tensors="pt")["input_ids"]
+    start = ids.shape[1]
+    for _ in range(most):
+        best = lm.model(ids).logits[0, -1].argmax()
+        ids = torch.cat([ids, best[None, None]], 1)
+        text = str(lm.tokenizer.decode(ids[0, start:], skip_special_tokens=True))
+        if "\n" in text or best == lm.tokenizer.eos_token_id:
+            return text.partition("\n")[0]
+    return None
+
+
+def test_a_model_learns_from_rows(retriever: BM25, wide: LM) -> None:
     rows = [
         row
         for row in training_rows(PAIRS, set(NAMES), retriever, gold_share=1.0, k=2, seed=0)
@@ -104,3 +117,14 @@ def test_a_model_learns_from_rows(retriever: BM25, wide: LM, tmp_path: Path) -> 
         assert right >= 0.8 * len(rows)
         assert decider.counts.read == len(rows)
         assert decider.counts.overruled > 0
+    generation = Generation(done.lm)
+    some = [*dict.fromkeys(prompt for prompt, _ in asked)][:6]
+    some += [prompts.prompt("quite another query", ["playgro"]), "Der Zug"]
+    written = generation._written(some, 12)
+    assert written == [greedy(done.lm, prompt, 12) for prompt in some]
+    assert written == [generation._written([prompt], 12)[0] for prompt in some]
+    assert len(set(written)) > 1
+    # With an end that comes after one token less than it needs, nothing is written.
+    length = prompts.lengths([f"{written[0]}\n"])[0]
+    assert generation._written(some[:1], length) == written[:1]
+    assert generation._written(some[:1], length - 1) == [None]
