@@ -301,13 +301,13 @@ def retrieval(shop: Shop) -> dict[str, Any]:
 def main(arguments: Sequence[str]) -> None:
     rows, tuning, training, seeds = [*map(int, arguments), *(ROWS, TUNING, TRAINING, SEEDS)[len(arguments) :]]
     sizes = (training, tuning, rows)
-    asked = {"sizes": sizes, "pyfastlm": pyfastlm.__version__}
+    asked: dict[str, Any] = {"sizes": sizes, "pyfastlm": pyfastlm.__version__}
     given = [tasks.shop(sizes, 0)]
     if tasks.REAL.is_dir():
         given.append(tasks.people((0, tuning, rows), 0))
     else:
         print(f"left out: misspellings of people, {tasks.REAL} is not there")
-    asked["catalogues"] = [[task.name, len(task.catalogue)] for task in given]
+    asked["tasks"] = [[task.name, len(task.catalogue), task.digest] for task in given]
     ledger = Ledger(WORK / "ledger.jsonl", asked)
     result: dict[str, Any] = {"asked": asked, "tuning": {}, "tasks": {}}
     with tempfile.TemporaryDirectory() as directory:

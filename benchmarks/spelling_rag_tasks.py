@@ -3,6 +3,7 @@
 No text that was meant is in two of these parts, and new names are no words of the catalogue.
 """
 
+import hashlib
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,6 +42,11 @@ class Task:
     name: str
     catalogue: Sequence[str]
     parts: dict[str, Part]
+
+    @property
+    def digest(self) -> str:
+        """Of all texts."""
+        return hashlib.sha256(repr(self).encode()).hexdigest()[:16]
 
 
 def shop(sizes: Sequence[int], seed: int) -> Task:
