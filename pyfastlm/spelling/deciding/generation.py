@@ -64,7 +64,7 @@ class Generation:
         ends = [
             number for number, token in enumerate(token_bytes(self._lm.tokenizer)) if token and end in token
         ]
-        self._ends = ends + [n for n in (self._lm.tokenizer.eos_token_id,) if n is not None]
+        self._ends = {*ends, *(n for n in (self._lm.tokenizer.eos_token_id,) if n is not None)}
 
     def decide(
         self,
@@ -83,7 +83,7 @@ class Generation:
         written: dict[int, Candidate | None] = {}
         for start in range(0, len(order), PROMPTS):
             chunk = order[start : start + PROMPTS]
-            texts = self._written([prompts[n] for n in chunk], self._most([rows[n] for n in chunk]))
+            texts = self._written([prompts[n] for n in chunk], [self._most(rows[n]) for n in chunk])
             written |= {n: self._allowed(rows[n], text) for n, text in zip(chunk, texts, strict=True)}
         others = {
             n: (prompts[n], found.text, rows[n].query)
@@ -120,8 +120,8 @@ class Generation:
         return self._prompts.fitting(row.query, row.names, self._scorer.max_length - self._tokens)
 
     @torch.inference_mode()
-    def _written(self, prompts: Sequence[str], most: int) -> list[str | None]:
-        """What the model writes in ``most`` tokens; None where it does not come to an end."""
+    def _written(self, prompts: Sequence[str], most: Sequence[int]) -> list[str | None]:
+        """What the model writes in ``most`` tokens of each; None where it does not come to an end."""
         tokenizer = self._lm.tokenizer
         tokenizer.padding_side = "left"
         if tokenizer.pad_token_id is None:
@@ -133,18 +133,21 @@ class Generation:
             do_sample=False,
             num_beams=1,
             repetition_penalty=1.0,  # some models bring another one, under which they could not copy
-            max_new_tokens=most,
-            eos_token_id=self._ends,
+            max_new_tokens=max(most),
+            eos_token_id=sorted(self._ends),
             pad_token_id=tokenizer.pad_token_id,
         )
-        new = made[:, inputs["input_ids"].shape[1] :]
+        rows = made[:, inputs["input_ids"].shape[1] :].tolist()
+        new = [row[:count] for row, count in zip(rows, most, strict=True)]
         texts = tokenizer.batch_decode(new, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        ended = torch.isin(new, torch.tensor(self._ends, device=new.device)).any(1).tolist()
-        return [text.partition(END)[0] if end else None for text, end in zip(texts, ended, strict=True)]
+        return [
+            None if self._ends.isdisjoint(row) else text.partition(END)[0]
+            for row, text in zip(new, texts, strict=True)
+        ]
 
-    def _most(self, rows: Sequence[Asked]) -> int:
+    def _most(self, row: Asked) -> int:
         """Tokens in which whatever may be followed is written."""
-        texts = [each.text for row in rows for each in row.candidates] + [row.query for row in rows]
+        texts = [row.query, *(each.text for each in row.candidates)]
         longest = max(self._prompts.lengths([self._prompts.completion(text) for text in texts]))
         return min(self._tokens, longest + MORE)
 

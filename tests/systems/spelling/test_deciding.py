@@ -136,7 +136,7 @@ def test_fitted_weights_are_those_of_the_greatest_likelihood(wide: LM) -> None:
 def written(generation: Generation, texts: dict[str, str | None], monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the model write ``texts`` by query."""
 
-    def answers(prompts: list[str], most: int) -> list[str | None]:
+    def answers(prompts: list[str], most: list[int]) -> list[str | None]:
         return [texts[prompt.split("\n")[-3]] for prompt in prompts]
 
     monkeypatch.setattr(generation, "_written", answers)

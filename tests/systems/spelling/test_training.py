@@ -120,11 +120,11 @@ def test_a_model_learns_from_rows(retriever: BM25, wide: LM) -> None:
     generation = Generation(done.lm)
     some = [*dict.fromkeys(prompt for prompt, _ in asked)][:6]
     some += [prompts.prompt("quite another query", ["playgro"]), "Der Zug"]
-    written = generation._written(some, 12)
+    written = generation._written(some, [12] * len(some))
     assert written == [greedy(done.lm, prompt, 12) for prompt in some]
-    assert written == [generation._written([prompt], 12)[0] for prompt in some]
+    assert written == [generation._written([prompt], [12])[0] for prompt in some]
     assert len(set(written)) > 1
-    # With an end that comes after one token less than it needs, nothing is written.
+    # Where it has a token less than it needs, nothing is written, whatever the others may take.
     length = prompts.lengths([f"{written[0]}\n"])[0]
-    assert generation._written(some[:1], length) == written[:1]
-    assert generation._written(some[:1], length - 1) == [None]
+    assert generation._written(some[:2], [length, 12]) == written[:2]
+    assert generation._written(some[:2], [length - 1, 12]) == [None, written[1]]
