@@ -29,6 +29,7 @@ import pyfastlm
 from pyfastlm.cli import show
 from pyfastlm.index import TermIndex
 from pyfastlm.lm import LM, load, tuned_model
+from pyfastlm.lm.choice import likeliest
 from pyfastlm.spelling import (
     BM25,
     Candidate,
@@ -62,7 +63,7 @@ MODELS = {
     "tuned with": ("none", "names", "other names"),
 }
 MODES = ("scores", "writes")
-HEADS = ("model", "reads", "decides by", "P", "R", "F1", "false", "false, new", "12 %", "ms")
+HEADS = ("model, what it reads", "by", "P", "R", "F1", "false", "new", "12 %", "ms")
 
 
 class Shop:
@@ -81,7 +82,7 @@ class Shop:
 
     def names(self, part: Part, reads: str, seed: int) -> list[list[str]] | None:
         """What is read beside each query."""
-        if reads == "none":
+        if reads in ("", "none"):
             return None
         found = self.retriever.retrieve(part.queries, NAMES)
         if reads == "other names":
@@ -153,6 +154,7 @@ class Cell:
     def decider(self) -> Decider:
         """Changes whatever it can: the threshold comes later, from the margins."""
         if self.mode == "channel":
+            self._fit_channel()
             return Channel(threshold=-np.inf)
         lm = self._models.get(self.model, self.seed)
         if self.mode == "writes":
@@ -170,9 +172,22 @@ class Cell:
         scoring.weights, scoring.threshold = Weights(*weights), -np.inf
         return scoring
 
+    def _fit_channel(self) -> None:
+        """A threshold by the same likelihood as that of scores."""
+        features, places = [], []
+        part = self._shop.task.parts["tune"]
+        for query, gold in zip(part.queries, part.golds, strict=True):
+            candidates = self._shop.candidates(query)
+            texts = [each.text for each in candidates]
+            if gold in texts:
+                features.append(np.array([(each.score, each.text == query) for each in candidates], float))
+                places.append(texts.index(gold))
+        scale, stay = likeliest(features, places, (1.0, 0.0))
+        self._ledger.put(f"{self.key}: weights", [scale, stay / max(scale, 1e-9)])
+
     @property
     def weights(self) -> list[float] | None:
-        """Those of scores, and the threshold fitted with them."""
+        """Those that were fitted, the threshold last."""
         return self._ledger.get(f"{self.key}: weights")
 
     def decided(self, name: str) -> list[tuple[str, float, float, list[int]]]:
@@ -225,12 +240,12 @@ def judged(cell: Cell, task: Task) -> dict[str, Any]:
     rows, before = cell.decided("judge"), cell.decided("tune")
     needless = [row[1] for row in before[len(tuning.pairs) :]]
     gate = threshold_for_rate(needless, RATE)
-    own = cell.weights[-1] if cell.weights else 0.0 if cell.mode == "channel" else -np.inf
+    own = cell.weights[-1] if cell.weights else -np.inf  # what a model writes is followed
     milliseconds = np.array([row[2] for row in rows]) * 1000
     found: dict[str, Any] = {
         "model": cell.model,
         "reads": cell.reads,
-        "decides by": cell.mode,
+        "by": cell.mode,
         "seed": cell.seed,
         "weights": cell.weights,
         "counts": asdict(sum((Counts(*row[3]) for row in rows), Counts())),
@@ -256,7 +271,7 @@ def nothing(task: Task) -> dict[str, Any]:
     return {
         "model": "do nothing",
         "reads": "",
-        "decides by": "",
+        "by": "",
         "seed": 0,
         "own threshold": report.as_dict(),
     }
@@ -272,11 +287,13 @@ def tell(title: str, cells: Sequence[dict[str, Any]]) -> None:
                                                    "novel_false_correction_rate")]  # fmt: skip
                 shown = ["" if rate is None else f"{rate:.3f}" for rate in (*rates, twelve)]
                 spent = f"{cell['milliseconds']['mean']:.0f}" if "milliseconds" in cell else ""
-                rows.append([cell["model"], cell["reads"], cell["decides by"], *shown, spent])
+                rows.append(
+                    [", ".join(filter(None, (cell["model"], cell["reads"]))), cell["by"], *shown, spent]
+                )
         show.table(f"{title}, {threshold}", HEADS, rows)
     for cell in cells:
         if "counts" in cell:
-            print(f"{cell['model']}, {cell['reads']}, {cell['decides by']}: {Counts(**cell['counts'])}")
+            print(f"{cell['model']}, {cell['reads']}, {cell['by']}: {Counts(**cell['counts'])}")
 
 
 def retrieval(shop: Shop) -> dict[str, Any]:
@@ -315,7 +332,7 @@ def main(arguments: Sequence[str]) -> None:
         models = Models(shops[0], ledger)  # trained on the shop, and judged on both
         for shop in shops:
             cells = [nothing(shop.task)]
-            keys = [("none", "none", "channel", 0)]
+            keys = [("no model", "", "channel", 0)]
             keys += [
                 (model, reads, mode, seed)
                 for model, readings in MODELS.items()
