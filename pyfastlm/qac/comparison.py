@@ -134,7 +134,7 @@ class _Parts:
 
     @cached_property
     def tuned(self) -> "LM":
-        from pyfastlm.qac import tuned_model
+        from pyfastlm.lm import tuned_model
         from pyfastlm.qac.finetuning import finetune
 
         directory = self.saved.directory

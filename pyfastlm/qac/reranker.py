@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from pyfastlm.errors import InputError
+from pyfastlm.lm.choice import likeliest
 from pyfastlm.lm.loading import LMLike
 from pyfastlm.lm.scorer import Scorer
 from pyfastlm.qac.popularity import Candidate, Popularity
@@ -16,8 +16,6 @@ from pyfastlm.qac.query import Query
 
 CANDIDATES = 30
 REMEMBERED = 1 << 16  # terms whose log-probability without context is kept
-PENALTY = 1e-3  # on the squares of weights
-STEPS = 100  # of their optimisation at most; ten are usual
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +132,8 @@ class SessionReranker:
                 "queries: expected at least one with a context whose term is among the candidates"
             )
         features = self.features([query for query, _, _ in kept], [found for _, found, _ in kept])
-        self.weights = _likeliest(features, [place for _, _, place in kept], self.weights)
+        places = [place for _, _, place in kept]
+        self.weights = Weights(*likeliest(features, places, astuple(self.weights)))
         return self.weights
 
     def _offered(self, queries: Sequence[Query], count: int) -> list[list[Candidate]]:
@@ -148,23 +147,3 @@ def _ordered(
 ) -> list[Candidate]:
     scores = features @ np.array(astuple(weights))
     return [(candidates[place][0], float(scores[place])) for place in np.argsort(-scores, kind="stable")]
-
-
-def _likeliest(features: Sequence[NDArray[np.float64]], places: Sequence[int], start: Weights) -> Weights:
-    weights = torch.tensor(astuple(start), dtype=torch.float64, requires_grad=True)
-    asked = [torch.from_numpy(of_query) for of_query in features]
-    optimizer = torch.optim.LBFGS(
-        [weights], max_iter=STEPS, tolerance_grad=1e-9, tolerance_change=1e-12, line_search_fn="strong_wolfe"
-    )
-
-    def loss() -> float:
-        optimizer.zero_grad()
-        right = [
-            (of_query @ weights).log_softmax(0)[place] for of_query, place in zip(asked, places, strict=True)
-        ]
-        value = PENALTY * weights @ weights - torch.stack(right).mean()
-        value.backward()
-        return float(value.detach())
-
-    optimizer.step(loss)
-    return Weights(*weights.tolist())

@@ -8,7 +8,9 @@ from searches import TERMS
 
 from pyfastlm.errors import InputError, MissingExtra
 from pyfastlm.index import TermIndex
-from pyfastlm.qac import Query, Semantic, semantic
+from pyfastlm.lm import sentence_encoder
+from pyfastlm.lm.sentence_encoder import SentenceEncoder
+from pyfastlm.qac import Query, Semantic
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +40,7 @@ def test_the_nearest_terms_come_first(index: TermIndex, encoder: Path) -> None:
         (found,) = engine.answers([Query(term)], 3)
         assert found[0] == term
         assert len(set(found)) == 3
-    vectors = engine._embedded([*TERMS, "red sho"])
+    vectors = SentenceEncoder(encoder, extra="qac").vectors([*TERMS, "red sho"])
     order = np.argsort(-vectors[:-1] @ vectors[-1], kind="stable")
     assert engine.answers([Query("red sho")], 12)[0] == [list(TERMS)[place] for place in order]
 
@@ -62,7 +64,7 @@ def test_what_is_missing(
 ) -> None:
     with pytest.raises(InputError, match="encoder: cannot load sentence embeddings from"):
         Semantic(index, tmp_path / "nothing")
-    monkeypatch.setattr(semantic, "_PACKAGE", "no-such-package")
+    monkeypatch.setattr(sentence_encoder, "_PACKAGE", "no-such-package")
     with pytest.raises(MissingExtra, match="pip install --no-deps no-such-package"):
         Semantic(index)
     empty = TermIndex.build([], tmp_path / "empty")

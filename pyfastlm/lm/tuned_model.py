@@ -1,4 +1,4 @@
-"""A fine-tuned model in the directory of a comparison, so that a killed run need not train it again."""
+"""A fine-tuned model in the directory of a long run, so that a killed one need not train it again."""
 
 import os
 import shutil
