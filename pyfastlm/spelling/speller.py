@@ -3,6 +3,7 @@
 import math
 import os
 from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
 
 from pyfastlm.errors import InputError, InputTypeError
 from pyfastlm.index import EditCosts, TermIndex, Weights
@@ -11,9 +12,16 @@ from pyfastlm.spelling.candidates.assembly import Change, assembled
 from pyfastlm.spelling.candidates.odds import Odds, english_odds
 from pyfastlm.spelling.candidates.options import Lexicon, Options
 from pyfastlm.spelling.candidates.units import Unit, parts_of, whole_of
+from pyfastlm.spelling.context.fuzzy import Fuzzy, resembling
+from pyfastlm.spelling.context.retriever import Retriever
 from pyfastlm.spelling.correction import Candidate, Correction
+from pyfastlm.spelling.deciding.decider import Decider
+
+if TYPE_CHECKING:
+    from pyfastlm.lm.loading import LMLike
 
 CANDIDATES = 10  # of a correction, besides the query
+NAMES = 10  # of the catalogue, that a language model reads
 KNOWN = 8.0  # log-odds against changing a word of the dictionary
 SURE = 3.0  # log-odds, over the threshold, above which a name for all of a query ends the search
 SHORTEST = 3  # code points of a word that is changed
@@ -30,12 +38,18 @@ class Speller:
 
     Args:
         index: the catalogue, built with ``similar=True``, or its path; scores are popularities.
+        lm: a language model that weighs the candidates beside names of the catalogue: an
+            :class:`pyfastlm.lm.LM`, or anything that :func:`pyfastlm.lm.load` takes.
         english: a dictionary with counts, built in the same way; words that only it has are known as well.
         costs: of edits.
         weights: of the cost, the popularity and the shared trigrams of a candidate.
         odds: by default those fitted to English; :func:`pyfastlm.spelling.train` fits others.
         threshold: a query is changed where the log-odds are above.
         exclude: words and queries that are never changed.
+        decider: decides between the candidates in place of the threshold; by default :class:`Scoring` where
+            there is an ``lm``.
+        retriever: finds the names of the catalogue that a decider's language model reads; by default
+            :class:`Fuzzy` over the index.
         threads: for batches.
 
     Raises:
@@ -45,6 +59,7 @@ class Speller:
     def __init__(
         self,
         index: TermIndex | str | os.PathLike[str],
+        lm: "LMLike | None" = None,
         english: TermIndex | str | os.PathLike[str] | None = None,
         *,
         costs: EditCosts = COSTS,
@@ -52,6 +67,8 @@ class Speller:
         odds: Odds | None = None,
         threshold: float = THRESHOLD,
         exclude: Collection[str] = (),
+        decider: Decider | None = None,
+        retriever: Retriever | None = None,
         threads: int | None = None,
     ) -> None:
         if math.isnan(threshold):
@@ -64,6 +81,8 @@ class Speller:
         self._lexicon = Lexicon(self.index, self.english, costs, weights)
         self._odds = english_odds() if odds is None else odds
         self._exclude = {self._normal(text) for text in exclude}
+        self._decider = _scoring(lm) if decider is None and lm is not None else decider
+        self._retriever = Fuzzy(resembling(self.index)) if retriever is None else retriever
         self._threads = threads
 
     def suggest(self, query: str, k: int = 10) -> list[Candidate]:
@@ -93,6 +112,8 @@ class Speller:
         if isinstance(queries, str):
             raise InputTypeError("queries: expected several texts, got one string")
         weighed = self._weighed(queries, CANDIDATES, self._threads)
+        if self._decider is not None:
+            return self._decider.decide(queries, weighed, self._retriever.retrieve(queries, NAMES))
         return [self._decided(query, found) for query, found in zip(queries, weighed, strict=True)]
 
     def has_mistakes(self, query: str) -> bool:
@@ -152,6 +173,12 @@ class Speller:
 
     def _normal(self, text: str) -> str:
         return " ".join(self.index.normal(text).split())
+
+
+def _scoring(lm: "LMLike") -> Decider:
+    from pyfastlm.spelling.deciding.scoring import Scoring
+
+    return Scoring(lm)
 
 
 def _opened(name: str, index: TermIndex | str | os.PathLike[str]) -> TermIndex:

@@ -3,13 +3,12 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias
 
-from pyfastlm.index import TermIndex
-from pyfastlm.index.term_index import Match
+from pyfastlm.index import Match, Similar, TermIndex
 from pyfastlm.spelling.context.retriever import asked, fused
 
 WORDS = 8  # of a query that are looked up by themselves
 
-Similar: TypeAlias = Callable[[str, int], Sequence[Match]]
+Finder: TypeAlias = Callable[[str, int], Sequence[Match | Similar]]
 
 
 class Fuzzy:
@@ -22,7 +21,7 @@ class Fuzzy:
         similar: ``similar(text, k)`` gives the ``k`` terms most like ``text``, best first.
     """
 
-    def __init__(self, similar: Similar) -> None:
+    def __init__(self, similar: Finder) -> None:
         self._similar = similar
 
     def retrieve(self, queries: Sequence[str], k: int) -> list[list[str]]:
@@ -43,6 +42,11 @@ class Fuzzy:
         return fused([[match.term for match in self._similar(text, k)] for text in texts], k)
 
 
-def within_edits(index: TermIndex) -> Similar:
+def resembling(index: TermIndex) -> Finder:
+    """Terms of ``index``, which was built with ``similar=True``, that resemble a text; for :class:`Fuzzy`."""
+    return lambda text, k: index.similar(text, k)
+
+
+def within_edits(index: TermIndex) -> Finder:
     """Terms of ``index`` within two edits of a text, for :class:`Fuzzy`."""
     return lambda text, k: index.lookup(text, k=k, fix_first=False)
