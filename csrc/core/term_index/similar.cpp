@@ -28,6 +28,20 @@ struct Shared {
     float share;  // of the trigrams of both
 };
 
+// Counts the places of one list, and notes those that come to `least` by it. Returns how many these are.
+std::size_t counted(std::span<const std::uint16_t> places, std::uint32_t least,
+                    std::uint8_t* __restrict counters, std::uint16_t* __restrict reached) {
+    const auto enough = static_cast<std::uint8_t>(least);
+    std::size_t count = 0;
+    for (const std::uint16_t place : places) {
+        const auto now = static_cast<std::uint8_t>(counters[place] + 1);
+        counters[place] = now;
+        reached[count] = place;
+        count += now == enough;
+    }
+    return count;
+}
+
 // The texts that share most.
 class Best {
   public:
@@ -187,10 +201,7 @@ std::vector<std::uint32_t> Similar::by_grams(const CodePoints& query) const {
         for (const std::uint32_t bucket : buckets) __builtin_prefetch(postings(group, bucket).data());
         std::size_t count = 0;  // of texts with `least` trigrams
         for (const std::uint32_t bucket : buckets)
-            for (const std::uint16_t place : postings(group, bucket)) {
-                reached[count] = place;
-                count += ++counters[place] == least;
-            }
+            count += counted(postings(group, bucket), least, counters.data(), reached.get() + count);
         std::uint32_t group_length = shortest;
         while (first(group_length + 1) <= base) ++group_length;
         for (std::size_t i = 0; i < count; ++i) {
