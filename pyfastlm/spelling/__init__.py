@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 from pyfastlm._lazy import lazily
 
 if TYPE_CHECKING:
+    from pyfastlm.spelling.candidates.odds import Odds
+    from pyfastlm.spelling.candidates.saved import SavedOdds, read_odds, write_odds
     from pyfastlm.spelling.catalogue.brands import brand_like
     from pyfastlm.spelling.catalogue.entry import Entry
     from pyfastlm.spelling.catalogue.queries import queries
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from pyfastlm.spelling.pair import Pair
     from pyfastlm.spelling.pairs.reading import lowered, read_aligned, read_pairs
     from pyfastlm.spelling.speller import Speller
+    from pyfastlm.spelling.training import Trained, train
 
 __all__ = [
     "Candidate",
@@ -31,9 +34,12 @@ __all__ = [
     "Corrector",
     "DoNothing",
     "Entry",
+    "Odds",
     "Pair",
     "Report",
+    "SavedOdds",
     "Speller",
+    "Trained",
     "brand_like",
     "build_english",
     "candidate_recall",
@@ -45,16 +51,21 @@ __all__ = [
     "queries",
     "read_aligned",
     "read_catalogue",
+    "read_odds",
     "read_pairs",
     "read_report",
     "split",
     "threshold_for",
+    "train",
+    "write_odds",
     "write_report",
 ]
 
 __getattr__, __dir__ = lazily(
     __name__,
     {
+        "candidates.odds": ("Odds",),
+        "candidates.saved": ("SavedOdds", "read_odds", "write_odds"),
         "catalogue.brands": ("brand_like",),
         "catalogue.entry": ("Entry",),
         "catalogue.queries": ("queries",),
@@ -74,5 +85,6 @@ __getattr__, __dir__ = lazily(
         "pair": ("Pair",),
         "pairs.reading": ("lowered", "read_aligned", "read_pairs"),
         "speller": ("Speller",),
+        "training": ("Trained", "train"),
     },
 )

@@ -74,7 +74,8 @@ class Odds:
             for name in NAMES:
                 shape = data["shapes"][name]  # type: ignore[index]
                 shapes.append(Shape(_numbers(shape["knots"]), _numbers(shape["values"])))
-            odds = cls(*_numbers([data["bias"]]), tuple(shapes))  # type: ignore[index]
+            (bias,) = _numbers([data["bias"]])  # type: ignore[index]
+            odds = cls(bias, tuple(shapes))
         except (KeyError, OverflowError, TypeError, ValueError) as error:
             raise InputError(f"odds: expected the odds of a speller, got something else ({error})") from None
         for name, shape in zip(NAMES, odds.shapes, strict=True):
