@@ -39,12 +39,13 @@ from pyfastlm.spelling import (
     Generation,
     Hybrid,
     Scoring,
+    Speller,
     evaluate,
     finetune,
     threshold_for_rate,
     training_rows,
 )
-from pyfastlm.spelling.context.fuzzy import within_edits
+from pyfastlm.spelling.context.fuzzy import resembling
 from pyfastlm.spelling.deciding import Counts, Decider, Weights
 
 RESULTS = Path(__file__).parent / "results" / "spelling_rag.json"
@@ -52,7 +53,6 @@ WORK = Path(tempfile.gettempdir()) / "pyfastlm-spelling-rag"
 ROWS, TUNING, TRAINING, SEEDS = 150, 100, 200, 1
 NAMES = 10
 CANDIDATES = 10
-EDIT = 4.0  # nats for an edit; the weights that are fitted change it
 RATE = 0.05  # of false corrections
 CHUNK = 16
 
@@ -71,14 +71,14 @@ class Shop:
 
     def __init__(self, task: Task, directory: Path) -> None:
         self.task = task
-        self.index = TermIndex.build([(name, 1.0) for name in task.catalogue], directory / task.name)
-        self.retriever = Hybrid([BM25(task.catalogue, fuzzy=True), Fuzzy(within_edits(self.index))])
+        names = [(name, 1.0) for name in task.catalogue]
+        self.index = TermIndex.build(names, directory / task.name, similar=True)
+        self._speller = Speller(self.index)
+        self.retriever = Hybrid([BM25(task.catalogue, fuzzy=True), Fuzzy(resembling(self.index))])
 
     def candidates(self, query: str) -> list[Candidate]:
-        """Names within two edits, and the query."""
-        found = self.index.lookup(query, k=CANDIDATES + 1, fix_first=False)
-        others = [Candidate(m.term, -EDIT * m.distance, m.distance) for m in found if m.term != query]
-        return [Candidate(query, 0.0, 0.0), *others[:CANDIDATES]]
+        """Those of the engine; the query is one of them."""
+        return list(self._speller.correct(query).candidates)
 
     def names(self, part: Part, reads: str, seed: int) -> list[list[str]] | None:
         """What is read beside each query."""

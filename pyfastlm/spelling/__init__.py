@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 from pyfastlm._lazy import lazily
 
 if TYPE_CHECKING:
+    from pyfastlm.spelling.candidates.odds import Odds
+    from pyfastlm.spelling.candidates.saved import SavedOdds, read_odds, write_odds
     from pyfastlm.spelling.catalogue.brands import brand_like
     from pyfastlm.spelling.catalogue.entry import Entry
     from pyfastlm.spelling.catalogue.queries import queries
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from pyfastlm.spelling.pairs.reading import lowered, read_aligned, read_pairs
     from pyfastlm.spelling.rows import TrainingRow, training_rows
     from pyfastlm.spelling.speller import Speller
+    from pyfastlm.spelling.training import Trained, train
 
 __all__ = [
     "BM25",
@@ -47,10 +50,13 @@ __all__ = [
     "Fuzzy",
     "Generation",
     "Hybrid",
+    "Odds",
     "Pair",
     "Report",
+    "SavedOdds",
     "Scoring",
     "Speller",
+    "Trained",
     "TrainingRow",
     "brand_like",
     "build_english",
@@ -64,18 +70,23 @@ __all__ = [
     "queries",
     "read_aligned",
     "read_catalogue",
+    "read_odds",
     "read_pairs",
     "read_report",
     "split",
     "threshold_for",
     "threshold_for_rate",
+    "train",
     "training_rows",
+    "write_odds",
     "write_report",
 ]
 
 __getattr__, __dir__ = lazily(
     __name__,
     {
+        "candidates.odds": ("Odds",),
+        "candidates.saved": ("SavedOdds", "read_odds", "write_odds"),
         "catalogue.brands": ("brand_like",),
         "catalogue.entry": ("Entry",),
         "catalogue.queries": ("queries",),
@@ -105,5 +116,6 @@ __getattr__, __dir__ = lazily(
         "pairs.reading": ("lowered", "read_aligned", "read_pairs"),
         "rows": ("TrainingRow", "training_rows"),
         "speller": ("Speller",),
+        "training": ("Trained", "train"),
     },
 )

@@ -71,8 +71,8 @@ class Speller:
         retriever: Retriever | None = None,
         threads: int | None = None,
     ) -> None:
-        if math.isnan(threshold):
-            raise InputError("threshold: expected a number, got NaN")
+        if not math.isfinite(threshold):
+            raise InputError(f"threshold: expected a finite number, got {threshold!r}")
         if isinstance(exclude, str):
             raise InputTypeError("exclude: expected several texts, got one string")
         self.index = _opened("index", index)
@@ -86,14 +86,17 @@ class Speller:
         self._threads = threads
 
     def suggest(self, query: str, k: int = 10) -> list[Candidate]:
-        """The best ``k`` texts that ``query`` may mean, best first; the query itself is one of them.
+        """The best ``k`` texts that ``query`` may mean, best first; of two or more, the query itself is one.
 
         Raises:
             InputError: the query is no Unicode text, or ``k`` no whole number above 0.
         """
         if isinstance(k, bool) or not isinstance(k, int) or k < 1:
             raise InputError(f"k: expected a whole number >= 1, got {k!r}")
-        return self._weighed([query], k, 1)[0][:k]
+        found = self._weighed([query], k, 1)[0]
+        if k > 1 and all(one.text != query for one in found[:k]):
+            return [*found[: k - 1], found[k]]
+        return found[:k]
 
     def correct(self, query: str) -> Correction:
         """What ``query`` is taken to mean: itself, or the best candidate.
@@ -111,6 +114,7 @@ class Speller:
         """
         if isinstance(queries, str):
             raise InputTypeError("queries: expected several texts, got one string")
+        queries = list(queries)
         weighed = self._weighed(queries, CANDIDATES, self._threads)
         if self._decider is not None:
             return self._decider.decide(queries, weighed, self._retriever.retrieve(queries, NAMES))
@@ -169,7 +173,12 @@ class Speller:
             known = all(part is None or part.known for part in parts)
         gain = self._odds(unit.text, options.terms) - self.threshold - KNOWN * known
         best = options.terms[0].fit
-        return [Change(one.term, gain + one.fit - best, one.cost) for one in options.terms]
+        kept = self._exclude.intersection(unit.text.split(" "))
+        return [
+            Change(one.term, gain + one.fit - best, one.cost)
+            for one in options.terms
+            if kept.issubset(one.term.split(" "))
+        ]
 
     def _normal(self, text: str) -> str:
         return " ".join(self.index.normal(text).split())

@@ -23,7 +23,7 @@ class _Beam(NamedTuple):
 def assembled(
     words: Sequence[str], changes: Mapping[tuple[int, int], Sequence[Change]], width: int
 ) -> list[Candidate]:
-    """The ``width`` best queries, best first; the query as it is has score 0 and is always among them.
+    """The ``width`` best queries besides ``words`` as they are, and these, with score 0; best first.
 
     Args:
         words: of the query.
@@ -50,9 +50,12 @@ def assembled(
 
 
 def _best(candidates: list[Candidate], query: str, width: int) -> list[Candidate]:
-    found = [one for one in candidates if one.text != query]
-    found.append(Candidate(query, 0.0, 0.0))
-    return sorted(found, key=lambda one: (-one.score, one.cost, one.text))[: width + 1]
+    others = sorted((one for one in candidates if one.text != query), key=_order)[:width]
+    return sorted([*others, Candidate(query, 0.0, 0.0)], key=_order)
+
+
+def _order(one: Candidate) -> tuple[float, float, str]:
+    return -one.score, one.cost, one.text
 
 
 def _longer(beam: _Beam, text: str, gain: float, cost: float) -> _Beam:

@@ -73,9 +73,10 @@ class Odds:
             shapes = []
             for name in NAMES:
                 shape = data["shapes"][name]  # type: ignore[index]
-                shapes.append(Shape(tuple(map(float, shape["knots"])), tuple(map(float, shape["values"]))))
-            odds = cls(float(data["bias"]), tuple(shapes))  # type: ignore[index]
-        except (KeyError, TypeError, ValueError) as error:
+                shapes.append(Shape(_numbers(shape["knots"]), _numbers(shape["values"])))
+            (bias,) = _numbers([data["bias"]])  # type: ignore[index]
+            odds = cls(bias, tuple(shapes))
+        except (KeyError, OverflowError, TypeError, ValueError) as error:
             raise InputError(f"odds: expected the odds of a speller, got something else ({error})") from None
         for name, shape in zip(NAMES, odds.shapes, strict=True):
             rising = all(a < b for a, b in zip(shape.knots, shape.knots[1:], strict=False))
@@ -83,6 +84,15 @@ class Odds:
             if not (rising and finite and len(shape.knots) == len(shape.values) > 0):
                 raise InputError(f"odds: the shape of {name!r} is none: expected rising knots, finite values")
         return odds
+
+
+def _numbers(values: object) -> tuple[float, ...]:
+    if not isinstance(values, list):
+        raise TypeError(f"expected a list, got {type(values).__name__}")
+    for value in values:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise TypeError(f"expected numbers, got {value!r:.40}")
+    return tuple(map(float, values))
 
 
 @cache

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias
 
-from pyfastlm.index import Match, Similar, TermIndex
+from pyfastlm.index import Similar, TermIndex
 from pyfastlm.spelling.context.retriever import asked, fused
 
 WORDS = 8  # of a query that are looked up by themselves
 
-Finder: TypeAlias = Callable[[str, int], Sequence[Match | Similar]]
+Finder: TypeAlias = Callable[[str, int], Sequence[Similar]]
 
 
 class Fuzzy:
@@ -45,8 +45,3 @@ class Fuzzy:
 def resembling(index: TermIndex) -> Finder:
     """Terms of ``index``, which was built with ``similar=True``, that resemble a text; for :class:`Fuzzy`."""
     return lambda text, k: index.similar(text, k)
-
-
-def within_edits(index: TermIndex) -> Finder:
-    """Terms of ``index`` within two edits of a text, for :class:`Fuzzy`."""
-    return lambda text, k: index.lookup(text, k=k, fix_first=False)

@@ -12,7 +12,7 @@ from pyfastlm.index import TermIndex
 from pyfastlm.lm import LM, load
 from pyfastlm.spelling import BM25, Channel, Dense, Fuzzy, Generation, Hybrid, Scoring
 from pyfastlm.spelling.context import Retriever
-from pyfastlm.spelling.context.fuzzy import within_edits
+from pyfastlm.spelling.context.fuzzy import resembling
 from pyfastlm.spelling.deciding import Decider
 from pyfastlm.spelling.prompts import Prompts
 
@@ -29,8 +29,9 @@ def lm(tmp_path_factory: pytest.TempPathFactory) -> LM:
 @pytest.fixture(scope="module")
 def retrievers(tmp_path_factory: pytest.TempPathFactory) -> list[Retriever]:
     """All that need no model."""
-    index = TermIndex.build([(name, 1.0) for name in NAMES], tmp_path_factory.mktemp("names") / "names")
-    found: list[Retriever] = [BM25(NAMES), BM25(NAMES, fuzzy=True), Fuzzy(within_edits(index))]
+    path = tmp_path_factory.mktemp("names") / "names"
+    index = TermIndex.build([(name, 1.0) for name in NAMES], path, similar=True)
+    found: list[Retriever] = [BM25(NAMES), BM25(NAMES, fuzzy=True), Fuzzy(resembling(index))]
     return [*found, Hybrid(found)]
 
 

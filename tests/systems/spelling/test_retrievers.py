@@ -15,7 +15,7 @@ from pyfastlm.index.term_index import Match
 from pyfastlm.lm.sentence_encoder import SentenceEncoder
 from pyfastlm.spelling import BM25, Dense, Fuzzy, Hybrid
 from pyfastlm.spelling.context import Retriever, bm25
-from pyfastlm.spelling.context.fuzzy import within_edits
+from pyfastlm.spelling.context.fuzzy import resembling
 from pyfastlm.spelling.context.retriever import fused
 from pyfastlm.spelling.context.words import words_of
 
@@ -45,7 +45,7 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def index(tmp_path: Path) -> TermIndex:
-    return TermIndex.build([(name, 1.0) for name in NAMES], tmp_path / "names")
+    return TermIndex.build([(name, 1.0) for name in NAMES], tmp_path / "names", similar=True)
 
 
 @pytest.fixture(params=["bm25", "fuzzy bm25", "fuzzy", "dense", "hybrid"])
@@ -56,9 +56,9 @@ def changing(
     made: dict[str, Callable[[], Retriever]] = {
         "bm25": lambda: BM25(NAMES),
         "fuzzy bm25": lambda: BM25(NAMES, fuzzy=True),
-        "fuzzy": lambda: Fuzzy(within_edits(index)),
+        "fuzzy": lambda: Fuzzy(resembling(index)),
         "dense": lambda: Dense(NAMES, encoder),
-        "hybrid": lambda: Hybrid([BM25(NAMES), Fuzzy(within_edits(index)), Dense(NAMES, encoder)]),
+        "hybrid": lambda: Hybrid([BM25(NAMES), Fuzzy(resembling(index)), Dense(NAMES, encoder)]),
     }
     retriever = made[request.param]()
 
