@@ -36,8 +36,8 @@ std::size_t counted(std::span<const std::uint16_t> places, std::uint32_t least,
     for (const std::uint16_t place : places) {
         const auto now = static_cast<std::uint8_t>(counters[place] + 1);
         counters[place] = now;
-        reached[count] = place;
-        count += now == enough;
+        if (now == enough) [[unlikely]]
+            reached[count++] = place;
     }
     return count;
 }
