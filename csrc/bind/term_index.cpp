@@ -5,6 +5,7 @@
 #include <pybind11/stl.h>
 #include <pybind11/typing.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -318,7 +319,9 @@ void concatenate(const std::vector<Holder>& files, const std::string& path, cons
     const ti::Duplicates rule = duplicates_of(duplicates);
     try {
         const py::gil_scoped_release release;
-        ti::Writer writer(path, files.at(0)->header().normalizer, files.at(0)->similar_terms().size() > 0);
+        const bool similar =
+            std::any_of(files.begin(), files.end(), [](const Holder& file) { return file->similar(); });
+        ti::Writer writer(path, files.at(0)->header().normalizer, similar);
         ti::concatenate(files, rule, writer);
     } catch (const std::invalid_argument& error) {
         refuse(input_error, std::string("paths: ") + error.what());
@@ -410,7 +413,7 @@ void register_term_index(py::module_& m) {
 
     py::class_<ti::Map, std::shared_ptr<ti::Map>>(m, "TermIndexFile")
         .def_property_readonly("normalizer", [](const ti::Map& self) { return self.header().normalizer; })
-        .def_property_readonly("similar", [](const ti::Map& self) { return self.header().similar_terms > 0; })
+        .def_property_readonly("similar", &ti::Map::similar)
         .def_property_readonly("parts", [](const ti::Map& self) {
             py::typing::Dict<py::str, py::int_> parts;
             for (std::size_t i = 0; i < ti::section_count; ++i)
@@ -480,7 +483,7 @@ void register_term_index(py::module_& m) {
             "write",
             [](const TermIndex& self, const std::string& path) {
                 const auto map = self.index.map();
-                ti::Writer writer(path, map->header().normalizer, map->similar_terms().size() > 0);
+                ti::Writer writer(path, map->header().normalizer, map->similar());
                 self.index.write(writer);
             },
             py::arg("path"), py::call_guard<py::gil_scoped_release>())
