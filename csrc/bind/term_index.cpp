@@ -319,8 +319,7 @@ void concatenate(const std::vector<Holder>& files, const std::string& path, cons
     const ti::Duplicates rule = duplicates_of(duplicates);
     try {
         const py::gil_scoped_release release;
-        const bool similar =
-            std::any_of(files.begin(), files.end(), [](const Holder& file) { return file->similar(); });
+        const bool similar = std::ranges::any_of(files, &ti::Map::similar);
         ti::Writer writer(path, files.at(0)->header().normalizer, similar);
         ti::concatenate(files, rule, writer);
     } catch (const std::invalid_argument& error) {
@@ -424,9 +423,8 @@ void register_term_index(py::module_& m) {
         .def(py::init([](const std::array<float, 8>& prices, const std::optional<std::string>& keyboard,
                          const std::vector<std::tuple<py::str, py::str, float>>& rewrites) {
                  std::vector<ti::Rewrite> read;
-                 for (const auto& [written, meant, cost] : rewrites)
-                     read.push_back(
-                         {code_points_of(written, "rewrites"), code_points_of(meant, "rewrites"), cost});
+                 for (const auto& [a, b, cost] : rewrites)
+                     read.push_back({code_points_of(a, "rewrites"), code_points_of(b, "rewrites"), cost});
                  return ti::EditCosts(
                      {prices[0], prices[1], prices[2], prices[3], prices[4], prices[5], prices[6], prices[7]},
                      keyboard_of(keyboard), std::move(read));
@@ -435,8 +433,7 @@ void register_term_index(py::module_& m) {
         .def(
             "cost",
             [](const ti::EditCosts& self, const py::str& written, const py::str& meant) {
-                const ti::CodePoints from = code_points_of(meant, "meant"),
-                                     to = code_points_of(written, "written");
+                const auto from = code_points_of(meant, "meant"), to = code_points_of(written, "written");
                 return ti::EditCosts::Written(self, to).from(from.data(), from.size());
             },
             py::arg("written"), py::arg("meant"));
