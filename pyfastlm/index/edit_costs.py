@@ -67,11 +67,7 @@ class EditCosts:
         if len(self.rewrites) > MOST_REWRITES:
             raise InputError(f"rewrites: expected {MOST_REWRITES} at most, got {len(self.rewrites)}")
         for one in self.rewrites:
-            if not isinstance(one, tuple | list) or [isinstance(text, str) for text in one] != [
-                True,
-                True,
-                False,
-            ]:
+            if len(one) != 3 or not (isinstance(one[0], str) and isinstance(one[1], str)):
                 raise InputTypeError(f"rewrites: expected triples (written, meant, cost), got {one!r}")
             if not (one[0] or one[1]):
                 raise InputError("rewrites: expected a text, got two empty ones")

@@ -157,9 +157,10 @@ def test_costs_that_are_none(name: str, cost: float) -> None:
         ({"rewrites": (("a", "b", 1.0),) * 65}, InputError, "rewrites: expected 64 at most, got 65"),
         ({"rewrites": (("a", "b", -1.0),)}, InputError, "rewrites: expected a cost from 0 to 1,000,000"),
         ({"rewrites": (("a", "b", math.nan),)}, InputError, "rewrites: expected a cost from 0 to 1,000,000"),
-        ({"rewrites": (("a", "b", "c"),)}, InputTypeError, "rewrites: expected triples"),
+        ({"rewrites": (("a", "b", "c"),)}, InputTypeError, "rewrites: expected a number as cost, got 'c'"),
+        ({"rewrites": (("a", 1, 1.0),)}, InputTypeError, "rewrites: expected triples"),
         ({"rewrites": (("a", "b"),)}, InputTypeError, "rewrites: expected triples"),
-        ({"rewrites": ("abc",)}, InputTypeError, "rewrites: expected triples"),
+        ({"rewrites": ("ab",)}, InputTypeError, "rewrites: expected triples"),
         ({"rewrites": (("", "", 1.0),)}, InputError, "rewrites: expected a text, got two empty ones"),
     ],
 )

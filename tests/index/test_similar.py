@@ -49,7 +49,7 @@ def test_any_weights(tmp_path_factory, terms, query, weights, costs) -> None:
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.text("abé日", min_size=1, max_size=90), st.data())
+@given(st.text("abé日", min_size=1, max_size=30) | st.text("abé日", min_size=60, max_size=90), st.data())
 def test_edits_of_long_texts(tmp_path_factory, query: str, data: st.DataObject) -> None:
     """More than 64 code points are compared in another way. A term that was added is compared always."""
     term = list(query)
@@ -59,8 +59,8 @@ def test_edits_of_long_texts(tmp_path_factory, query: str, data: st.DataObject) 
     index = built({"zzzzz": 1.0}, tmp_path_factory.getbasetemp() / "long.terms")
     index.add("".join(term), 1)
     distance = edits(query, "".join(term))
-    found = index.similar(query)
-    assert [one.edits for one in found] == ([distance] if distance <= most_edits(query) else [])
+    found = [one.edits for one in index.similar(query) if one.term == "".join(term)]
+    assert found == ([distance] if distance <= most_edits(query) else [])
 
 
 def test_all_of_a_small_alphabet(tmp_path: Path) -> None:
