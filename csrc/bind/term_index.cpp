@@ -5,6 +5,7 @@
 #include <pybind11/stl.h>
 #include <pybind11/typing.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -318,7 +319,8 @@ void concatenate(const std::vector<Holder>& files, const std::string& path, cons
     const ti::Duplicates rule = duplicates_of(duplicates);
     try {
         const py::gil_scoped_release release;
-        ti::Writer writer(path, files.at(0)->header().normalizer, files.at(0)->similar_terms().size() > 0);
+        const bool similar = std::ranges::any_of(files, &ti::Map::similar);
+        ti::Writer writer(path, files.at(0)->header().normalizer, similar);
         ti::concatenate(files, rule, writer);
     } catch (const std::invalid_argument& error) {
         refuse(input_error, std::string("paths: ") + error.what());
@@ -410,7 +412,7 @@ void register_term_index(py::module_& m) {
 
     py::class_<ti::Map, std::shared_ptr<ti::Map>>(m, "TermIndexFile")
         .def_property_readonly("normalizer", [](const ti::Map& self) { return self.header().normalizer; })
-        .def_property_readonly("similar", [](const ti::Map& self) { return self.header().similar_terms > 0; })
+        .def_property_readonly("similar", &ti::Map::similar)
         .def_property_readonly("parts", [](const ti::Map& self) {
             py::typing::Dict<py::str, py::int_> parts;
             for (std::size_t i = 0; i < ti::section_count; ++i)
@@ -421,9 +423,8 @@ void register_term_index(py::module_& m) {
         .def(py::init([](const std::array<float, 8>& prices, const std::optional<std::string>& keyboard,
                          const std::vector<std::tuple<py::str, py::str, float>>& rewrites) {
                  std::vector<ti::Rewrite> read;
-                 for (const auto& [written, meant, cost] : rewrites)
-                     read.push_back(
-                         {code_points_of(written, "rewrites"), code_points_of(meant, "rewrites"), cost});
+                 for (const auto& [a, b, cost] : rewrites)
+                     read.push_back({code_points_of(a, "rewrites"), code_points_of(b, "rewrites"), cost});
                  return ti::EditCosts(
                      {prices[0], prices[1], prices[2], prices[3], prices[4], prices[5], prices[6], prices[7]},
                      keyboard_of(keyboard), std::move(read));
@@ -432,8 +433,7 @@ void register_term_index(py::module_& m) {
         .def(
             "cost",
             [](const ti::EditCosts& self, const py::str& written, const py::str& meant) {
-                const ti::CodePoints from = code_points_of(meant, "meant"),
-                                     to = code_points_of(written, "written");
+                const auto from = code_points_of(meant, "meant"), to = code_points_of(written, "written");
                 return ti::EditCosts::Written(self, to).from(from.data(), from.size());
             },
             py::arg("written"), py::arg("meant"));
@@ -480,7 +480,7 @@ void register_term_index(py::module_& m) {
             "write",
             [](const TermIndex& self, const std::string& path) {
                 const auto map = self.index.map();
-                ti::Writer writer(path, map->header().normalizer, map->similar_terms().size() > 0);
+                ti::Writer writer(path, map->header().normalizer, map->similar());
                 self.index.write(writer);
             },
             py::arg("path"), py::call_guard<py::gil_scoped_release>())

@@ -1,13 +1,15 @@
 """How easily one text is written where another is meant: a table of costs, all of them parameters."""
 
-import math
+import numbers
 from dataclasses import dataclass, field, fields
 from functools import cached_property
+from typing import Any
 
 from pyfastlm import _native
-from pyfastlm.errors import InputError
+from pyfastlm.errors import InputError, InputTypeError
 
 MOST_REWRITES = 64
+MOST = 1e6  # of a cost
 
 # What is written and what is meant, both ways: spellings that sound alike, and letters that look alike.
 _ALIKE = (
@@ -34,12 +36,14 @@ class EditCosts:
         doubling: a character too much, or left out, that is the same as the one before it.
         transposition: two neighbours exchanged.
         space: a space too much, or left out.
-        first: factor of what an edit of the first character costs.
+        first: factor of what it costs to exchange the first character for another, to leave it out, or to
+            write one too much before it.
         keyboard: ``"qwerty"``, ``"qwertz"``, ``"azerty"``, or None.
         rewrites: triples (written, meant, cost), 64 at most: one spelling for another, as "f" for "ph".
 
     Raises:
-        InputError: a cost is negative or not finite, or there are too many rewrites.
+        InputError: a cost is not from 0 to a million, there are too many rewrites, or one is of two empty
+            texts.
     """
 
     substitution: float = 1.0
@@ -55,22 +59,29 @@ class EditCosts:
 
     def __post_init__(self) -> None:
         for name, cost in self._prices():
-            if not (math.isfinite(cost) and cost >= 0):
-                raise InputError(f"{name}: expected a finite cost >= 0, got {cost!r}")
+            _check(name, cost)
         if self.keyboard not in (None, "qwerty", "qwertz", "azerty"):
             raise InputError(
                 f"keyboard: expected None, 'qwerty', 'qwertz' or 'azerty', got {self.keyboard!r}"
             )
         if len(self.rewrites) > MOST_REWRITES:
             raise InputError(f"rewrites: expected {MOST_REWRITES} at most, got {len(self.rewrites)}")
-        for written, meant, cost in self.rewrites:
-            if not (math.isfinite(cost) and cost >= 0) or not (written or meant):
-                raise InputError(
-                    f"rewrites: expected texts and a finite cost >= 0, got {(written, meant, cost)!r}"
-                )
+        for one in self.rewrites:
+            if len(one) != 3 or not (isinstance(one[0], str) and isinstance(one[1], str)):
+                raise InputTypeError(f"rewrites: expected triples (written, meant, cost), got {one!r}")
+            if not (one[0] or one[1]):
+                raise InputError("rewrites: expected a text, got two empty ones")
+            _check("rewrites", one[2])
 
     def cost(self, written: str, meant: str) -> float:
-        """The least cost of writing ``written`` for ``meant``."""
+        """The least cost of writing ``written`` for ``meant``, in single precision.
+
+        Of all ways to edit one into the other, those are looked at that nowhere have more than 4 characters
+        more of one text done than of the other, over the difference of their lengths.
+        """
+        for name, text in (("written", written), ("meant", meant)):
+            if not isinstance(text, str):
+                raise InputTypeError(f"{name}: expected a string, got {type(text).__name__}")
         return self.native.cost(written, meant)
 
     @cached_property
@@ -79,5 +90,15 @@ class EditCosts:
         prices = [cost for _, cost in self._prices()]
         return _native.EditCosts(prices, self.keyboard, list(self.rewrites))
 
+    def __getstate__(self) -> dict[str, Any]:  # for copies and pickles, which cannot have `native`
+        return {one.name: getattr(self, one.name) for one in fields(self)}
+
     def _prices(self) -> list[tuple[str, float]]:
-        return [(one.name, float(getattr(self, one.name))) for one in fields(self)[:8]]
+        return [(one.name, getattr(self, one.name)) for one in fields(self)[:8]]
+
+
+def _check(name: str, cost: float) -> None:
+    if isinstance(cost, bool) or not isinstance(cost, numbers.Real):
+        raise InputTypeError(f"{name}: expected a number as cost, got {cost!r}")
+    if not 0 <= cost <= MOST:
+        raise InputError(f"{name}: expected a cost from 0 to 1,000,000, got {cost!r}")

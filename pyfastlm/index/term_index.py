@@ -1,5 +1,7 @@
 """The index: built once, opened in milliseconds, asked by prefix or by what was meant, changed in place."""
 
+import math
+import numbers
 import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -53,9 +55,9 @@ class Similar(NamedTuple):
 
 
 class Weights(NamedTuple):
-    """``fit = popularity * log((1 + score) / (1 + total)) - cost * cost + share * share``.
+    """``fit = popularity * log((1 + score) / (1 + total)) - cost * similar.cost + share * similar.share``.
 
-    The total is that of all scores of the file; a score below 0 counts as 0.
+    The total is that of all scores of the index; a score below 0 counts as 0. All weights are finite.
     """
 
     cost: float
@@ -119,7 +121,7 @@ class TermIndex:
             duplicates: what the score of a term that comes several times is: that of the ``"last"``, the
                 ``"sum"``, the ``"max"``; or ``"error"``.
             memory: bytes.
-            similar: for :meth:`similar`. The file then has some 80 bytes more for each term, and the build
+            similar: for :meth:`similar`. The file then has some 100 bytes more for each term, and the build
                 holds all terms in memory.
 
         Raises:
@@ -154,7 +156,8 @@ class TermIndex:
         """Write all terms of the files at ``paths`` to one file at ``path`` and open it.
 
         The files are merged as they lie, in one pass; it needs some 24 bytes for each term, as a build. The
-        result is the same, byte for byte, as that of a build from all terms at once.
+        result is the same, byte for byte, as that of a build from all terms at once; it can be asked for
+        :meth:`similar` terms where one of the files can.
 
         Args:
             paths: one file or more, made with the same normalizer, in any order.
@@ -340,15 +343,17 @@ class TermIndex:
 
         Unlike :meth:`lookup` it has no bound of two edits, knows that some slips are easier than others, and
         weighs them against how popular a term is. Candidates are all terms of up to 8 code points within two
-        edits; terms that share many trigrams with the text; and pairs of terms that it is without the space
-        between them. Only in an index that was built with ``similar=True``; terms added since answer, too.
+        edits that share a code point with the text; terms that share many trigrams with it; and pairs of
+        terms that it is without the space between them. Of many, those of the fewest edits are weighed: 64
+        terms, as many words, and all that were added. Only in an index that was built with ``similar=True``.
 
         Args:
             text: of 255 code points at most; a longer or an empty one has no answers.
             k: how many at most.
             costs: of edits.
             weights: of costs, popularity and shared trigrams.
-            words: single words of the terms answer as well, with the score of the best term that has them.
+            words: single words of the terms that have a space answer as well, with the score of the best of
+                those.
 
         Raises:
             InputError: an argument is not what it should be, the index was not built for it, or the file
@@ -377,9 +382,13 @@ class TermIndex:
             raise InputTypeError("texts: expected a sequence of strings, got one string")
         if not self.has_similar:
             raise InputError("index: expected one built with similar=True")
+        if not isinstance(costs, EditCosts):
+            raise InputTypeError(f"costs: expected EditCosts, got {type(costs).__name__}")
         if self._of_term is not None:
             texts = [self._of_term(_text("texts", text)) for text in texts]
-        found = self._native.similar(texts, _k(k), costs.native, weights, words, num_threads(threads))
+        found = self._native.similar(
+            texts, _k(k), costs.native, _weights(weights), bool(words), num_threads(threads)
+        )
         return [[Similar(*one) for one in of_text] for of_text in found]
 
     def add(self, term: str, score: float) -> None:
@@ -459,6 +468,15 @@ def _k(k: int) -> int:
     if isinstance(k, bool) or not isinstance(k, int) or k < 1:
         raise InputError(f"k: expected a whole number >= 1, got {k!r}")
     return k
+
+
+def _weights(weights: Weights) -> Weights:
+    if not isinstance(weights, Weights):
+        raise InputTypeError(f"weights: expected Weights, got {type(weights).__name__}")
+    for name, weight in weights._asdict().items():
+        if isinstance(weight, bool) or not isinstance(weight, numbers.Real) or not math.isfinite(weight):
+            raise InputError(f"weights: expected a finite number as {name}, got {weight!r}")
+    return weights
 
 
 def _edits(edits: int) -> int:

@@ -43,8 +43,8 @@ Scores random_scores(std::mt19937& random, std::size_t count) {
     return scores;
 }
 
-void write(const Scores& scores, const std::string& path) {
-    Writer writer(path, 0, false);
+void write(const Scores& scores, const std::string& path, bool similar = false) {
+    Writer writer(path, 0, similar);
     for (const auto& [key, score] : scores) writer.push(key, score);
     writer.finish();
 }
@@ -200,10 +200,74 @@ void ask(const Index& index, const Scores* scores, std::mt19937& random) {
     }
 }
 
-void damage_is_noticed(const std::string& path, int mutations) {
+std::vector<Resembling> resembling(const Index& index, const std::string& text, std::size_t k, bool words) {
+    static const EditCosts costs({1, 0.8f, 0.8f, 0.5f, 0.4f, 0.5f, 0.5f, 1.1f}, keyboard_named("qwerty"),
+                                 {{{'a'}, {'b', 'b'}, 0.6f}, {{}, {'c'}, 0.3f}, {{'d', 'a'}, {}, 0.2f}});
+    std::vector<std::vector<Resembling>> found;
+    index.similar({text, text}, {k, costs, {6.5, 0.6, 1}, words}, 1, found);
+    return found[1];
+}
+
+bool share_a_letter(const std::string& a, const std::string& b) {
+    return a.find_first_of(b) != std::string::npos;
+}
+
+void similar_terms_are_those_of_comparing(const std::string& path) {
+    std::mt19937 random(4);
+    for (const std::size_t count : {0, 1, 2, 20, 40}) {
+        Scores scores = random_scores(random, count);
+        write(scores, path, true);
+        Index index(std::make_shared<Map>(path, true, count % 2 == 0));
+        for (int round = 0; round < 3; ++round) {
+            for (int i = 0; i < 30; ++i) {
+                const std::string text = random_text(random, 5, 9);
+                std::map<std::string, int> found;
+                const std::vector<Resembling> all = resembling(index, text, 1000, false);
+                for (std::size_t place = 0; place < all.size(); ++place) {
+                    const Resembling& one = all[place];
+                    CHECK(found.emplace(one.key, one.edits).second);
+                    CHECK(one.edits == edits_between(text, one.key, true));
+                    const auto term = scores.find(one.key);
+                    CHECK(term == scores.end() ? one.edits == 1 : one.score == term->second);
+                    CHECK(place == 0 || all[place - 1].fit > one.fit ||
+                          (all[place - 1].fit == one.fit && all[place - 1].key < one.key));
+                }
+                if (text.empty() || text.size() > most_code_points) {
+                    CHECK(found.empty());
+                    continue;
+                }
+                for (const auto& [key, score] : scores)
+                    if (key.size() <= short_code_points && edits_between(text, key, true) <= 2 &&
+                        share_a_letter(text, key))
+                        CHECK(found.contains(key));
+            }
+            for (int i = 0; i < 6; ++i) {
+                const std::string text = random_text(random, 4, 6);
+                if (random() % 2 == 0) {
+                    CHECK(index.remove(text) == (scores.erase(text) > 0));
+                } else {
+                    index.add(text, i);
+                    scores[text] = i;
+                }
+            }
+        }
+    }
+}
+
+// Asks for similar terms; with `scores`, terms must have those.
+void ask_similar(const Index& index, const Scores* scores, std::mt19937& random) {
+    for (int i = 0; i < 4; ++i) {
+        const bool words = i % 2 == 1;
+        for (const Resembling& one : resembling(index, random_text(random, 4, 12), 20, words))
+            if (scores != nullptr && !words && scores->contains(one.key))
+                CHECK(one.score == scores->at(one.key));
+    }
+}
+
+void damage_is_noticed(const std::string& path, int mutations, bool similar) {
     std::mt19937 random(3);
-    const Scores scores = random_scores(random, 700);
-    write(scores, path);
+    const Scores scores = random_scores(random, similar ? 200 : 700);
+    write(scores, path, similar);
     const std::string good = contents(path);
     int refused = 0;
     for (int i = 0; i < mutations; ++i) {
@@ -221,7 +285,7 @@ void damage_is_noticed(const std::string& path, int mutations) {
         std::ofstream(path, std::ios::binary).write(bad.data(), static_cast<std::streamsize>(bad.size()));
         try {
             const Index index(std::make_shared<Map>(path, verify, true));
-            ask(index, verify ? &scores : nullptr, random);
+            (similar ? ask_similar : ask)(index, verify ? &scores : nullptr, random);
         } catch (const Damaged&) {
             ++refused;
         }
@@ -237,6 +301,7 @@ int main() {
     checksums_are_those_of_the_specification();
     answers_are_those_of_comparing(path);
     sorting_in_pieces_is_sorting(path);
-    damage_is_noticed(path, 10'000);
+    similar_terms_are_those_of_comparing(path);
+    for (const bool similar : {false, true}) damage_is_noticed(path, 10'000, similar);
     std::filesystem::remove(path);
 }

@@ -42,7 +42,7 @@ float EditCosts::substitution(std::uint32_t written, std::uint32_t meant) const 
 
 EditCosts::Written::Written(const EditCosts& costs, const CodePoints& text)
     : costs_(costs), text_(text), ends_(text.size() + 1) {
-    for (std::size_t i = 1; i <= text.size(); ++i)
+    for (std::size_t i = 0; i <= text.size(); ++i)
         for (std::size_t r = 0; r < costs.rewrites_.size(); ++r)
             if (ends_with(text.data(), i, costs.rewrites_[r].written)) ends_[i] |= std::uint64_t{1} << r;
     for (const std::uint64_t ends : ends_) possible_ |= ends;

@@ -118,9 +118,9 @@ struct Header {
     std::array<char, 8> magic;
     std::uint32_t version, byte_order;
     std::uint64_t file_bytes, terms, nodes, lists, distinct_scores, longest_key, words, word_nodes;
-    std::uint64_t similar_terms, similar_words;  // all of them or none
-    double total_score;                          // the sum of the scores above 0
-    std::uint32_t normalizer, unused;
+    std::uint64_t similar_terms, similar_words;  // all of them, where `similar` is 1, else 0
+    double total_score;                          // the sum of the scores above 0, or the largest number
+    std::uint32_t normalizer, similar;
     std::array<Part, section_count> parts;
     std::uint64_t checksum;  // of all bytes of the header before it
 };

@@ -32,6 +32,14 @@ inline unsigned rest_bits(std::uint64_t texts) {
 inline std::uint32_t bucket(std::uint64_t hash, unsigned bits) {
     return static_cast<std::uint32_t>(hash * 0xff51afd7ed558ccd >> (64 - bits));
 }
+// The different buckets of some hashes, rising: in each of them a text is listed once.
+inline void buckets_of(const std::vector<std::uint64_t>& hashes, unsigned bits,
+                       std::vector<std::uint32_t>& found) {
+    found.clear();
+    for (const std::uint64_t hash : hashes) found.push_back(bucket(hash, bits));
+    std::sort(found.begin(), found.end());
+    found.erase(std::unique(found.begin(), found.end()), found.end());
+}
 
 // The different trigrams of a text that has a mark before it and one behind, in the order of their hashes.
 inline void grams_of(const CodePoints& text, std::vector<std::uint64_t>& found) {
@@ -41,7 +49,7 @@ inline void grams_of(const CodePoints& text, std::vector<std::uint64_t>& found) 
     std::uint64_t a = edge, b = text[0];
     for (std::size_t i = 1; i <= text.size(); ++i) {
         const std::uint64_t c = i < text.size() ? text[i] : edge;
-        found.push_back(mixed(mixed(a, b), c));
+        found.push_back(mixed(mixed(mixed(0, a), b), c));
         a = b, b = c;
     }
     std::sort(found.begin(), found.end());
@@ -49,7 +57,7 @@ inline void grams_of(const CodePoints& text, std::vector<std::uint64_t>& found) 
 }
 
 // What is left of a text after `most_deleted` deletions or fewer, never nothing; each once. Texts within so
-// many edits of each other have one in common.
+// many edits of each other that share a code point have one in common.
 inline void rests_of(const CodePoints& text, std::vector<std::uint64_t>& found) {
     found.clear();
     const std::size_t size = text.size();

@@ -240,7 +240,9 @@ std::optional<double> Index::score(std::string_view key) const {
 void Index::change(std::string_view key, std::optional<double> score) {
     const auto place = place_of(*map_, key);
     if (place.has_value()) hidden_.insert(*place);
-    gained_ += static_cast<int>(score.has_value()) - static_cast<int>(score_locked(key).has_value());
+    const std::optional<double> before = score_locked(key);
+    gained_ += static_cast<int>(score.has_value()) - static_cast<int>(before.has_value());
+    gained_score_ += std::max(score.value_or(0), 0.0) - std::max(before.value_or(0), 0.0);
     if (score.has_value() || place.has_value())
         changes_.insert_or_assign(std::string(key), Change{score});
     else
@@ -287,7 +289,7 @@ void Index::adopt(std::shared_ptr<const Map> map) {
     map_ = std::move(map);
     const Changes since = std::exchange(changes_, {});
     hidden_.clear();
-    gained_ = 0;
+    gained_ = 0, gained_score_ = 0;
     for (const auto& [term, made] : since)
         if (score_locked(term) != made.score) change(term, made.score);
 }

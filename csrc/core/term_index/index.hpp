@@ -10,6 +10,7 @@
 #include <shared_mutex>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -98,9 +99,12 @@ class Index {
     // Orders the hits from the place `first` on, which have as many edits, and drops those after the best k.
     void order(std::size_t first, std::size_t k, std::vector<Hit>& hits) const;
     void answer_level(const Query& query, int edits, Far far, std::vector<Hit>& hits) const;
-    [[nodiscard]] std::optional<double> score_of_word(std::string_view word, bool words) const;
-    [[nodiscard]] double together(double left, double right) const;
-    void similar_locked(std::string_view text, const Resemblance& asked,
+    using WordScores = std::unordered_map<std::string_view, double>;
+    [[nodiscard]] WordScores changed_words() const;
+    [[nodiscard]] std::optional<double> score_of_word(std::uint32_t word, std::string_view text,
+                                                      const WordScores& changed) const;
+    [[nodiscard]] double total_score() const;
+    void similar_locked(std::string_view text, const Resemblance& asked, const WordScores& changed,
                         std::vector<Resembling>& found) const;
     void changed_hits(const Query& query, int edits, Far far, std::vector<Hit>& hits) const;
     void change(std::string_view key, std::optional<double> score);
@@ -111,6 +115,7 @@ class Index {
     Changes changes_;
     std::unordered_set<std::uint32_t> hidden_;  // lex numbers of the file's terms that `changes_` names
     std::int64_t gained_ = 0;                   // terms, over those of the file
+    double gained_score_ = 0;                   // over the total of the file
 };
 
 }  // namespace pyfastlm::term_index

@@ -170,8 +170,8 @@ void Map::check_header(std::uint64_t file_bytes) const {
         h.parts[keys].bytes < spare_bytes || h.words > most_terms || (h.words > 0 && h.terms == 0) ||
         h.word_nodes == 0 || h.word_nodes > h.file_bytes || h.word_nodes >= no_node ||
         h.parts[word_keys].bytes > h.file_bytes || h.parts[word_keys].bytes < spare_bytes ||
-        h.parts[postings].bytes > h.file_bytes || (h.similar_terms != 0 && h.similar_terms != h.terms) ||
-        (h.similar_words != 0 && h.similar_words != h.words) || h.parts[similar_texts].bytes > h.file_bytes ||
+        h.parts[postings].bytes > h.file_bytes || h.similar > 1 || h.similar_terms != h.similar * h.terms ||
+        h.similar_words != h.similar * h.words || h.parts[similar_texts].bytes > h.file_bytes ||
         h.parts[similar_word_texts].bytes > h.file_bytes)
         throw Damaged("the header makes no sense");
 }

@@ -59,7 +59,9 @@ class Map : public Tree {
     // Those of all terms that have a space.
     [[nodiscard]] const Words& words() const { return words_; }
 
-    // Of all terms, and of those words; without texts where the file was not built to be asked for them.
+    // Whether the file was built to be asked for what resembles a text. Without it, or without terms, these
+    // have no texts: all terms, and those words.
+    [[nodiscard]] bool similar() const { return header().similar != 0; }
     [[nodiscard]] const Similar& similar_terms() const { return similar_terms_; }
     [[nodiscard]] const Similar& similar_words() const { return similar_words_; }
 

@@ -131,13 +131,16 @@ std::vector<std::uint32_t> Similar::by_rests(const CodePoints& query) const {
     if (query.size() > short_code_points + most_deleted) return {};
     std::vector<std::uint64_t> hashes;
     rests_of(query, hashes);
+    std::vector<std::uint32_t> buckets;
+    buckets_of(hashes, rest_bits(size_), buckets);
     std::vector<const std::uint32_t*> all_starts;
-    for (const std::uint64_t hash : hashes) {
-        all_starts.push_back(rest_starts_ + bucket(hash, rest_bits(size_)));
+    for (const std::uint32_t bucket : buckets) {
+        all_starts.push_back(rest_starts_ + bucket);
         __builtin_prefetch(all_starts.back());
     }
     for (const std::uint32_t* const starts : all_starts) {
-        if (starts[0] > starts[1] || starts[1] > rest_count_) out_of_range(sections_.rest_starts);
+        if (starts[0] > starts[1] || starts[1] > rest_count_ || starts[1] - starts[0] > size_)
+            out_of_range(sections_.rest_starts);
         __builtin_prefetch(rests_ + starts[0]);
     }
     std::vector<std::uint32_t> found;
@@ -157,9 +160,11 @@ std::vector<std::uint32_t> Similar::rarest(const std::vector<std::uint64_t>& has
         std::uint64_t size;
         std::uint32_t bucket;
     };
+    std::vector<std::uint32_t> buckets;
+    buckets_of(hashes, gram_bits(size_), buckets);
     std::vector<List> lists;
-    for (const std::uint64_t hash : hashes) {
-        List list{0, bucket(hash, gram_bits(size_))};
+    for (const std::uint32_t bucket : buckets) {
+        List list{0, bucket};
         for (std::uint32_t group = first_group; group < groups; ++group)
             list.size += postings(group, list.bucket).size();
         lists.push_back(list);
@@ -167,7 +172,7 @@ std::vector<std::uint32_t> Similar::rarest(const std::vector<std::uint64_t>& has
     std::sort(lists.begin(), lists.end(), [](const List& a, const List& b) {
         return a.size != b.size ? a.size < b.size : a.bucket < b.bucket;
     });
-    std::vector<std::uint32_t> buckets;
+    buckets.clear();
     std::uint64_t sum = 0;
     for (const List& list : lists) {
         sum += list.size;

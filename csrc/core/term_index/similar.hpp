@@ -1,5 +1,5 @@
-// Texts that resemble another: those that share a rest with it, which are all short ones within two edits,
-// and those that share many trigrams.
+// Texts that resemble another: those that share a rest with it, which are all short ones within two edits
+// that share a code point, and those that share many trigrams.
 //
 // Texts lie in the order of their lengths, so that those of other lengths are not even looked at. Their
 // trigrams are counted group by group, with a counter of one byte for each text, which stay in the fastest

@@ -87,7 +87,7 @@ void write_similar(Output& out, const SimilarSections& sections, std::uint32_t c
     for (const std::uint32_t i : order) out.write(text(i));
 
     std::vector<std::uint64_t> hashes;
-    std::vector<std::uint32_t> all_starts;
+    std::vector<std::uint32_t> buckets, all_starts;
     std::vector<std::uint16_t> all_grams;
     const unsigned bits = gram_bits(count);
     for (std::uint32_t base = 0; base < count; base += group_texts) {
@@ -96,8 +96,8 @@ void write_similar(Output& out, const SimilarSections& sections, std::uint32_t c
         const auto for_all = [&](const auto& see) {
             for (std::uint32_t place = base; place < end; ++place) {
                 grams_of(code_points(text(order[place])), hashes);
-                for (const std::uint64_t hash : hashes)
-                    see(bucket(hash, bits), static_cast<std::uint16_t>(place - base));
+                buckets_of(hashes, bits, buckets);
+                for (const std::uint32_t one : buckets) see(one, static_cast<std::uint16_t>(place - base));
             }
         };
         for_all([&](std::uint32_t bucket, std::uint16_t) { lists.count(bucket); });
@@ -115,7 +115,8 @@ void write_similar(Output& out, const SimilarSections& sections, std::uint32_t c
     const auto for_all = [&](const auto& see) {
         for (std::uint32_t place = 0; place < first[short_code_points + 1]; ++place) {
             rests_of(code_points(text(order[place])), hashes);
-            for (const std::uint64_t hash : hashes) see(bucket(hash, rest_bits(count)), place);
+            buckets_of(hashes, rest_bits(count), buckets);
+            for (const std::uint32_t one : buckets) see(one, place);
         }
     };
     for_all([&](std::uint32_t bucket, std::uint32_t) { lists.count(bucket); });

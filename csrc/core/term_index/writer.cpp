@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <stdexcept>
 
@@ -40,7 +41,9 @@ void Writer::finish() {
     header.similar_terms = similar_ ? header.terms : 0;
     header.similar_words = similar_ ? header.words : 0;
     for (const double score : score_of_) header.total_score += std::max(score, 0.0);
+    header.total_score = std::min(header.total_score, std::numeric_limits<double>::max());
     header.normalizer = normalizer_;
+    header.similar = similar_ ? 1 : 0;
     out_.finish(header);
 }
 
