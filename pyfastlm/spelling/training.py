@@ -131,13 +131,13 @@ def train(
 
 
 def _once(names: Iterable[str | tuple[str, float]]) -> list[Entry]:
-    """Each name once, in the form in which it is compared, with the greatest of its popularities."""
+    """Each name once, sorted, in the form in which it is compared, with the greatest of its popularities."""
     found: dict[str, float] = {}
     for name, popularity in entries_of(names):
         text = nfkc_casefold(name).strip()
         if text:
             found[text] = max(popularity, found.get(text, 0.0))
-    return [Entry(*item) for item in found.items()]
+    return [Entry(*item) for item in sorted(found.items())]
 
 
 def _parts(known: Sequence[Entry], new: Sequence[Entry], most: int, seed: int) -> list[Part]:
