@@ -102,7 +102,7 @@ def test_names_come_once_in_one_form() -> None:
     given = [name.upper() for name in names(300)] + [(f" {name} ", 5.0) for name in names(300)]
     found = training._once(given)
     assert [entry.name for entry in found] == names(300)
-    assert {entry.popularity for entry in found} == {5.0}
+    assert {entry.popularity for entry in found} == {6.0}
 
 
 def test_units_are_those_that_are_wrong_alone() -> None:
