@@ -186,7 +186,7 @@ def _examples(
         if found.terms and not found.known and len(unit.text) >= SHORTEST:
             texts.append(unit.text)
             options.append(found.terms)
-            right.append(found.terms[0].term == meant != unit.text)
+            right.append(found.terms[0].term == meant)
     return texts, options, right
 
 

@@ -11,8 +11,10 @@ import pytest
 
 from pyfastlm.errors import InputError
 from pyfastlm.index import TermIndex
-from pyfastlm.spelling import Speller, Trained, misspell, read_odds, split, train, training, write_odds
+from pyfastlm.index.term_index import COSTS, WEIGHTS
+from pyfastlm.spelling import Pair, Speller, Trained, misspell, read_odds, split, train, training, write_odds
 from pyfastlm.spelling.candidates.odds import english_odds
+from pyfastlm.spelling.candidates.options import Lexicon
 from pyfastlm.spelling.training import FEWEST, Part
 
 pytest.importorskip("sklearn")
@@ -96,6 +98,27 @@ def test_parts_have_nothing_in_common(monkeypatch: pytest.MonkeyPatch) -> None:
     kept, new = split(names(900), held_out=0.3)
     assert indexed == {entry.name for entry in kept}
     assert {name for _, part in asked for name in part.novel} == {entry.name for entry in new}
+
+
+def test_misspellings_are_no_names_and_new_names_have_letters() -> None:
+    close = sorted({"".join(letters) for letters in itertools.product("asdf", repeat=5)})
+    entries = training._once([*close, *map(str, range(100, 400))])
+    kept, new = split(entries, held_out=0.3)
+    parts = training._parts(kept, new, 20_000, 0)
+    assert len(parts) == 3
+    for part in parts:
+        assert not {pair.noisy for pair in part.pairs} & set(close)
+        assert not any(name.isdigit() for name in part.novel)
+
+
+def test_examples_are_what_the_odds_are_asked_for(tmp_path: Path) -> None:
+    catalogue = [("blue headset", 1.0), ("red kettle", 1.0), ("tv", 1.0)]
+    lexicon = Lexicon(TermIndex.build(catalogue, tmp_path / "i", similar=True), None, COSTS, WEIGHTS)
+    pairs = [Pair("blue hedset", "blue headset"), Pair("ketle", "red"), Pair("tb", "tv")]
+    texts, options, right = training._examples(lexicon, Part(pairs, [], ["blue kettl", "t"]), 1)
+    found = dict(zip(texts, right, strict=True))
+    assert found == {"blue hedset": True, "hedset": True, "ketle": False, "kettl": False}
+    assert all(options)
 
 
 def test_names_come_once_in_one_form() -> None:
