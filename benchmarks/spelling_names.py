@@ -2,6 +2,7 @@
 
 import io
 import json
+import random
 import subprocess
 import tarfile
 from pathlib import Path
@@ -30,6 +31,13 @@ def npm_names(cache: Path) -> list[str]:
         assert file is not None
         names: list[str] = json.load(file)
     return names
+
+
+def some_npm_names(cache: Path, count: int) -> list[str]:
+    """``count`` of them, drawn with a seed, with spaces for their signs and in small letters, each once."""
+    signs = str.maketrans(dict.fromkeys("-_./@", " "))
+    found = {" ".join(name.translate(signs).casefold().split()) for name in npm_names(cache)}
+    return random.Random(0).sample(sorted(found - {""}), count)
 
 
 def american(cache: Path) -> list[str]:

@@ -165,7 +165,7 @@ class Speller:
 
     def _changes(self, unit: Unit, of_units: dict[tuple[str, bool], Options]) -> list[Change]:
         options = of_units[unit.text, unit.joined]
-        if not options.terms or options.catalogued or unit.text in self._exclude or len(unit.text) < SHORTEST:
+        if not options.terms or options.catalogued or len(unit.text) < SHORTEST:
             return []
         known = options.known
         if unit.joined:  # two words that are known

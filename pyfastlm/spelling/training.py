@@ -44,7 +44,7 @@ class Trained:
 
     Attributes:
         odds: fitted.
-        threshold: with which ``rate`` of the new names of the development part were changed, at most.
+        threshold: with which about ``rate`` of the new names of the development part are changed.
         rate: of false corrections, as it was asked for.
         examples: texts that the odds were fitted to: queries, their words, and neighbours as one word.
         development: misspellings and new names that the threshold was chosen on.
@@ -131,19 +131,19 @@ def train(
 
 
 def _once(names: Iterable[str | tuple[str, float]]) -> list[Entry]:
-    """Each name once, in the form in which it is compared, with the greatest of its popularities."""
+    """Each name once, sorted, in the form in which it is compared, with the sum of its popularities."""
     found: dict[str, float] = {}
     for name, popularity in entries_of(names):
         text = nfkc_casefold(name).strip()
         if text:
-            found[text] = max(popularity, found.get(text, 0.0))
-    return [Entry(*item) for item in found.items()]
+            found[text] = found.get(text, 0.0) + popularity
+    return [Entry(*item) for item in sorted(found.items())]
 
 
 def _parts(known: Sequence[Entry], new: Sequence[Entry], most: int, seed: int) -> list[Part]:
     """For fitting, for the threshold, and for the report."""
     names = {entry.name for entry in (*known, *new)}
-    sides = [_thirds(_some(entries, most, seed), seed) for entries in (known, new)]
+    sides = [_divided(_some(entries, most, seed), seed) for entries in (known, new)]
     parts = []
     for of_known, of_new in zip(*sides, strict=True):
         clean = [entry.name for entry in of_known]
@@ -165,7 +165,7 @@ def _some(entries: Sequence[Entry], most: int, seed: int) -> Sequence[Entry]:
     return random.Random(f"{seed} train").sample(sorted(entries), most)
 
 
-def _thirds(entries: Sequence[Entry], seed: int) -> tuple[list[Entry], list[Entry], list[Entry]]:
+def _divided(entries: Sequence[Entry], seed: int) -> tuple[list[Entry], list[Entry], list[Entry]]:
     """Half, a quarter and a quarter, by the hash of the name."""
     first, others = split(entries, held_out=0.5, seed=seed + 1)
     return first, *split(others, held_out=0.5, seed=seed + 2)
@@ -186,7 +186,7 @@ def _examples(
         if found.terms and not found.known and len(unit.text) >= SHORTEST:
             texts.append(unit.text)
             options.append(found.terms)
-            right.append(found.terms[0].term == meant != unit.text)
+            right.append(found.terms[0].term == meant)
     return texts, options, right
 
 

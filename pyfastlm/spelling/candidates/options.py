@@ -46,8 +46,9 @@ class Lexicon:
             words = self._similar(self.english, [text for text, _ in keys], threads)
         else:
             words = [[] for _ in keys]
+        catalogued = self._catalogued([text for text, _ in keys], found)
         return {
-            key: self._merged(*key, of_catalogue, of_english)
+            key: self._merged(*key, key[0] in catalogued, of_catalogue, of_english)
             for key, of_catalogue, of_english in zip(keys, found, words, strict=True)
         }
 
@@ -56,10 +57,26 @@ class Lexicon:
             texts, ASKED, costs=self._costs, weights=self._weights, words=True, threads=threads
         )
 
+    def _catalogued(self, texts: Sequence[str], found: Sequence[Sequence[Similar]]) -> set[str]:
+        """Those that are names of the catalogue, or words of names."""
+        known = {
+            text
+            for text, similar in zip(texts, found, strict=True)
+            if text in self.catalogue or any(one.term == text for one in similar)
+        }
+        # Where many names that are asked for more resemble a word, it is not among those similar to it.
+        crowded = [text for text in texts if text not in known and " " not in text]
+        with_it = self.catalogue.complete_batch([f"{text} " for text in crowded], 1, mode="conjunctive")
+        return known.union(text for text, names in zip(crowded, with_it.strings(), strict=True) if names)
+
     def _merged(
-        self, text: str, joined: bool, of_catalogue: Sequence[Similar], of_english: Sequence[Similar]
+        self,
+        text: str,
+        joined: bool,
+        catalogued: bool,
+        of_catalogue: Sequence[Similar],
+        of_english: Sequence[Similar],
     ) -> Options:
-        catalogued = text in self.catalogue or any(one.term == text for one in of_catalogue)
         known = catalogued or (self.english is not None and text in self.english)
         best: dict[str, Similar] = {}
         figures = _figures(text)

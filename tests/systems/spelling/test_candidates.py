@@ -4,6 +4,7 @@ import itertools
 import json
 import math
 import random
+import string
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,13 @@ def test_what_has_one(query: str) -> None:
 
 @pytest.fixture
 def indexes(tmp_path: Path) -> tuple[TermIndex, TermIndex]:
-    names = [("blue headset", 9.0), ("iphone 13", 5.0), ("notebook", 4.0), ("head massage", 2.0)]
+    names = [
+        ("blue headset", 9.0),
+        ("iphone 13", 5.0),
+        ("notebook", 4.0),
+        ("head seat", 2.0),
+        ("hadset", 1.0),
+    ]
     words = [("headset", 50.0), ("headsets", 5.0), ("beheaded", 3.0), ("note", 9.0)]
     built = [
         TermIndex.build(terms, tmp_path / name, normalizer="nfkc_casefold", similar=True)
@@ -88,6 +95,7 @@ def test_options(indexes: tuple[TermIndex, TermIndex]) -> None:
     assert found["zzz", False].terms == ()
     joined = found["head set", True]
     assert joined.terms[0].term == "headset"
+    assert "head seat" in [one.term for one in names.similar("head set")]
     assert not any(" " in one.term for one in joined.terms)
     assert lexicon.options([], 1) == {}
     # Of two with the same term the better one is kept, whichever index has it.
@@ -95,6 +103,21 @@ def test_options(indexes: tuple[TermIndex, TermIndex]) -> None:
     fits = [one.fit for of in alone for one in of["hedset", False].terms if one.term == "headset"]
     assert len(fits) == 2
     assert wrong.terms[0].fit == max(fits)
+
+
+def test_a_word_that_many_names_crowd_out_is_catalogued(tmp_path: Path) -> None:
+    names = [(f"lamp{letter}", 1e6) for letter in string.ascii_lowercase if letter != "x"]
+    index = TermIndex.build([*names, ("lampx pro", 1.0)], tmp_path / "i", similar=True)
+    assert "lampx" not in [one.term for one in index.similar("lampx", 12, words=True)]
+    units = [Unit(text, 0, 1) for text in ("lampx", "lampxx", "pro lampx")]
+    lexicon = Lexicon(index, None, COSTS, WEIGHTS)
+    found = lexicon.options(units, 1)
+    assert found["lampx", False].catalogued
+    assert not found["lampxx", False].catalogued
+    assert not found["pro lampx", False].catalogued, "another order is another name"
+    assert len(found["lampxx", False].terms) == KEPT
+    index.add("new lampxx", 1.0)
+    assert lexicon.options(units, 1)["lampxx", False].catalogued
 
 
 # Whole queries
@@ -157,7 +180,7 @@ def test_features_by_hand() -> None:
     options = [
         similar("headset", -4.0, 0.5, 1, 0.6),
         similar("head set", -6.0, 1.2, 1, 0.4),
-        similar("basket", -7.0, 3.0, 3, 0.1),
+        similar("basket", -7.0, 3.0, 2, 0.1),
     ]
     found = dict(zip(NAMES, features("haedset", options), strict=True))
     assert found == {

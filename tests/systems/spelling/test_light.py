@@ -14,6 +14,7 @@ from pyfastlm.spelling import {
     ", ".join(
         [
             "DoNothing",
+            "Speller",
             "brand_like",
             "candidate_recall",
             "curve",
@@ -26,6 +27,7 @@ from pyfastlm.spelling import {
             "read_pairs",
             "read_report",
             "split",
+            "train",
         ]
     )
 }

@@ -128,7 +128,15 @@ def test_words_of_the_dictionary_are_known(index: TermIndex, english: TermIndex)
     assert both.correct("recieve").text == "receive"
     assert both.correct("beautifull lamp").text == "beautiful lamp"
     assert both.correct("zyrkn").text == "zyrkon", "the catalogue is asked as well"
-    for query in ("receive", "the lamp", "zyrkon", "a beautiful wireless headset"):
+    assert both.correct("red hed set").text == "red headset", "one of two words is none"
+    for query in (
+        "receive",
+        "the lamp",
+        "red head set",
+        "red note book",
+        "zyrkon",
+        "a beautiful wireless headset",
+    ):
         assert not both.correct(query).changed
 
 
@@ -152,11 +160,12 @@ def test_numbers_never_change(speller: Speller, query: str, meant: str) -> None:
 
 def test_excluded_words_and_queries(index: TermIndex) -> None:
     assert Speller(index).correct("zyrk lamp").text == "zyrkon lamp"
-    speller = Speller(index, exclude=["Zyrk", "coffe  MAKER"])
+    speller = Speller(index, exclude=["Zyrk", "coffe  MAKER"], threshold=-50.0)
     for query in ("zyrk", "zyrk lamp", "ZYRK Lamp", "coffe maker"):
         found = speller.correct(query)
         assert (found.text, found.changed) == (query, False)
     assert speller.correct("zyrk ketle").text == "zyrk kettle"
+    assert all("zyrk" in one.text.split() for one in speller.suggest("zyrk lmap", 50))
     assert speller.correct("a coffe maker").changed, "the query was excluded, and not its words"
 
 
@@ -242,6 +251,42 @@ def test_together_as_one_by_one(normalizer: Normalizer, threads: int, tmp_path: 
     assert speller.correct_all(iter(queries)) == together  # type: ignore[arg-type]
     assert speller.correct_all([]) == []
     assert sum(found.text in NAMES for found in together[: 8 * len(NAMES)]) / (8 * len(NAMES)) > 0.7
+
+
+def test_a_likely_name_ends_the_search(speller: Speller) -> None:
+    query = "wireles hedphones"
+    assert [one.text for one in speller.correct(query).candidates] == ["wireless headphones", query]
+
+
+def test_words_inside_a_name_are_not_joined(tmp_path: Path) -> None:
+    names = [
+        ("note book shelf", 1.0),
+        ("notebook", 9.0),
+        ("head lamp", 2.0),
+        ("set top", 2.0),
+        ("headset", 9.0),
+    ]
+    index = TermIndex.build(names, tmp_path / "i", similar=True)
+    assert not Speller(index, threshold=-5.0).correct("note book shelf").changed
+    # Nor are words that both are known.
+    assert not Speller(index).correct("top head set").changed
+    assert Speller(index).correct("top hed set").text == "top headset"
+
+
+def test_scores_are_fits_and_the_margin_of_a_word_is_of_no_threshold(tmp_path: Path) -> None:
+    names = [("headset", 9.0), ("headlet", 3.0), ("headsets", 2.0), ("headless", 1.0)]
+    index = TermIndex.build(names, tmp_path / "i", similar=True)
+    low, middle, high = (Speller(index, threshold=threshold) for threshold in (-9.0, -0.5, 3.0))
+    fits = {one.term: one.fit for one in index.similar("haedset")}
+    others = [one for one in low.suggest("haedset") if one.text != "haedset"]
+    assert len(others) > 2
+    assert [one.score - others[0].score for one in others] == pytest.approx(
+        [fits[one.text] - fits[others[0].text] for one in others]
+    )
+    for query in ("haedset", "hedset", "headlets", "heedles"):
+        margin = middle.correct(query).margin
+        assert low.correct(query).margin == pytest.approx(margin)
+        assert high.correct(query).margin == pytest.approx(margin)
 
 
 def test_case_is_kept_without_a_normalizer(tmp_path: Path) -> None:
