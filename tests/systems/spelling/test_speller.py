@@ -253,9 +253,12 @@ def test_together_as_one_by_one(normalizer: Normalizer, threads: int, tmp_path: 
     assert sum(found.text in NAMES for found in together[: 8 * len(NAMES)]) / (8 * len(NAMES)) > 0.7
 
 
-def test_a_likely_name_ends_the_search(speller: Speller) -> None:
-    query = "wireles hedphones"
-    assert [one.text for one in speller.correct(query).candidates] == ["wireless headphones", query]
+def test_a_sure_name_ends_the_search(speller: Speller) -> None:
+    """Its words are not looked at then, so nothing is made of them."""
+    sure, unsure = "wireless headphonees", "wireles hedphones"
+    assert [one.text for one in speller.correct(sure).candidates] == ["wireless headphones", sure]
+    made = {one.text for one in speller.correct(unsure).candidates}
+    assert {"wireless headphones", "wireless hedphones", unsure} <= made
 
 
 def test_words_inside_a_name_are_not_joined(tmp_path: Path) -> None:
