@@ -19,7 +19,7 @@ Catalogue = Annotated[
 ]
 CatalogueFormat = Annotated[
     str | None,
-    typer.Option(help="Of the catalogue: tab, or counts (term, space, count).", show_default="seen by it"),
+    typer.Option(help="Of the catalogue: tab, or counts (term, space, count).", show_default="tab"),
 ]
 Index = Annotated[str, typer.Argument(help="Index, as spell build writes it.", show_default=False)]
 English = Annotated[

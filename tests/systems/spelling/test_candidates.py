@@ -105,6 +105,13 @@ def test_options(indexes: tuple[TermIndex, TermIndex]) -> None:
     assert wrong.terms[0].fit == max(fits)
 
 
+def test_options_of_both_are_in_one_order(tmp_path: Path) -> None:
+    names = TermIndex.build([("kettel", 1.0), ("other", 1e6)], tmp_path / "names", similar=True)
+    words = TermIndex.build([("kettle", 1e6)], tmp_path / "words", similar=True)
+    found = Lexicon(names, words, COSTS, WEIGHTS).options([Unit("ketle", 0, 1)], 1)
+    assert [one.term for one in found["ketle", False].terms] == ["kettle", "kettel"]
+
+
 def test_a_word_that_many_names_crowd_out_is_catalogued(tmp_path: Path) -> None:
     names = [(f"lamp{letter}", 1e6) for letter in string.ascii_lowercase if letter != "x"]
     index = TermIndex.build([*names, ("lampx pro", 1.0)], tmp_path / "i", similar=True)

@@ -113,12 +113,18 @@ def test_misspellings_are_no_names_and_new_names_have_letters() -> None:
 
 def test_examples_are_what_the_odds_are_asked_for(tmp_path: Path) -> None:
     catalogue = [("blue headset", 1.0), ("red kettle", 1.0), ("tv", 1.0)]
-    lexicon = Lexicon(TermIndex.build(catalogue, tmp_path / "i", similar=True), None, COSTS, WEIGHTS)
+    index = TermIndex.build(catalogue, tmp_path / "i", similar=True)
+    english = TermIndex.build([("kettl", 1.0), ("kettls", 1.0)], tmp_path / "e", similar=True)
     pairs = [Pair("blue hedset", "blue headset"), Pair("ketle", "red"), Pair("tb", "tv")]
-    texts, options, right = training._examples(lexicon, Part(pairs, [], ["blue kettl", "t"]), 1)
-    found = dict(zip(texts, right, strict=True))
-    assert found == {"blue hedset": True, "hedset": True, "ketle": False, "kettl": False}
-    assert all(options)
+    part = Part(pairs, [], ["blue kettl", "t"])
+    expected = {"blue hedset": True, "hedset": True, "ketle": False, "kettl": False}
+    for dictionary in (None, english):
+        if dictionary is not None:
+            del expected["kettl"]  # known, and so nothing that the odds say much about
+        lexicon = Lexicon(index, dictionary, COSTS, WEIGHTS)
+        texts, options, right = training._examples(lexicon, part, 1)
+        assert dict(zip(texts, right, strict=True)) == expected
+        assert all(options)
 
 
 def test_names_come_once_in_one_form() -> None:
