@@ -88,12 +88,14 @@ class Speller:
     def suggest(self, query: str, k: int = 10) -> list[Candidate]:
         """The best ``k`` texts that ``query`` may mean, best first; of two or more, the query itself is one.
 
+        Where a name for all of the query is likelier than not, no words are looked at.
+
         Raises:
             InputError: the query is no Unicode text, or ``k`` no whole number above 0.
         """
         if isinstance(k, bool) or not isinstance(k, int) or k < 1:
             raise InputError(f"k: expected a whole number >= 1, got {k!r}")
-        found = self._weighed([query], k, 1)[0]
+        found = self._weighed([query], k, 1, sure=0.0)[0]
         if k > 1 and all(one.text != query for one in found[:k]):
             return [*found[: k - 1], found[k]]
         return found[:k]
@@ -130,23 +132,25 @@ class Speller:
         changed = margin > self.threshold
         return Correction(others[0].text if changed else query, changed, margin, tuple(candidates))
 
-    def _weighed(self, queries: Sequence[str], width: int, threads: int | None) -> list[list[Candidate]]:
+    def _weighed(
+        self, queries: Sequence[str], width: int, threads: int | None, sure: float = SURE
+    ) -> list[list[Candidate]]:
         normal = [self._normal(_text(query)) for query in queries]
         wholes = [None if query in self._exclude else whole_of(query) for query in normal]
         options = self._lexicon.options([unit for unit in wholes if unit is not None], threads)
         # Words are only looked at where the catalogue has no name for all of them.
-        parts = [self._parts(unit, options) for unit in wholes]
+        parts = [self._parts(unit, options, sure) for unit in wholes]
         options |= self._lexicon.options([unit for found in parts for unit in found], threads)
         units = [
             [*found, *([] if unit is None else [unit])] for unit, found in zip(wholes, parts, strict=True)
         ]
         return [self._candidates(*each, options, width) for each in zip(queries, normal, units, strict=True)]
 
-    def _parts(self, whole: Unit | None, options: dict[tuple[str, bool], Options]) -> list[Unit]:
+    def _parts(self, whole: Unit | None, options: dict[tuple[str, bool], Options], sure: float) -> list[Unit]:
         if whole is None or options[whole.text, False].catalogued:
             return []
-        changes = self._changes(whole, options)
-        return [] if changes and changes[0].gain > SURE else parts_of(whole.text)
+        found = self._changes(whole, options)
+        return [] if found and found[0].gain > sure else parts_of(whole.text)
 
     def _candidates(
         self,

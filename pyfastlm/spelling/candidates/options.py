@@ -1,5 +1,6 @@
 """What each unit of a query may have meant, from the catalogue and from a dictionary."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -8,6 +9,7 @@ from pyfastlm.spelling.candidates.units import Unit
 
 ASKED = 12  # similar terms for each text
 KEPT = 8  # options of a unit
+FIGURE = re.compile(r"\d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,7 @@ class Options:
 
 def _figures(text: str) -> list[str]:
     """Another number is another thing, so an option must have the same."""
-    return [letter for letter in text if letter.isdigit()]
+    return FIGURE.findall(text)
 
 
 class Lexicon:

@@ -1,15 +1,13 @@
 """Odds as files of JSON, with the threshold that was chosen for them."""
 
-import json
 import math
 import os
-from pathlib import Path
 from typing import NamedTuple
 
-from pyfastlm._durable import replacing
 from pyfastlm.errors import InputError
 from pyfastlm.lm.files.inputs import StrPath
 from pyfastlm.spelling.candidates.odds import Odds
+from pyfastlm.spelling.json_files import read_json, write_json
 
 FORMAT = "pyfastlm spelling odds 1"
 
@@ -30,10 +28,7 @@ def write_odds(path: StrPath, odds: Odds, threshold: float) -> None:
     """
     if not math.isfinite(threshold):
         raise InputError(f"threshold: expected a finite number, got {threshold!r}")
-    value = {"format": FORMAT, "threshold": threshold, **odds.as_dict()}
-    target = Path(path)
-    with replacing(target, target.with_name(f".{target.name}-{os.getpid()}")) as file:
-        file.write(json.dumps(value, indent=1, allow_nan=False).encode() + b"\n")
+    write_json(path, FORMAT, {"threshold": threshold, **odds.as_dict()}, indent=1)
 
 
 def read_odds(path: StrPath) -> SavedOdds:
@@ -43,14 +38,7 @@ def read_odds(path: StrPath) -> SavedOdds:
         InputError: it is no such file, or damaged.
     """
     name = os.fspath(path)
-    try:
-        value = json.loads(Path(path).read_bytes())
-    except OSError as error:
-        raise InputError(f"path: cannot read {name!r}: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"path: {name!r} is no JSON: {error}") from None
-    if not isinstance(value, dict) or value.get("format") != FORMAT:
-        raise InputError(f"path: {name!r} has no odds that write_odds wrote")
+    value = read_json(path, FORMAT, "has no odds that write_odds wrote")
     threshold = value.get("threshold")
     if isinstance(threshold, bool) or not isinstance(threshold, int | float) or not abs(threshold) < math.inf:
         raise InputError(f"path: {name!r}: threshold: expected a finite number, got {threshold!r:.40}")

@@ -1,21 +1,19 @@
 """Reports as files of JSON, with the outcome of every query: whatever is read back can be compared."""
 
-import json
 import math
 import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pyfastlm._durable import replacing
 from pyfastlm.errors import InputError
 from pyfastlm.lm.files.inputs import StrPath
 from pyfastlm.spelling.evaluation.outcomes import Outcomes, Unneeded
 from pyfastlm.spelling.evaluation.report import Report
 from pyfastlm.spelling.evaluation.summary import report_of
 from pyfastlm.spelling.evaluation.timing import Latency
+from pyfastlm.spelling.json_files import read_json, write_json
 
 FORMAT = "pyfastlm spelling report 1"
 INFINITE = {"inf": math.inf, "-inf": -math.inf}
@@ -29,7 +27,6 @@ def write_report(report: Report, path: StrPath) -> None:
     """
     outcomes = report.outcomes
     value = {
-        "format": FORMAT,
         "report": report.as_dict(),
         "outcomes": {
             "kinds": outcomes.kinds,
@@ -45,9 +42,7 @@ def write_report(report: Report, path: StrPath) -> None:
             "digest": outcomes.digest,
         },
     }
-    target = Path(path)
-    with replacing(target, target.with_name(f".{target.name}-{os.getpid()}")) as file:
-        file.write(json.dumps(value, allow_nan=False).encode() + b"\n")
+    write_json(path, FORMAT, value)
 
 
 def read_report(path: StrPath) -> Report:
@@ -57,14 +52,7 @@ def read_report(path: StrPath) -> Report:
         InputError: it is no such file, or damaged.
     """
     name = os.fspath(path)
-    try:
-        value = json.loads(Path(path).read_bytes())
-    except OSError as error:
-        raise InputError(f"path: cannot read {name!r}: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"path: {name!r} is no JSON: {error}") from None
-    if not isinstance(value, dict) or value.get("format") != FORMAT:
-        raise InputError(f"path: {name!r} is no report that write_report wrote")
+    value = read_json(path, FORMAT, "is no report that write_report wrote")
     try:
         found, report = _outcomes(value["outcomes"]), value["report"]
         timed, *times = (report["latency"][name] for name in Latency._fields)
