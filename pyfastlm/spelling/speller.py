@@ -24,6 +24,7 @@ CANDIDATES = 10  # of a correction, besides the query
 NAMES = 10  # of the catalogue, that a language model reads
 KNOWN = 8.0  # log-odds against changing a word of the dictionary
 SURE = 3.0  # log-odds, over the threshold, above which a name for all of a query ends the search
+NEAR = 2.0  # the cost of such a name at which suggestions look at no words: two slips or more
 SHORTEST = 3  # code points of a word that is changed
 # With the odds for English: 5 % of names that nobody knows are changed (docs/spelling.md).
 THRESHOLD = -0.5
@@ -88,14 +89,14 @@ class Speller:
     def suggest(self, query: str, k: int = 10) -> list[Candidate]:
         """The best ``k`` texts that ``query`` may mean, best first; of two or more, the query itself is one.
 
-        Where a name for all of the query is likelier than not, no words are looked at.
+        Where a name for all of the query is near, no words are looked at.
 
         Raises:
             InputError: the query is no Unicode text, or ``k`` no whole number above 0.
         """
         if isinstance(k, bool) or not isinstance(k, int) or k < 1:
             raise InputError(f"k: expected a whole number >= 1, got {k!r}")
-        found = self._weighed([query], k, 1, sure=0.0)[0]
+        found = self._weighed([query], k, 1, near=NEAR)[0]
         if k > 1 and all(one.text != query for one in found[:k]):
             return [*found[: k - 1], found[k]]
         return found[:k]
@@ -133,24 +134,24 @@ class Speller:
         return Correction(others[0].text if changed else query, changed, margin, tuple(candidates))
 
     def _weighed(
-        self, queries: Sequence[str], width: int, threads: int | None, sure: float = SURE
+        self, queries: Sequence[str], width: int, threads: int | None, near: float = -math.inf
     ) -> list[list[Candidate]]:
         normal = [self._normal(_text(query)) for query in queries]
         wholes = [None if query in self._exclude else whole_of(query) for query in normal]
         options = self._lexicon.options([unit for unit in wholes if unit is not None], threads)
         # Words are only looked at where the catalogue has no name for all of them.
-        parts = [self._parts(unit, options, sure) for unit in wholes]
+        parts = [self._parts(unit, options, near) for unit in wholes]
         options |= self._lexicon.options([unit for found in parts for unit in found], threads)
         units = [
             [*found, *([] if unit is None else [unit])] for unit, found in zip(wholes, parts, strict=True)
         ]
         return [self._candidates(*each, options, width) for each in zip(queries, normal, units, strict=True)]
 
-    def _parts(self, whole: Unit | None, options: dict[tuple[str, bool], Options], sure: float) -> list[Unit]:
+    def _parts(self, whole: Unit | None, options: dict[tuple[str, bool], Options], near: float) -> list[Unit]:
         if whole is None or options[whole.text, False].catalogued:
             return []
         found = self._changes(whole, options)
-        return [] if found and found[0].gain > sure else parts_of(whole.text)
+        return [] if found and (found[0].gain > SURE or found[0].cost <= near) else parts_of(whole.text)
 
     def _candidates(
         self,

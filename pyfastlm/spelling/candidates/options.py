@@ -8,7 +8,7 @@ from pyfastlm.index import EditCosts, Similar, TermIndex, Weights
 from pyfastlm.spelling.candidates.units import Unit
 
 ASKED = 12  # similar terms for each text
-KEPT = 8  # options of a unit
+KEPT = 10  # options of a unit
 FIGURE = re.compile(r"\d")
 
 
