@@ -139,34 +139,27 @@ class Speller:
         normal = [self._normal(_text(query)) for query in queries]
         wholes = [None if query in self._exclude else whole_of(query) for query in normal]
         options = self._lexicon.options([unit for unit in wholes if unit is not None], threads)
-        # Words are only looked at where the catalogue has no name for all of them.
-        parts = [self._parts(unit, options, near) for unit in wholes]
-        options |= self._lexicon.options([unit for found in parts for unit in found], threads)
-        units = [
-            [*found, *([] if unit is None else [unit])] for unit, found in zip(wholes, parts, strict=True)
+        of_wholes = [[] if unit is None else self._changes(unit, options) for unit in wholes]
+        parts = [
+            []
+            if unit is None or options[unit.text, False].catalogued or _ends(of_whole, near)
+            else parts_of(unit.text)
+            for unit, of_whole in zip(wholes, of_wholes, strict=True)
         ]
-        return [self._candidates(*each, options, width) for each in zip(queries, normal, units, strict=True)]
-
-    def _parts(self, whole: Unit | None, options: dict[tuple[str, bool], Options], near: float) -> list[Unit]:
-        if whole is None or options[whole.text, False].catalogued:
-            return []
-        found = self._changes(whole, options)
-        return [] if found and (found[0].gain > SURE or found[0].cost <= near) else parts_of(whole.text)
-
-    def _candidates(
-        self,
-        query: str,
-        normal: str,
-        units: Sequence[Unit],
-        options: dict[tuple[str, bool], Options],
-        width: int,
-    ) -> list[Candidate]:
-        changes = {}
-        for unit in units:
-            if found := self._changes(unit, options):
-                changes[unit.first, unit.last] = found
-        candidates = assembled(normal.split(" "), changes, width)
-        return [Candidate(query, one.score, one.cost) if one.text == normal else one for one in candidates]
+        options |= self._lexicon.options([unit for found in parts for unit in found], threads)
+        found = []
+        for query, text, units, of_whole in zip(queries, normal, parts, of_wholes, strict=True):
+            words = text.split(" ")
+            changes = {(unit.first, unit.last): self._changes(unit, options) for unit in units}
+            all_of_it = 0, len(words)  # of two words there is a pair as well
+            changes[all_of_it] = [*of_whole, *changes.get(all_of_it, ())]
+            found.append(
+                [
+                    Candidate(query, one.score, one.cost) if one.text == text else one
+                    for one in assembled(words, changes, width)
+                ]
+            )
+        return found
 
     def _changes(self, unit: Unit, of_units: dict[tuple[str, bool], Options]) -> list[Change]:
         options = of_units[unit.text, unit.joined]
@@ -193,6 +186,11 @@ def _scoring(lm: "LMLike") -> Decider:
     from pyfastlm.spelling.deciding.scoring import Scoring
 
     return Scoring(lm)
+
+
+def _ends(of_whole: Sequence[Change], near: float) -> bool:
+    """Whether the catalogue has a name for all of a query, so that its words need no look."""
+    return bool(of_whole) and (of_whole[0].gain > SURE or of_whole[0].cost <= near)
 
 
 def _opened(name: str, index: TermIndex | str | os.PathLike[str]) -> TermIndex:

@@ -63,7 +63,7 @@ class Odds:
         return {"bias": self.bias, "shapes": shapes}
 
     @classmethod
-    def of_dict(cls, data: object) -> "Odds":
+    def of_dict(cls, data: Any) -> "Odds":
         """What :meth:`as_dict` gave.
 
         Raises:
@@ -72,9 +72,9 @@ class Odds:
         try:
             shapes = []
             for name in NAMES:
-                shape = data["shapes"][name]  # type: ignore[index]
+                shape = data["shapes"][name]
                 shapes.append(Shape(_numbers(shape["knots"]), _numbers(shape["values"])))
-            (bias,) = _numbers([data["bias"]])  # type: ignore[index]
+            (bias,) = _numbers([data["bias"]])
             odds = cls(bias, tuple(shapes))
         except (KeyError, OverflowError, TypeError, ValueError) as error:
             raise InputError(f"odds: expected the odds of a speller, got something else ({error})") from None
