@@ -1,0 +1,14 @@
+"""``pyfastlm memorize``: what models know word for word; its commands are the modules ``memorize_*``."""
+
+import typer
+
+
+def group() -> typer.Typer:
+    """The commands."""
+    app = typer.Typer(rich_markup_mode=None)
+    app.callback()(_about)
+    return app
+
+
+def _about() -> None:
+    """What a model knows word for word: measure it, plant it, trace it, unlearn it, count it in a corpus."""
