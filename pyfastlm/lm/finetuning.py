@@ -11,7 +11,10 @@ from typing import Any, NamedTuple
 
 from pyfastlm._require import require
 from pyfastlm.errors import InputError
+from pyfastlm.lm.head import linear_head
 from pyfastlm.lm.loading import LM, LMLike, as_lm, quiet
+
+IGNORED = -100  # a label that is not learnt
 
 
 class Example(NamedTuple):
@@ -80,7 +83,7 @@ def finetune(
     silent = contextlib.nullcontext() if progress else _without_bars(datasets)
     with tempfile.TemporaryDirectory() as directory, quiet(), silent, warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # names that these libraries are about to change
-        trainer = trl.SFTTrainer(
+        trainer = _trainer(trl)(
             model,
             args=trl.SFTConfig(
                 output_dir=directory,
@@ -122,6 +125,28 @@ def finetune(
         losses,
         time.perf_counter() - started,
     )
+
+
+def _trainer(trl: Any) -> Any:
+    """The trainer, whose last projection looks at the tokens of completions only: a few of a hundred."""
+
+    class Trainer(trl.SFTTrainer):  # type: ignore[misc]
+        def compute_loss(
+            self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+        ) -> Any:
+            bare = self.accelerator.unwrap_model(model).get_base_model()
+            head = linear_head(bare)
+            if head is None or return_outputs or bare.get_decoder() is bare:
+                return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+            targets = inputs["labels"][:, 1:]
+            learnt = targets != IGNORED
+            hidden = bare.get_decoder()(
+                input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], use_cache=False
+            ).last_hidden_state
+            logp, _ = head.logp(hidden[:, :-1][learnt], targets[learnt], greedy=False)
+            return -logp.sum() / (learnt.sum() if num_items_in_batch is None else num_items_in_batch)
+
+    return Trainer
 
 
 @contextlib.contextmanager
