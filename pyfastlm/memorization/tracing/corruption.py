@@ -1,0 +1,66 @@
+"""Other prompts of the same length, to take states from."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyfastlm.errors import InputError
+
+Ids = NDArray[np.int64]
+KINDS = ("shuffled", "resampled")
+TRIES = 100  # of a shuffle without fixed points; two equal tokens out of three allow none
+
+
+def corrupted_prompts(
+    prompt: Ids, kind: object, draws: int, seed: int, tokenizer: Any, vocabulary: int
+) -> Ids:
+    """[draws, P] prompts: shuffled or resampled ones by ``seed``, or those that ``kind`` itself holds.
+
+    A first token that is special (a bos) stays in its place.
+
+    Raises:
+        InputError: an unknown kind, or token ids of another shape than [P] or [draws, P].
+    """
+    if isinstance(kind, str):
+        if kind not in KINDS:
+            raise InputError(f"corrupted: expected one of {', '.join(KINDS)}, or token ids; got {kind!r}")
+        rng = np.random.default_rng(seed)
+        special = {*tokenizer.all_special_ids}
+        keep = 1 if int(prompt[0]) in special else 0
+        if len(prompt) == keep:
+            raise InputError("prefix_length: expected a prompt with a token that is not special")
+        rest = prompt[keep:]
+        if kind == "shuffled":
+            made = [_shuffled(rest, rng) for _ in range(draws)]
+        else:
+            usual = np.array(
+                [token for token in range(min(len(tokenizer), vocabulary)) if token not in special]
+            )
+            made = [rng.choice(usual, len(rest)) for _ in range(draws)]
+        return np.stack([np.concatenate([prompt[:keep], row]) for row in made]).astype(np.int64)
+    given = np.asarray(kind)
+    if given.ndim == 1:
+        given = given[None]
+    if given.ndim != 2 or given.shape[1] != len(prompt) or not len(given) or given.dtype.kind not in "iu":
+        raise InputError(
+            f"corrupted: expected one of {', '.join(KINDS)}, or token ids [{len(prompt)}] or "
+            f"[draws, {len(prompt)}]; got {given.dtype} {list(given.shape)}"
+        )
+    if given.min() < 0 or given.max() >= vocabulary:
+        raise InputError(
+            f"corrupted: expected token ids below {vocabulary}, got {given.min()}..{given.max()}"
+        )
+    return given.astype(np.int64)
+
+
+def _shuffled(tokens: Ids, rng: np.random.Generator) -> Ids:
+    """A permutation with as few tokens left in place as ``TRIES`` tries find."""
+    best = tokens
+    for _ in range(TRIES):
+        found = rng.permutation(tokens)
+        if (found == tokens).sum() < (best == tokens).sum():
+            best = found
+        if not (best == tokens).any():
+            break
+    return best
