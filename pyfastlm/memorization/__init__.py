@@ -1,7 +1,19 @@
 """What language models have memorised word for word: measured, planted, traced, and unlearned."""
 
+from typing import TYPE_CHECKING
+
 from pyfastlm._lazy import lazily
 
-__all__: list[str] = []
+if TYPE_CHECKING:
+    from pyfastlm.memorization.metric.lengths import LengthRow, VerbatimLengths
+    from pyfastlm.memorization.metric.measuring import verbatim_lengths
 
-__getattr__, __dir__ = lazily(__name__, {})
+__all__ = ["LengthRow", "VerbatimLengths", "verbatim_lengths"]
+
+__getattr__, __dir__ = lazily(
+    __name__,
+    {
+        "metric.lengths": ("LengthRow", "VerbatimLengths"),
+        "metric.measuring": ("verbatim_lengths",),
+    },
+)
