@@ -3,11 +3,10 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pyfastlm.errors import InputError
+from pyfastlm.memorization.token_ids import Ids, token_lists
 
-Ids = NDArray[np.int64]
 KINDS = ("shuffled", "resampled")
 TRIES = 100  # of a shuffle without fixed points; two equal tokens out of three allow none
 
@@ -20,7 +19,7 @@ def corrupted_prompts(
     A first token that is special (a bos) stays in its place.
 
     Raises:
-        InputError: an unknown kind, or token ids of another shape than [P] or [draws, P].
+        InputError, InputTypeError: an unknown kind, or no prompts of P token ids.
     """
     if isinstance(kind, str):
         if kind not in KINDS:
@@ -39,19 +38,13 @@ def corrupted_prompts(
             )
             made = [rng.choice(usual, len(rest)) for _ in range(draws)]
         return np.stack([np.concatenate([prompt[:keep], row]) for row in made]).astype(np.int64)
-    given = np.asarray(kind)
-    if given.ndim == 1:
-        given = given[None]
-    if given.ndim != 2 or given.shape[1] != len(prompt) or not len(given) or given.dtype.kind not in "iu":
+    rows = token_lists("corrupted", kind, vocabulary)
+    if any(len(row) != len(prompt) for row in rows):
         raise InputError(
-            f"corrupted: expected one of {', '.join(KINDS)}, or token ids [{len(prompt)}] or "
-            f"[draws, {len(prompt)}]; got {given.dtype} {list(given.shape)}"
+            f"corrupted: expected one of {', '.join(KINDS)}, or prompts of {len(prompt)} token ids; got "
+            f"{[len(row) for row in rows]} ids"
         )
-    if given.min() < 0 or given.max() >= vocabulary:
-        raise InputError(
-            f"corrupted: expected token ids below {vocabulary}, got {given.min()}..{given.max()}"
-        )
-    return given.astype(np.int64)
+    return np.stack(rows)
 
 
 def _shuffled(tokens: Ids, rng: np.random.Generator) -> Ids:

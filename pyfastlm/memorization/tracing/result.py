@@ -6,8 +6,9 @@ from typing import Union
 import numpy as np
 from numpy.typing import NDArray
 
+from pyfastlm.memorization.token_ids import Ids
+
 Floats = NDArray[np.float64]
-Ids = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 

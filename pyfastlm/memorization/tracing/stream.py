@@ -99,8 +99,7 @@ class Stream:
         """``prompt`` [T] with the ``count`` tokens that greedy decoding writes after it."""
         tokens = prompt[None]
         for _ in range(count):
-            last = self._outputs(tokens)[:, -1]
-            logits = self.head.logits(last) if isinstance(self.head, LinearHead) else last
+            logits = self.head.logits(self._outputs(tokens)[:, -1])
             tokens = torch.cat([tokens, logits.argmax(-1, keepdim=True)], 1)
         return tokens[0]
 

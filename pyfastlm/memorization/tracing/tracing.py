@@ -1,7 +1,6 @@
 """Trace what a continuation depends on, by interchange interventions."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -10,9 +9,12 @@ from numpy.typing import ArrayLike
 from pyfastlm.errors import InputError
 from pyfastlm.lm.loading import LMLike, as_lm
 from pyfastlm.lm.progress import watched
+from pyfastlm.lm.runner import context_length, positive
+from pyfastlm.memorization.metric.asking import whole_numbers
+from pyfastlm.memorization.token_ids import Ids, token_ids
 from pyfastlm.memorization.tracing.corruption import corrupted_prompts
 from pyfastlm.memorization.tracing.interventions import levels
-from pyfastlm.memorization.tracing.result import Ids, Trace
+from pyfastlm.memorization.tracing.result import Trace
 from pyfastlm.memorization.tracing.stream import Stream
 
 
@@ -65,26 +67,20 @@ def trace(
         InputError: an argument is out of range, the sequence is too short for prompt and horizon, or longer
             than the model's context; the model has no such blocks.
     """
-    for name, count in (("prefix_length", prefix_length), ("horizon", horizon), ("draws", draws),
-                        ("batch_size", batch_size)):  # fmt: skip
-        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-            raise InputError(f"{name}: expected a whole number >= 1, got {count!r}")
+    positive("prefix_length", prefix_length)
+    positive("horizon", horizon)
+    positive("draws", draws)
+    positive("batch_size", batch_size)
     if not 0 <= threshold < 1:
         raise InputError(f"threshold: expected a probability, 0 <= threshold < 1, got {threshold!r}")
     given = as_lm(lm)
     model = given.model
     vocabulary = model.get_input_embeddings().weight.shape[0]
-    sequence = _ids("tokens", tokens, vocabulary)
     length = prefix_length + horizon
-    if len(sequence) < length:
+    sequence = token_ids("tokens", tokens, vocabulary, at_least=length)
+    if length > (context := context_length(given)):
         raise InputError(
-            f"tokens: expected at least prefix_length + horizon = {length}, got {len(sequence)}; "
-            "pass a shorter prefix_length or horizon"
-        )
-    limit = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-    if limit is not None and length > limit:
-        raise InputError(
-            f"horizon: prefix_length + horizon = {length} is beyond the model's context of {limit}"
+            f"horizon: expected prefix_length + horizon within the model's context of {context}, got {length}"
         )
     stream = Stream(model, length)
     places = _chosen("positions", positions, prefix_length)
@@ -96,9 +92,7 @@ def trace(
 
     beside = None
     if control is not None:
-        prompt = _ids("control", control, vocabulary)[:prefix_length]
-        if len(prompt) < prefix_length:
-            raise InputError(f"control: expected at least {prefix_length} tokens, got {len(prompt)}")
+        prompt = token_ids("control", control, vocabulary, at_least=prefix_length)[:prefix_length]
         start = torch.from_numpy(prompt).to(stream.device)
         beside = one(stream.continued(start, horizon).cpu().numpy(), None)
     return one(sequence[:length], beside)
@@ -142,23 +136,10 @@ def _traced(
     )
 
 
-def _ids(name: str, given: ArrayLike, vocabulary: int) -> Ids:
-    ids = np.asarray(given)
-    if ids.ndim != 1 or not len(ids) or ids.dtype.kind not in "iu":
-        raise InputError(f"{name}: expected token ids [T], got {ids.dtype} {list(ids.shape)}")
-    if ids.min() < 0 or ids.max() >= vocabulary:
-        raise InputError(
-            f"{name}: expected token ids below {vocabulary}, got {ids.min()}..{ids.max()}; take the "
-            "tokenizer that belongs to the model"
-        )
-    return ids.astype(np.int64)
-
-
 def _chosen(name: str, given: Sequence[int] | None, size: int) -> list[int]:
     if given is None:
         return [*range(size)]
-    chosen: list[Any] = [*given]
-    bad = [one for one in chosen if isinstance(one, bool) or not isinstance(one, int | np.integer)]
-    if not chosen or bad or not all(0 <= one < size for one in chosen) or len({*chosen}) < len(chosen):
-        raise InputError(f"{name}: expected different whole numbers 0..{size - 1}, got {chosen!r}")
+    chosen = whole_numbers(name, given)
+    if not len(chosen) or not 0 <= chosen.min() <= chosen.max() < size or len({*chosen}) < len(chosen):
+        raise InputError(f"{name}: expected different numbers in [0, {size}), got {chosen.tolist()}")
     return [int(one) for one in chosen]
