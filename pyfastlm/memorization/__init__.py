@@ -7,16 +7,32 @@ from pyfastlm._lazy import lazily
 if TYPE_CHECKING:
     from pyfastlm.memorization.metric.lengths import LengthRow, VerbatimLengths
     from pyfastlm.memorization.metric.measuring import verbatim_lengths
+    from pyfastlm.memorization.stress.report import StressReport
+    from pyfastlm.memorization.stress.similar_words import read_similar_words
+    from pyfastlm.memorization.stress.testing import stress_again, stress_test
     from pyfastlm.memorization.tracing.result import Trace
     from pyfastlm.memorization.tracing.tracing import trace
 
-__all__ = ["LengthRow", "Trace", "VerbatimLengths", "trace", "verbatim_lengths"]
+__all__ = [
+    "LengthRow",
+    "StressReport",
+    "Trace",
+    "VerbatimLengths",
+    "read_similar_words",
+    "stress_again",
+    "stress_test",
+    "trace",
+    "verbatim_lengths",
+]
 
 __getattr__, __dir__ = lazily(
     __name__,
     {
         "metric.lengths": ("LengthRow", "VerbatimLengths"),
         "metric.measuring": ("verbatim_lengths",),
+        "stress.report": ("StressReport",),
+        "stress.similar_words": ("read_similar_words",),
+        "stress.testing": ("stress_again", "stress_test"),
         "tracing.result": ("Trace",),
         "tracing.tracing": ("trace",),
     },
