@@ -12,16 +12,21 @@ if TYPE_CHECKING:
     from pyfastlm.memorization.stress.testing import stress_again, stress_test
     from pyfastlm.memorization.tracing.result import Trace
     from pyfastlm.memorization.tracing.tracing import trace
+    from pyfastlm.memorization.unlearning.result import Unlearned, UnlearningStep
+    from pyfastlm.memorization.unlearning.unlearning import unlearn
 
 __all__ = [
     "LengthRow",
     "StressReport",
     "Trace",
+    "Unlearned",
+    "UnlearningStep",
     "VerbatimLengths",
     "read_similar_words",
     "stress_again",
     "stress_test",
     "trace",
+    "unlearn",
     "verbatim_lengths",
 ]
 
@@ -35,5 +40,7 @@ __getattr__, __dir__ = lazily(
         "stress.testing": ("stress_again", "stress_test"),
         "tracing.result": ("Trace",),
         "tracing.tracing": ("trace",),
+        "unlearning.result": ("Unlearned", "UnlearningStep"),
+        "unlearning.unlearning": ("unlearn",),
     },
 )

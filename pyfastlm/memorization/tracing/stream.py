@@ -10,6 +10,7 @@ from torch import Tensor
 from pyfastlm.errors import InputError
 from pyfastlm.lm import engine
 from pyfastlm.lm.head import LinearHead
+from pyfastlm.memorization.blocks import blocks_of
 
 
 class Recorded(NamedTuple):
@@ -39,7 +40,7 @@ class Stream:
     def __init__(self, model: Any, length: int) -> None:
         self.head = engine.build(model, length).head
         self.module = model.get_decoder() if isinstance(self.head, LinearHead) else model
-        self.blocks = _blocks(model)
+        self.blocks = blocks_of(model)
         self.levels = len(self.blocks) + 1
         self.device = model.device
         self._sizes: list[int | None] = []  # of the tuple that each block returns; None: a bare tensor
@@ -102,22 +103,6 @@ class Stream:
             logits = self.head.logits(self._outputs(tokens)[:, -1])
             tokens = torch.cat([tokens, logits.argmax(-1, keepdim=True)], 1)
         return tokens[0]
-
-
-def _blocks(model: Any) -> list[torch.nn.Module]:
-    """The shallowest list of as many modules as the configuration has layers."""
-    count = model.config.get_text_config().num_hidden_layers
-    lists = [
-        (name.count("."), module)
-        for name, module in model.get_decoder().named_modules()
-        if isinstance(module, torch.nn.ModuleList) and len(module) == count
-    ]
-    if not lists:
-        raise InputError(
-            f"lm: expected a list of {count} blocks in {type(model).__name__}, found none; models like "
-            "GPT-2, GPT-Neo, GPT-NeoX, OPT and Llama have one"
-        )
-    return [*min(lists, key=lambda found: found[0])[1]]
 
 
 def _entering(block: torch.nn.Module, states: Tensor) -> Any:
