@@ -35,9 +35,7 @@ class Head(Protocol):
         """
         ...
 
-    def choose(
-        self, outputs: Tensor, targets: Tensor, *, within: float, runner_up: bool = False
-    ) -> Choices:
+    def choose(self, outputs: Tensor, targets: Tensor, *, within: float, runner_up: bool = False) -> Choices:
         """What greedy decoding chooses, given what the body put out [n, D], beside ``targets`` [n] int64."""
         ...
 
@@ -60,9 +58,7 @@ class LinearHead:
         result = self._logp(outputs, targets, argmax=greedy)
         return result.logp.float(), None if result.argmax is None else result.argmax == targets
 
-    def choose(
-        self, outputs: Tensor, targets: Tensor, *, within: float, runner_up: bool = False
-    ) -> Choices:
+    def choose(self, outputs: Tensor, targets: Tensor, *, within: float, runner_up: bool = False) -> Choices:
         """See :class:`Head`."""
         logp, token, _ = self._logp(outputs, targets, argmax=True)
         assert token is not None
@@ -114,9 +110,7 @@ class LogitsHead:
         logp = every.gather(1, targets[:, None])[:, 0]
         return logp, every.argmax(dim=-1) == targets if greedy else None
 
-    def choose(
-        self, outputs: Tensor, targets: Tensor, *, within: float, runner_up: bool = False
-    ) -> Choices:
+    def choose(self, outputs: Tensor, targets: Tensor, *, within: float, runner_up: bool = False) -> Choices:
         """See :class:`Head`."""
         logits = outputs.float()
         token = logits.argmax(dim=-1)

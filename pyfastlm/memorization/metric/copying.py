@@ -8,7 +8,7 @@ OUTPUT_CHARACTERS = 32
 
 
 def is_copied(length: int, prompt: str, reproduced: str, output: str) -> bool:
-    """Whether ``length`` tokens count as copied: the prompt has what was ``reproduced``, or the output's start.
+    """Whether ``length`` tokens count as copied: ``reproduced`` or the output's start is in the prompt.
 
     Source: ``get_memorized_sequences`` in ``src/memorization_utils.py`` of explanare/verbatim-memorization,
     which leaves such prompts out.

@@ -10,7 +10,7 @@ from pyfastlm.lm.encoding import Tokens
 from pyfastlm.lm.following import Course, follow
 from pyfastlm.lm.loading import LMLike, as_lm
 from pyfastlm.lm.progress import watched
-from pyfastlm.lm.runner import TOKENS_PER_BATCH, Runner, context_length
+from pyfastlm.lm.runner import TOKENS_PER_BATCH, Runner
 from pyfastlm.memorization.metric import asking, exact, normalized
 from pyfastlm.memorization.metric.asking import Numbers, TokenIds
 from pyfastlm.memorization.metric.judged import Judged
@@ -29,7 +29,7 @@ def verbatim_lengths(
     horizon: int = ...,
     *,
     mode: Mode = ...,
-    starts: Sequence[int] | None = ...,
+    starts: TokenIds | None = ...,
     tokens_per_batch: int = ...,
     progress: bool = ...,
 ) -> VerbatimLengths: ...
@@ -43,7 +43,7 @@ def verbatim_lengths(
     horizon: int = ...,
     *,
     mode: Mode = ...,
-    starts: Sequence[int] | None = ...,
+    starts: TokenIds | None = ...,
     tokens_per_batch: int = ...,
     progress: bool = ...,
 ) -> list[VerbatimLengths]: ...
@@ -56,7 +56,7 @@ def verbatim_lengths(
     horizon: int = HORIZON,
     *,
     mode: Mode = "token",
-    starts: Sequence[int] | None = None,
+    starts: TokenIds | None = None,
     tokens_per_batch: int = TOKENS_PER_BATCH,
     progress: bool = False,
 ) -> VerbatimLengths | list[VerbatimLengths]:
@@ -76,7 +76,11 @@ def verbatim_lengths(
         tokens: ids [T], or a sequence of such; windows of all are read together.
         prefix_lengths: of prompts, in tokens; each at least 1.
         horizon: the most tokens that are counted.
-        mode: ``"token"``.
+        mode: ``"token"`` compares tokens. ``"normalized"`` compares words (runs of ASCII letters and digits,
+            in the text of the output and of all that follows the prompt) as the reference does, and counts
+            the tokens of those that both start with; it really decodes, but only from the first wrong token
+            until the words differ too. The limit is then what the words of the tokens within the horizon
+            would count; where the tokenizer cuts them otherwise, a length may exceed it.
         starts: where prompts begin, the same for all sequences; by default everywhere where a token is left
             after the shortest prefix. A maximum grows with the number of prompts: compare like with like.
         tokens_per_batch: how many tokens go through the model together; speed against memory.
@@ -95,17 +99,12 @@ def verbatim_lengths(
     if mode not in ("token", "normalized"):
         raise InputError(f"mode: expected 'token' or 'normalized', got {mode!r}")
     model = as_lm(lm)
-    vocabulary = model.model.get_input_embeddings().weight.shape[0]
-    given, single = asking.sequences(tokens, vocabulary)
+    given, single = asking.sequences(tokens, model)
     prefixes = asking.lengths(prefix_lengths, horizon)
     grids = [_grid(one, prefixes, horizon, starts) for one in given]
     courses = [course for grid in grids for course in grid.courses]
     longest = max((course.size for course in courses), default=1)
-    if longest > (context := context_length(model)):
-        raise InputError(
-            f"prefix_lengths: expected windows of at most the model's context of {context} tokens, got "
-            f"{longest}; shorten the longest prefix or the horizon"
-        )
+    asking.refuse_long(model, longest)
     runner, texts = Runner(model, longest, tokens_per_batch), Texts(model.tokenizer)
     judged = watched(_judged(runner, texts, courses, mode), len(courses), "starts", progress)
     results = [_finish(grid, prefixes, horizon, mode, judged) for grid in grids]
@@ -121,7 +120,7 @@ class _Grid(NamedTuple):
     courses: list[Course]
 
 
-def _grid(tokens: Tokens, prefixes: tuple[int, ...], horizon: int, starts: Sequence[int] | None) -> _Grid:
+def _grid(tokens: Tokens, prefixes: tuple[int, ...], horizon: int, starts: TokenIds | None) -> _Grid:
     at = asking.chosen_starts(starts, len(tokens), min(prefixes))
     limits = np.minimum(len(tokens) - at[:, None] - np.array(prefixes), horizon)
     rows = np.flatnonzero((limits > 0).any(axis=1)).tolist()

@@ -4,7 +4,6 @@ Words may go on to agree after the tokens have not: with another comma, or the s
 decoding goes on from the first wrong token, until the words differ too.
 """
 
-import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,7 +13,7 @@ from pyfastlm.lm.following import Followed
 from pyfastlm.lm.runner import Runner
 from pyfastlm.memorization.metric.copying import MORE_THAN, OUTPUT_CHARACTERS, is_copied, is_trivial
 from pyfastlm.memorization.metric.judged import Judged
-from pyfastlm.memorization.metric.texts import Rest, Texts, words
+from pyfastlm.memorization.metric.texts import Rest, Texts, common_start, words
 
 
 def judge(runner: Runner, texts: Texts, batch: Sequence[Followed]) -> list[Judged]:
@@ -65,7 +64,7 @@ class _Prompt:
         text = self._texts.decode(output)
         said = words(text)
         label = self._rest.words(len(said) + 1)
-        self.common = os.path.commonprefix([said, label])
+        self.common = common_start(said, label)
         full = len(output) == self._limit
         if len(self.common) == len(said) < len(label) and not full:
             return False

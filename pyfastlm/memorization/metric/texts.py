@@ -19,6 +19,12 @@ def words(text: str) -> str:
     return " ".join(WORD.findall(text))
 
 
+def common_start(a: str, b: str) -> str:
+    """The characters that both start with."""
+    n = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+    return a[:n]
+
+
 class Texts:
     """A tokenizer, used for nothing but what its tokens say and how many a text has."""
 
