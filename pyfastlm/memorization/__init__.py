@@ -9,17 +9,32 @@ if TYPE_CHECKING:
     from pyfastlm.memorization.injection.result import Continued, Planted
     from pyfastlm.memorization.injection.stream import TokenStream
     from pyfastlm.memorization.injection.training import continue_pretraining
+    from pyfastlm.memorization.metric.extraction import (
+        Extractable,
+        ExtractionProbability,
+        extractable,
+        extraction_probability,
+    )
+    from pyfastlm.memorization.metric.lengths import LengthRow, VerbatimLengths
+    from pyfastlm.memorization.metric.measuring import verbatim_lengths
     from pyfastlm.memorization.sequences import NamedSequence, read_sequences
 
 __all__ = [
     "Continued",
+    "Extractable",
+    "ExtractionProbability",
     "Injection",
+    "LengthRow",
     "NamedSequence",
     "Planted",
     "TokenStream",
+    "VerbatimLengths",
     "continue_pretraining",
+    "extractable",
+    "extraction_probability",
     "read_sequences",
     "scheduled",
+    "verbatim_lengths",
 ]
 
 __getattr__, __dir__ = lazily(
@@ -29,6 +44,14 @@ __getattr__, __dir__ = lazily(
         "injection.result": ("Continued", "Planted"),
         "injection.stream": ("TokenStream",),
         "injection.training": ("continue_pretraining",),
+        "metric.extraction": (
+            "Extractable",
+            "ExtractionProbability",
+            "extractable",
+            "extraction_probability",
+        ),
+        "metric.lengths": ("LengthRow", "VerbatimLengths"),
+        "metric.measuring": ("verbatim_lengths",),
         "sequences": ("NamedSequence", "read_sequences"),
     },
 )
