@@ -44,23 +44,33 @@ class Followed:
     """How far one course was followed.
 
     Attributes:
+        course: what was to be followed.
         lengths: [P] int64, tokens in a row that greedy decoding gets right.
         close: [P] bool, whether one of the decisions that make the length was close (:class:`Choices`).
         instead: [P] int64, what it chooses after them; -1 where the limit is reached.
         pieces: what was read, with keys and values until the next batch is read; of models that share.
     """
 
+    course: Course
     lengths: Index
     close: NDArray[np.bool_]
     instead: Index
     pieces: tuple[Piece, ...]
 
 
-def follow(runner: Runner, courses: Iterable[Course], *, within: float = NEAR) -> Iterator[Followed]:
+def follow(
+    runner: Runner, courses: Iterable[Course], *, within: float = NEAR, runner_up: bool = False
+) -> Iterator[list[Followed]]:
     """Follow each course, in order; batch by batch, without padding.
 
-    The head sees only rows that runs of hits have come to. Where the model shares prefixes, tokens behind
-    the end of all runs of a course are not read either.
+    The head sees only rows that runs of hits have come to. Where the model shares prefixes, most tokens
+    behind the end of all runs of a course are not read either.
+
+    Args:
+        runner: of the model.
+        courses: what to follow.
+        within: how near logits make a decision close.
+        runner_up: as in :class:`Choices`: what is chosen ``instead`` matters, not only that something is.
 
     Raises:
         InputError: the model's predictions are not numbers.
@@ -69,19 +79,20 @@ def follow(runner: Runner, courses: Iterable[Course], *, within: float = NEAR) -
     size = 0
     for course in courses:
         if batch and size + course.size > runner.budget:
-            yield from _Batch(runner, batch, within).followed()
+            yield from _Batch(runner, batch, within, runner_up).followed()
             batch, size = [], 0
         batch.append(course)
         size += course.size
     if batch:
-        yield from _Batch(runner, batch, within).followed()
+        yield from _Batch(runner, batch, within, runner_up).followed()
 
 
 class _Batch:
     """Courses read together. Arrays are flat: a place is the token ``t`` of a course plus its ``base``."""
 
-    def __init__(self, runner: Runner, courses: Sequence[Course], within: float) -> None:
-        self._runner, self._courses, self._within = runner, courses, within
+    def __init__(self, runner: Runner, courses: Sequence[Course], within: float, runner_up: bool) -> None:
+        self._runner, self._courses = runner, courses
+        self._within, self._runner_up = within, runner_up
         sizes = [course.size + 1 for course in courses]
         self._base = np.cumsum([0, *sizes[:-1]])
         self._tokens = np.concatenate([c.tokens[:n] for c, n in zip(courses, sizes, strict=True)])
@@ -94,8 +105,8 @@ class _Batch:
         self._end = self._start + np.concatenate([c.limits for c in courses])
         self._alive = self._next < self._end
 
-    def followed(self) -> Iterator[Followed]:
-        """Run it."""
+    def followed(self) -> Iterator[list[Followed]]:
+        """All of them at once; what was read is given up when more is asked for."""
         pieces: list[tuple[Piece, ...]] = [()] * len(self._courses)
         for number in range(2 if self._runner.shares else 1):
             reading = []
@@ -110,7 +121,7 @@ class _Batch:
                     reading.append(i)
             if reading:
                 self._read(reading, [pieces[i][-1] for i in reading])
-        yield from self._results(pieces)
+        yield [*self._results(pieces)]
         for piece in (piece for several in pieces for piece in several):
             piece.kept.clear()
 
@@ -153,7 +164,9 @@ class _Batch:
             raise InputError(
                 "lm: its predictions are NaN; its weights are damaged, or too large for its dtype"
             )
-        chosen, close = self._runner.head.choose(outputs, targets, within=self._within)
+        chosen, close = self._runner.head.choose(
+            outputs, targets, within=self._within, runner_up=self._runner_up
+        )
         self._chosen[places] = chosen.cpu().numpy()
         self._close[places] = close.cpu().numpy()
 
@@ -167,4 +180,4 @@ class _Batch:
         for course, read in zip(self._courses, pieces, strict=True):
             runs = slice(stop, stop + len(course.prefixes))
             stop = runs.stop
-            yield Followed(lengths[runs], close[runs], instead[runs], read)
+            yield Followed(course, lengths[runs], close[runs], instead[runs], read)

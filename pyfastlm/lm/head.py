@@ -17,7 +17,8 @@ class Choices(NamedTuple):
 
     ``token`` [n] int64: the most probable one, the lowest among equals. ``close`` [n] bool: whether another
     rounding might have decided otherwise about the target: it is chosen, and the logit of the second best is
-    nearer than ``within``; or it is not, and its logit is nearer than that to the best.
+    nearer than ``within``; or it is not, and its logit is nearer than that to the best, or (if ``runner_up``
+    is asked for) that of the second best is.
     """
 
     token: Tensor
@@ -34,7 +35,7 @@ class Head(Protocol):
         """
         ...
 
-    def choose(self, outputs: Tensor, targets: Tensor, *, within: float) -> Choices:
+    def choose(self, outputs: Tensor, targets: Tensor, *, within: float, runner_up: bool = False) -> Choices:
         """What greedy decoding chooses, given what the body put out [n, D], beside ``targets`` [n] int64."""
         ...
 
@@ -57,16 +58,18 @@ class LinearHead:
         result = self._logp(outputs, targets, argmax=greedy)
         return result.logp.float(), None if result.argmax is None else result.argmax == targets
 
-    def choose(self, outputs: Tensor, targets: Tensor, *, within: float) -> Choices:
+    def choose(self, outputs: Tensor, targets: Tensor, *, within: float, runner_up: bool = False) -> Choices:
         """See :class:`Head`."""
         logp, token, _ = self._logp(outputs, targets, argmax=True)
         assert token is not None
         close = self._logit(outputs, token) - self._logit(outputs, targets) < within
-        # A second best so near leaves the best hardly half of all probability; few hits have so little.
-        at_most = -math.log1p(math.exp(-within)) + 1e-3
         hit = token == targets
         close &= ~hit
-        for rows in (hit & (logp <= at_most)).nonzero()[:, 0].split(ROWS_OF_LOGITS):
+        # A second best so near leaves the best hardly half of all probability; few hits have so little.
+        doubtful = hit & (logp <= -math.log1p(math.exp(-within)) + 1e-3)
+        if runner_up:
+            doubtful |= ~hit
+        for rows in doubtful.nonzero()[:, 0].split(ROWS_OF_LOGITS):
             best, second = self.logits(outputs[rows]).float().topk(2, dim=-1).values.T
             close[rows] = best - second < within
         return Choices(token, close)
@@ -107,13 +110,14 @@ class LogitsHead:
         logp = every.gather(1, targets[:, None])[:, 0]
         return logp, every.argmax(dim=-1) == targets if greedy else None
 
-    def choose(self, outputs: Tensor, targets: Tensor, *, within: float) -> Choices:
+    def choose(self, outputs: Tensor, targets: Tensor, *, within: float, runner_up: bool = False) -> Choices:
         """See :class:`Head`."""
         logits = outputs.float()
         token = logits.argmax(dim=-1)
         best, second = logits.topk(2, dim=-1).values.T
-        other = torch.where(token == targets, second, logits.gather(1, targets[:, None])[:, 0])
-        return Choices(token, best - other < within)
+        if not runner_up:
+            second = torch.where(token == targets, second, logits.gather(1, targets[:, None])[:, 0])
+        return Choices(token, best - second < within)
 
     def logits(self, outputs: Tensor) -> Tensor:
         """See :class:`Head`."""

@@ -5,8 +5,19 @@ from typing import TYPE_CHECKING
 from pyfastlm._lazy import lazily
 
 if TYPE_CHECKING:
+    from pyfastlm.memorization.injection.injection import Injection, scheduled
+    from pyfastlm.memorization.injection.result import Continued, Planted
+    from pyfastlm.memorization.injection.stream import TokenStream
+    from pyfastlm.memorization.injection.training import continue_pretraining
+    from pyfastlm.memorization.metric.extraction import (
+        Extractable,
+        ExtractionProbability,
+        extractable,
+        extraction_probability,
+    )
     from pyfastlm.memorization.metric.lengths import LengthRow, VerbatimLengths
     from pyfastlm.memorization.metric.measuring import verbatim_lengths
+    from pyfastlm.memorization.sequences import NamedSequence, read_sequences
     from pyfastlm.memorization.stress.report import StressReport
     from pyfastlm.memorization.stress.similar_words import read_similar_words
     from pyfastlm.memorization.stress.testing import stress_again, stress_test
@@ -16,13 +27,25 @@ if TYPE_CHECKING:
     from pyfastlm.memorization.unlearning.unlearning import unlearn
 
 __all__ = [
+    "Continued",
+    "Extractable",
+    "ExtractionProbability",
+    "Injection",
     "LengthRow",
+    "NamedSequence",
+    "Planted",
     "StressReport",
+    "TokenStream",
     "Trace",
     "Unlearned",
     "UnlearningStep",
     "VerbatimLengths",
+    "continue_pretraining",
+    "extractable",
+    "extraction_probability",
+    "read_sequences",
     "read_similar_words",
+    "scheduled",
     "stress_again",
     "stress_test",
     "trace",
@@ -33,8 +56,19 @@ __all__ = [
 __getattr__, __dir__ = lazily(
     __name__,
     {
+        "injection.injection": ("Injection", "scheduled"),
+        "injection.result": ("Continued", "Planted"),
+        "injection.stream": ("TokenStream",),
+        "injection.training": ("continue_pretraining",),
+        "metric.extraction": (
+            "Extractable",
+            "ExtractionProbability",
+            "extractable",
+            "extraction_probability",
+        ),
         "metric.lengths": ("LengthRow", "VerbatimLengths"),
         "metric.measuring": ("verbatim_lengths",),
+        "sequences": ("NamedSequence", "read_sequences"),
         "stress.report": ("StressReport",),
         "stress.similar_words": ("read_similar_words",),
         "stress.testing": ("stress_again", "stress_test"),

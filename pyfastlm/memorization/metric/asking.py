@@ -8,13 +8,14 @@ from numpy.typing import NDArray
 
 from pyfastlm.errors import InputError, InputTypeError
 from pyfastlm.lm.encoding import Tokens
-from pyfastlm.lm.runner import positive
+from pyfastlm.lm.loading import LM
+from pyfastlm.lm.runner import context_length, positive
 
 TokenIds: TypeAlias = Sequence[int] | NDArray[Any]
 Numbers: TypeAlias = NDArray[np.int64]
 
 
-def sequences(tokens: TokenIds | Sequence[TokenIds], vocabulary: int) -> tuple[list[Tokens], bool]:
+def sequences(tokens: TokenIds | Sequence[TokenIds], lm: LM) -> tuple[list[Tokens], bool]:
     """Each sequence as int32 [T], and whether ``tokens`` was a single one.
 
     Raises:
@@ -24,16 +25,21 @@ def sequences(tokens: TokenIds | Sequence[TokenIds], vocabulary: int) -> tuple[l
         raise InputTypeError(f"tokens: expected token ids, got {type(tokens).__name__}; use the tokenizer")
     if len(tokens) == 0:
         raise InputError("tokens: expected at least one token or sequence, got nothing")
-    single = np.ndim(tokens[0]) == 0 and not isinstance(tokens[0], str | bytes)
-    each = [tokens] if single else tokens
-    names = ["tokens"] if single else [f"tokens[{i}]" for i in range(len(each))]
-    return [_sequence(one, name, vocabulary) for one, name in zip(each, names, strict=True)], single
+    if np.ndim(tokens[0]) == 0 and not isinstance(tokens[0], str | bytes):
+        return [sequence(tokens, lm)], True
+    return [sequence(one, lm, f"tokens[{i}]") for i, one in enumerate(tokens)], False
 
 
-def _sequence(tokens: Any, name: str, vocabulary: int) -> Tokens:
+def sequence(tokens: Any, lm: LM, name: str = "tokens") -> Tokens:
+    """One sequence as int32 [T].
+
+    Raises:
+        InputError, InputTypeError: no whole numbers, or a token that the model does not have.
+    """
     if isinstance(tokens, str | bytes):
         raise InputTypeError(f"{name}: expected token ids, got {type(tokens).__name__}; use the tokenizer")
     ids = whole_numbers(name, tokens)
+    vocabulary = lm.model.get_input_embeddings().weight.shape[0]
     if len(ids) and not 0 <= ids.min() <= ids.max() < vocabulary:
         wrong = int(ids[(ids < 0) | (ids >= vocabulary)][0])
         raise InputError(
@@ -59,6 +65,15 @@ def whole_numbers(name: str, values: Any) -> Numbers:
     return found.astype(np.int64)
 
 
+def refuse_long(lm: LM, longest: int) -> None:
+    """Raise :class:`InputError` where the model cannot read so many tokens at once."""
+    if longest > (context := context_length(lm)):
+        raise InputError(
+            f"tokens: expected windows of at most the model's context of {context} tokens, got {longest}; "
+            "shorten the longest prompt, or what is to be reproduced"
+        )
+
+
 def lengths(prefix_lengths: Sequence[int], horizon: int) -> tuple[int, ...]:
     """The prefix lengths as a tuple.
 
@@ -74,7 +89,7 @@ def lengths(prefix_lengths: Sequence[int], horizon: int) -> tuple[int, ...]:
     return found
 
 
-def chosen_starts(starts: Sequence[int] | None, length: int, shortest: int) -> Numbers:
+def chosen_starts(starts: TokenIds | None, length: int, shortest: int) -> Numbers:
     """``starts``, or all that leave a token after the shortest prefix, in a sequence of ``length`` tokens.
 
     Raises:

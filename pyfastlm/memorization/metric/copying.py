@@ -1,15 +1,14 @@
 """Is what was reproduced taken from the prompt, or nothing much?"""
 
-import numpy as np
-
-from pyfastlm.lm.encoding import Tokens
+from collections.abc import Sequence
+from typing import Any
 
 MORE_THAN = 5  # tokens, before anything is called copied
 OUTPUT_CHARACTERS = 32
 
 
 def is_copied(length: int, prompt: str, reproduced: str, output: str) -> bool:
-    """Whether ``length`` tokens count as copied: what was ``reproduced``, or how ``output`` starts, is there.
+    """Whether ``length`` tokens count as copied: ``reproduced`` or the output's start is in the prompt.
 
     Source: ``get_memorized_sequences`` in ``src/memorization_utils.py`` of explanare/verbatim-memorization,
     which leaves such prompts out.
@@ -17,8 +16,6 @@ def is_copied(length: int, prompt: str, reproduced: str, output: str) -> bool:
     return length > MORE_THAN and (reproduced in prompt or output[:OUTPUT_CHARACTERS] in prompt)
 
 
-def is_trivial(reproduced: Tokens, text: str) -> bool:
-    """Whether it is blank, or at least two tokens that are all the same."""
-    if len(reproduced) == 0:
-        return False
-    return not text.strip() or (len(reproduced) > 1 and bool(np.all(reproduced == reproduced[0])))
+def is_trivial(units: Sequence[Any], text: str) -> bool:
+    """Whether the ``text`` of some ``units`` (tokens, words) is blank, or they are one again and again."""
+    return len(units) > 0 and (not text.strip() or (len(units) > 1 and len(set(units)) == 1))

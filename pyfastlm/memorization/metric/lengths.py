@@ -77,7 +77,7 @@ class VerbatimLengths:
     @property
     def at_limit(self) -> float:
         """Share of prompts with the most that could be counted; much of this hides how long they are."""
-        return self._share(self.lengths == self.limits)
+        return self._share(self.lengths >= self.limits)
 
     def share(self, at_least: int) -> float:
         """Share of prompts with this many tokens reproduced, not copied; of prompts with room for them.
@@ -109,7 +109,7 @@ class VerbatimLengths:
                 trivial=bool(self.trivial[i, j]),
                 tie=bool(self.ties[i, j]),
             )
-            for i, j in np.argwhere(self.limits > 0).tolist()
+            for i, j in np.argwhere(self.limits >= 0).tolist()
         ]
 
     def _most(self, counted: Flags) -> int:

@@ -1,6 +1,6 @@
 """Verbatim lengths from one pass per start."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, overload
 
 import numpy as np
@@ -8,13 +8,14 @@ import numpy as np
 from pyfastlm.errors import InputError
 from pyfastlm.lm.encoding import Tokens
 from pyfastlm.lm.following import Course, follow
-from pyfastlm.lm.loading import LM, LMLike, as_lm
+from pyfastlm.lm.loading import LMLike, as_lm
 from pyfastlm.lm.progress import watched
-from pyfastlm.lm.runner import TOKENS_PER_BATCH, Runner, context_length
-from pyfastlm.memorization.metric import asking
+from pyfastlm.lm.runner import TOKENS_PER_BATCH, Runner
+from pyfastlm.memorization.metric import asking, exact, normalized
 from pyfastlm.memorization.metric.asking import Numbers, TokenIds
-from pyfastlm.memorization.metric.copying import is_copied, is_trivial
+from pyfastlm.memorization.metric.judged import Judged
 from pyfastlm.memorization.metric.lengths import Mode, VerbatimLengths
+from pyfastlm.memorization.metric.texts import Texts
 
 PREFIX_LENGTHS = (8, 16, 32, 64)
 HORIZON = 64
@@ -28,7 +29,7 @@ def verbatim_lengths(
     horizon: int = ...,
     *,
     mode: Mode = ...,
-    starts: Sequence[int] | None = ...,
+    starts: TokenIds | None = ...,
     tokens_per_batch: int = ...,
     progress: bool = ...,
 ) -> VerbatimLengths: ...
@@ -42,7 +43,7 @@ def verbatim_lengths(
     horizon: int = ...,
     *,
     mode: Mode = ...,
-    starts: Sequence[int] | None = ...,
+    starts: TokenIds | None = ...,
     tokens_per_batch: int = ...,
     progress: bool = ...,
 ) -> list[VerbatimLengths]: ...
@@ -55,7 +56,7 @@ def verbatim_lengths(
     horizon: int = HORIZON,
     *,
     mode: Mode = "token",
-    starts: Sequence[int] | None = None,
+    starts: TokenIds | None = None,
     tokens_per_batch: int = TOKENS_PER_BATCH,
     progress: bool = False,
 ) -> VerbatimLengths | list[VerbatimLengths]:
@@ -75,7 +76,11 @@ def verbatim_lengths(
         tokens: ids [T], or a sequence of such; windows of all are read together.
         prefix_lengths: of prompts, in tokens; each at least 1.
         horizon: the most tokens that are counted.
-        mode: ``"token"``.
+        mode: ``"token"`` compares tokens. ``"normalized"`` compares words (runs of ASCII letters and digits,
+            in the text of the output and of all that follows the prompt) as the reference does, and counts
+            the tokens of those that both start with; it really decodes, but only from the first wrong token
+            until the words differ too. The limit is then what the words of the tokens within the horizon
+            would count; where the tokenizer cuts them otherwise, a length may exceed it.
         starts: where prompts begin, the same for all sequences; by default everywhere where a token is left
             after the shortest prefix. A maximum grows with the number of prompts: compare like with like.
         tokens_per_batch: how many tokens go through the model together; speed against memory.
@@ -91,66 +96,60 @@ def verbatim_lengths(
     Source: Huang, Yang and Potts (2024), and ``src/memorization_utils.py`` of their repository, which decodes
     every prompt.
     """
+    if mode not in ("token", "normalized"):
+        raise InputError(f"mode: expected 'token' or 'normalized', got {mode!r}")
     model = as_lm(lm)
-    vocabulary = model.model.get_input_embeddings().weight.shape[0]
-    given, single = asking.sequences(tokens, vocabulary)
+    given, single = asking.sequences(tokens, model)
     prefixes = asking.lengths(prefix_lengths, horizon)
     grids = [_grid(one, prefixes, horizon, starts) for one in given]
     courses = [course for grid in grids for course in grid.courses]
     longest = max((course.size for course in courses), default=1)
-    if longest > (context := context_length(model)):
-        raise InputError(
-            f"prefix_lengths: expected windows of at most the model's context of {context} tokens, got "
-            f"{longest}; shorten the longest prefix or the horizon"
-        )
-    runner = Runner(model, longest, tokens_per_batch)
-    followed = watched(follow(runner, courses), len(courses), "starts", progress)
-    for grid in grids:
-        for row in grid.rows:
-            found = next(followed)
-            columns = grid.limits[row] > 0
-            grid.lengths[row, columns] = found.lengths
-            grid.ties[row, columns] = found.close
-    results = [_finish(model, grid, prefixes, horizon) for grid in grids]
+    asking.refuse_long(model, longest)
+    runner, texts = Runner(model, longest, tokens_per_batch), Texts(model.tokenizer)
+    judged = watched(_judged(runner, texts, courses, mode), len(courses), "starts", progress)
+    results = [_finish(grid, prefixes, horizon, mode, judged) for grid in grids]
     return results[0] if single else results
 
 
 class _Grid(NamedTuple):
     """The prompts of one sequence; ``rows`` are the starts that have a course."""
 
-    tokens: Tokens
     starts: Numbers
     limits: Numbers
-    lengths: Numbers
-    ties: "np.ndarray[tuple[int, int], np.dtype[np.bool_]]"
     rows: list[int]
     courses: list[Course]
 
 
-def _grid(tokens: Tokens, prefixes: tuple[int, ...], horizon: int, starts: Sequence[int] | None) -> _Grid:
+def _grid(tokens: Tokens, prefixes: tuple[int, ...], horizon: int, starts: TokenIds | None) -> _Grid:
     at = asking.chosen_starts(starts, len(tokens), min(prefixes))
     limits = np.minimum(len(tokens) - at[:, None] - np.array(prefixes), horizon)
-    limits[limits < 1] = -1
     rows = np.flatnonzero((limits > 0).any(axis=1)).tolist()
     courses = [
         Course(tokens[at[row] :], np.array(prefixes)[limits[row] > 0], limits[row][limits[row] > 0])
         for row in rows
     ]
-    lengths = np.full_like(limits, -1)
-    return _Grid(tokens, at, limits, lengths, np.zeros(limits.shape, np.bool_), rows, courses)
+    return _Grid(at, limits, rows, courses)
 
 
-def _finish(lm: LM, grid: _Grid, prefixes: tuple[int, ...], horizon: int) -> VerbatimLengths:
-    copied = np.zeros(grid.limits.shape, np.bool_)
-    trivial = np.zeros(grid.limits.shape, np.bool_)
-    decode = lm.tokenizer.decode
-    for i, j in np.argwhere(grid.lengths > 0).tolist():
-        start, p, length = int(grid.starts[i]), prefixes[j], int(grid.lengths[i, j])
-        reproduced = grid.tokens[start + p : start + p + length]
-        text = decode(reproduced)
-        # Whatever follows: the output starts with this text, so its start is in the prompt only if this is.
-        copied[i, j] = is_copied(length, decode(grid.tokens[start : start + p]), text, text)
-        trivial[i, j] = is_trivial(reproduced, text)
+def _judged(runner: Runner, texts: Texts, courses: Sequence[Course], mode: Mode) -> Iterator[Judged]:
+    for batch in follow(runner, courses, runner_up=mode == "normalized"):
+        if mode == "token":
+            yield from (exact.judge(texts, found) for found in batch)
+        else:
+            yield from normalized.judge(runner, texts, batch)
+
+
+def _finish(
+    grid: _Grid, prefixes: tuple[int, ...], horizon: int, mode: Mode, judged: Iterator[Judged]
+) -> VerbatimLengths:
+    shape = grid.limits.shape
+    lengths, limits = np.full(shape, -1), np.full(shape, -1)
+    copied, ties, trivial = (np.zeros(shape, np.bool_) for _ in range(3))
+    for row in grid.rows:
+        one = next(judged)
+        columns = grid.limits[row] > 0
+        lengths[row, columns], limits[row, columns] = one.lengths, one.limits
+        copied[row, columns], ties[row, columns], trivial[row, columns] = one.copied, one.ties, one.trivial
     return VerbatimLengths(
-        grid.starts, prefixes, grid.lengths, grid.limits, copied, grid.ties, trivial, horizon
+        grid.starts, prefixes, lengths, limits, copied, ties, trivial, horizon=horizon, mode=mode
     )
