@@ -9,10 +9,10 @@ from pyfastlm.lm.following import Course, follow
 from pyfastlm.lm.loading import LM
 from pyfastlm.lm.progress import watched
 from pyfastlm.lm.runner import Runner, context_length
-from pyfastlm.memorization.metric.copying import is_copied
+from pyfastlm.memorization.metric import exact
+from pyfastlm.memorization.metric.texts import Texts
 from pyfastlm.memorization.stress.report import StressReport
 from pyfastlm.memorization.stress.variants import Variant
-from pyfastlm.memorization.stress.words import decoded
 from pyfastlm.memorization.token_ids import Ids
 
 
@@ -48,15 +48,12 @@ def measured(
         text = np.concatenate([first.prompt, tokens[first.start :]]).astype(np.int32)
         courses.append(Course(text, sizes, limit_of[places]))
     runner = Runner(lm, max(course.size for course in courses), tokens_per_batch)
+    texts = Texts(lm.tokenizer)
+    judged = (exact.judge(texts, found) for batch in follow(runner, courses) for found in batch)
     lengths = np.zeros(len(kept), np.int64)
-    ties = np.zeros(len(kept), np.bool_)
-    followed = watched(follow(runner, courses), len(courses), "prompts", progress)
-    for places, found in zip(together.values(), followed, strict=True):
-        lengths[places], ties[places] = found.lengths, found.close
-    copied = [_copied(lm, tokens, one, length) for one, length in zip(kept, lengths.tolist(), strict=True)]
-    return StressReport(tokens, tuple(kept), lengths, limit_of, np.array(copied), ties, horizon)
-
-
-def _copied(lm: LM, tokens: Ids, variant: Variant, length: int) -> bool:
-    text = decoded(tokens[variant.start : variant.start + length], lm.tokenizer)
-    return is_copied(length, decoded(variant.prompt, lm.tokenizer), text, text)
+    copied, trivial, ties = (np.zeros(len(kept), np.bool_) for _ in range(3))
+    every = watched(judged, len(courses), "prompts", progress)
+    for places, one in zip(together.values(), every, strict=True):
+        lengths[places], copied[places] = one.lengths, one.copied
+        trivial[places], ties[places] = one.trivial, one.ties
+    return StressReport(tokens, tuple(kept), lengths, limit_of, copied, trivial, ties, horizon)

@@ -33,6 +33,7 @@ class StressReport:
         lengths: [n] int64, tokens of the true continuation that greedy decoding reproduces.
         limits: [n] int64, the most that could be counted.
         copied: [n] bool, whether the prompt itself has what was reproduced; see ``VerbatimLengths.copied``.
+        trivial: [n] bool, whether what was reproduced is blank, or one token again and again.
         ties: [n] bool, whether another rounding might have given another length.
         horizon: the most tokens asked for.
     """
@@ -42,6 +43,7 @@ class StressReport:
     lengths: NDArray[np.int64]
     limits: NDArray[np.int64]
     copied: NDArray[np.bool_]
+    trivial: NDArray[np.bool_]
     ties: NDArray[np.bool_]
     horizon: int
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pyfastlm.memorization.metric.texts import Texts
 from pyfastlm.memorization.token_ids import Ids
 
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
@@ -28,7 +29,8 @@ class Word(NamedTuple):
 
 def find_words(tokens: Ids, tokenizer: Any) -> list[Word]:
     """The words that ``tokens`` write, in order."""
-    texts = [decoded(tokens[:count], tokenizer) for count in range(len(tokens) + 1)]
+    decode = Texts(tokenizer).decode
+    texts = [decode(tokens[:count]) for count in range(len(tokens) + 1)]
     whole = texts[-1]
     # Where the first tokens end in the text; -1 inside a character that several tokens write.
     edges = np.array([len(text) if whole.startswith(text) else -1 for text in texts])
@@ -48,8 +50,9 @@ def replaced(tokens: Ids, changes: Sequence[tuple[Word, str]], tokenizer: Any) -
 
     None where two words have a token in common, or where the new tokens do not write the new text.
     """
+    decode = Texts(tokenizer).decode
     pieces: list[Ids] = []
-    text = decoded(tokens, tokenizer)
+    text = decode(tokens)
     wanted, at, done = "", 0, 0
     for word, substitute in sorted(changes, key=lambda change: change[0].begin):
         if word.first < done:
@@ -59,10 +62,4 @@ def replaced(tokens: Ids, changes: Sequence[tuple[Word, str]], tokenizer: Any) -
         wanted += text[at : word.begin] + substitute
         at, done = word.end, word.stop
     made = np.concatenate([*pieces, tokens[done:]])
-    return made if decoded(made, tokenizer) == wanted + text[at:] else None
-
-
-def decoded(tokens: Ids, tokenizer: Any) -> str:
-    """The text as it is, special tokens and blanks too."""
-    text: str = tokenizer.decode(tokens.tolist(), clean_up_tokenization_spaces=False)
-    return text
+    return made if decode(made) == wanted + text[at:] else None

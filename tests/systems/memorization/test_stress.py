@@ -13,7 +13,7 @@ from pyfastlm.errors import InputError
 from pyfastlm.lm import LM
 from pyfastlm.memorization import read_similar_words, stress_again, stress_test, verbatim_lengths
 from pyfastlm.memorization.stress.substitutes import FromEmbeddings, FromTable
-from pyfastlm.memorization.stress.words import decoded, find_words, replaced
+from pyfastlm.memorization.stress.words import find_words, replaced
 
 PUBLISHED = Path(__file__).parents[4] / "shared/data/memorization/similar_words.json"
 TABLE = {
@@ -30,6 +30,11 @@ TABLE = {
 def lm() -> LM:
     found: LM = overfitted_lm()
     return found
+
+
+def decoded(tokens: np.ndarray, tokenizer: Any) -> str:
+    text: str = tokenizer.decode(tokens.tolist(), clean_up_tokenization_spaces=False)
+    return text
 
 
 def greedy_length(lm: LM, prompt: np.ndarray, truth: np.ndarray) -> int:
