@@ -30,7 +30,7 @@ class Word(NamedTuple):
 def find_words(tokens: Ids, tokenizer: Any) -> list[Word]:
     """The words that ``tokens`` write, in order."""
     decode = Texts(tokenizer).decode
-    texts = [decode(tokens[:count]) for count in range(len(tokens) + 1)]
+    texts = [decode(tokens[:count].tolist()) for count in range(len(tokens) + 1)]
     whole = texts[-1]
     # Where the first tokens end in the text; -1 inside a character that several tokens write.
     edges = np.array([len(text) if whole.startswith(text) else -1 for text in texts])
@@ -52,7 +52,7 @@ def replaced(tokens: Ids, changes: Sequence[tuple[Word, str]], tokenizer: Any) -
     """
     decode = Texts(tokenizer).decode
     pieces: list[Ids] = []
-    text = decode(tokens)
+    text = decode(tokens.tolist())
     wanted, at, done = "", 0, 0
     for word, substitute in sorted(changes, key=lambda change: change[0].begin):
         if word.first < done:
@@ -62,4 +62,4 @@ def replaced(tokens: Ids, changes: Sequence[tuple[Word, str]], tokenizer: Any) -
         wanted += text[at : word.begin] + substitute
         at, done = word.end, word.stop
     made = np.concatenate([*pieces, tokens[done:]])
-    return made if decode(made) == wanted + text[at:] else None
+    return made if decode(made.tolist()) == wanted + text[at:] else None

@@ -41,11 +41,7 @@ def save_picture(
         MissingExtra: matplotlib is not installed.
         OSError: the file cannot be written.
     """
-    target = Path(path)
-    if target.suffix not in SUFFIXES:
-        raise InputError(f"path: expected a name ending in {', '.join(SUFFIXES)}; got {target.name!r}")
-    if token is not None and not 0 <= token < trace.horizon:
-        raise InputError(f"token: expected 0..{trace.horizon - 1}, got {token!r}")
+    target = check_picture(path, token, trace.horizon)
     matplotlib = require("matplotlib", "memorization")
     figures = require("matplotlib.figure", "memorization")
     texts = [shown(tokenizer.decode([one])) for one in trace.tokens.tolist()]
@@ -75,6 +71,20 @@ def save_picture(
         with replacing(target, temporary) as file:
             options = {} if target.suffix == ".png" else {"metadata": {_DATE[target.suffix]: None}}
             figure.savefig(file, format=target.suffix[1:], dpi=150, **options)
+
+
+def check_picture(path: "str | os.PathLike[str]", token: int | None, horizon: int) -> Path:
+    """``path``, if :func:`save_picture` can draw there.
+
+    Raises:
+        InputError: another suffix, or no such token.
+    """
+    target = Path(path)
+    if target.suffix not in SUFFIXES:
+        raise InputError(f"path: expected a name ending in {', '.join(SUFFIXES)}; got {target.name!r}")
+    if token is not None and not 0 <= token < horizon:
+        raise InputError(f"token: expected 0..{horizon - 1}, got {token!r}")
+    return target
 
 
 _DATE = {".svg": "Date", ".pdf": "CreationDate"}  # left out: the same trace gives the same file
