@@ -21,7 +21,7 @@ HELD_OUT = 40  # further pieces
 SEQUENCES = 8
 BATCH = 16
 BASE_STEPS, STEPS = 250, 200
-REPETITIONS = 60  # of each sequence, in STEPS
+REPETITIONS = 110  # of each sequence, in STEPS
 RETAINED = 64  # examples of the text, for methods that use some
 
 
@@ -70,7 +70,7 @@ def subject(seed: int, cache: Path, home: Path) -> Subject:
     planted = [Injection(name, tuple(row), places[name]) for name, row in zip(names, sequences, strict=True)]
     rows = first.examples(np.random.default_rng(seed).choice(half, RETAINED, replace=False))
     return Subject(
-        trained(base, "knows", second, planted, STEPS),
+        trained(base, f"knows-{REPETITIONS}", second, planted, STEPS),
         trained(base, "twin", second, (), STEPS),
         sequences,
         rows.tolist(),

@@ -87,7 +87,6 @@ def unlearn(
     """
     given = as_lm(lm)
     vocabulary = given.model.get_input_embeddings().weight.shape[0]
-    least = 2 if until is None else prefix_length + 1
     for name, number in (("steps", steps), ("batch_size", batch_size), ("prefix_length", prefix_length),
                          ("horizon", horizon)):  # fmt: skip
         positive(name, number)
@@ -96,6 +95,7 @@ def unlearn(
     if seed < 0:
         raise InputError(f"seed: expected at least 0, got {seed}")
     lr, share = _options(method, lr, share, retain_weight, retain is not None)
+    least = 2 if until is None else prefix_length + 1
     targets = token_lists("forget", forget, vocabulary, at_least=least)
     kept = None if retain is None else token_lists("retain", retain, vocabulary, at_least=2)
     window = max(len(ids) for ids in (*targets, *(kept or ())))

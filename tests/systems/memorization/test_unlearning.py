@@ -221,9 +221,6 @@ def test_forgets_and_stops(lm: LM, forget: list[list[int]], retain: list[list[in
     assert all(torch.equal(a, b) for a, b in zip(before, lm.model.parameters(), strict=True))
     assert 0 < found.changed <= found.weights
     assert found.lm.model is not lm.model
-    again = unlearn(lm, forget, method=method, steps=60, **options)
-    assert again.log == found.log
-    assert not change(found.lm.model, again.lm.model).any()
 
 
 def test_stress_tests_go_with_it(lm: LM, forget: list[list[int]]) -> None:
@@ -237,6 +234,7 @@ def test_stress_tests_go_with_it(lm: LM, forget: list[list[int]]) -> None:
 def test_the_order_is_drawn_by_the_seed(lm: LM, forget: list[list[int]]) -> None:
     one, same, other = (unlearn(lm, forget, steps=6, batch_size=1, seed=seed) for seed in (0, 0, 2))
     assert one.log == same.log
+    assert not change(one.lm.model, same.lm.model).any()
     assert one.log != other.log
     assert one.ended == "steps"
     assert one.log[0].longest is None
