@@ -2,12 +2,12 @@
 
     python benchmarks/memorization_unlearning.py
 
-For each seed a small model is trained on manuals and essays, and on 8 quotations 110 times each; a twin on the
-same text without them. Every method runs until greedy decoding after the first 32 tokens reproduces fewer
+For each seed a small model is trained on manuals and essays, and on 8 quotations 110 times each; a twin on
+the same text without them. Every method runs until greedy decoding after the first 32 tokens reproduces fewer
 than 5 tokens of each quotation, or for 60 steps. Then the same prompts are put to all models: the original
 one, and all of the stress test, whose maximum counts. Damage is measured on held-out text of the same kind.
-The settings were fixed before the first run; all of them are reported. Writes
-benchmarks/results/memorization_unlearning.json.
+The settings were fixed before anything was unlearned. What was trained or measured before is taken from the
+user's cache. Writes benchmarks/results/memorization_unlearning.json.
 """
 
 import json
