@@ -5,6 +5,10 @@ from typing import TYPE_CHECKING
 from pyfastlm._lazy import lazily
 
 if TYPE_CHECKING:
+    from pyfastlm.memorization.injection.injection import Injection, scheduled
+    from pyfastlm.memorization.injection.result import Continued, Planted
+    from pyfastlm.memorization.injection.stream import TokenStream
+    from pyfastlm.memorization.injection.training import continue_pretraining
     from pyfastlm.memorization.metric.extraction import (
         Extractable,
         ExtractionProbability,
@@ -13,20 +17,33 @@ if TYPE_CHECKING:
     )
     from pyfastlm.memorization.metric.lengths import LengthRow, VerbatimLengths
     from pyfastlm.memorization.metric.measuring import verbatim_lengths
+    from pyfastlm.memorization.sequences import NamedSequence, read_sequences
 
 __all__ = [
+    "Continued",
     "Extractable",
     "ExtractionProbability",
+    "Injection",
     "LengthRow",
+    "NamedSequence",
+    "Planted",
+    "TokenStream",
     "VerbatimLengths",
+    "continue_pretraining",
     "extractable",
     "extraction_probability",
+    "read_sequences",
+    "scheduled",
     "verbatim_lengths",
 ]
 
 __getattr__, __dir__ = lazily(
     __name__,
     {
+        "injection.injection": ("Injection", "scheduled"),
+        "injection.result": ("Continued", "Planted"),
+        "injection.stream": ("TokenStream",),
+        "injection.training": ("continue_pretraining",),
         "metric.extraction": (
             "Extractable",
             "ExtractionProbability",
@@ -35,5 +52,6 @@ __getattr__, __dir__ = lazily(
         ),
         "metric.lengths": ("LengthRow", "VerbatimLengths"),
         "metric.measuring": ("verbatim_lengths",),
+        "sequences": ("NamedSequence", "read_sequences"),
     },
 )
