@@ -4,6 +4,7 @@ import html
 import random
 import re
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from pyfastlm.demo import domains
@@ -36,9 +37,7 @@ def background(packages: Sequence[str], cache: Path) -> list[str]:
         TextsMissing: a package is neither kept nor to be had.
     """
     return [
-        text
-        for package in packages
-        for text in kept(f"pieces-{package}", cache, lambda p=package: _pieces(p))
+        text for package in packages for text in kept(f"pieces-{package}", cache, partial(_pieces, package))
     ]
 
 

@@ -67,6 +67,7 @@ class World:
         from transformers import LlamaConfig, LlamaForCausalLM
 
         shape = self.shape
+        model: Any
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             model = LlamaForCausalLM(
@@ -141,4 +142,5 @@ def _tokenizer(texts: Sequence[str], vocabulary: int) -> Any:
         show_progress=False,
     )
     made.train_from_iterator(texts, trainer)
-    return PreTrainedTokenizerFast(tokenizer_object=made, bos_token="<s>", eos_token="</s>")
+    make: Any = PreTrainedTokenizerFast
+    return make(tokenizer_object=made, bos_token="<s>", eos_token="</s>")

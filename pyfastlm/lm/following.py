@@ -22,7 +22,9 @@ NEAR = 1e-4
 """Logits nearer to each other than this may be ordered otherwise by another way of computing them."""
 
 FIRST_ROWS = 2  # of each run, that go through the head at once; twice as many after each success
-FIRST_TOKENS = 8  # after the longest prefix, that are read before it is seen which runs are over
+FIRST_TOKENS = (
+    8  # after the longest prefix, that are read before it is seen which runs are over; then twice as many
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,19 +110,18 @@ class _Batch:
     def followed(self) -> Iterator[list[Followed]]:
         """All of them at once; what was read is given up when more is asked for."""
         pieces: list[tuple[Piece, ...]] = [()] * len(self._courses)
-        for number in range(2 if self._runner.shares else 1):
-            reading = []
-            for i in np.unique(self._course[self._alive]).tolist():
-                course, done = self._courses[i], pieces[i][-1:]
-                begin = len(done[0].tokens) if done else 0
+        ahead = FIRST_TOKENS
+        while self._alive.any():
+            reading = np.unique(self._course[self._alive]).tolist()
+            for i in reading:
+                course, read = self._courses[i], pieces[i]
+                begin = read[-1].start + len(read[-1].tokens) if read else 0
                 stop = course.size
-                if self._runner.shares and number == 0:
-                    stop = min(stop, int(course.prefixes.max()) + FIRST_TOKENS)
-                if stop > begin:
-                    pieces[i] = (*pieces[i], Piece(course.tokens[begin:stop], parents=pieces[i], start=begin))
-                    reading.append(i)
-            if reading:
-                self._read(reading, [pieces[i][-1] for i in reading])
+                if self._runner.shares:
+                    stop = min(stop, max(begin, int(course.prefixes.max())) + ahead)
+                pieces[i] = (*read, Piece(course.tokens[begin:stop], parents=read, start=begin))
+            self._read(reading, [pieces[i][-1] for i in reading])
+            ahead *= 2
         yield [*self._results(pieces)]
         for piece in (piece for several in pieces for piece in several):
             piece.kept.clear()
@@ -147,7 +148,7 @@ class _Batch:
             right = inside & self._hits(np.minimum(ahead, len(self._tokens) - 1))
             gained = np.logical_and.accumulate(right, axis=1).sum(1)
             self._next[runs] += gained
-            self._alive[runs] = gained == inside.sum(1)
+            self._alive[runs] = (gained == inside.sum(1)) & (self._next[runs] < self._end[runs])
             rows *= 2
 
     def _hits(self, places: Index) -> NDArray[np.bool_]:

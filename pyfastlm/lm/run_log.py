@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from pyfastlm._durable import replacing
 
@@ -12,7 +12,7 @@ from pyfastlm._durable import replacing
 class Entry(Protocol):
     """A dataclass with the number of steps done."""
 
-    __dataclass_fields__: Any
+    __dataclass_fields__: ClassVar[dict[str, Any]]
 
     @property
     def step(self) -> int:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         extractable,
         extraction_probability,
     )
+    from pyfastlm.memorization.metric.files import MeasureReport, measure_files
     from pyfastlm.memorization.metric.lengths import LengthRow, VerbatimLengths
     from pyfastlm.memorization.metric.measuring import verbatim_lengths
     from pyfastlm.memorization.sequences import NamedSequence, read_sequences
@@ -32,6 +33,7 @@ __all__ = [
     "ExtractionProbability",
     "Injection",
     "LengthRow",
+    "MeasureReport",
     "NamedSequence",
     "Planted",
     "StressReport",
@@ -43,6 +45,7 @@ __all__ = [
     "continue_pretraining",
     "extractable",
     "extraction_probability",
+    "measure_files",
     "read_sequences",
     "read_similar_words",
     "scheduled",
@@ -66,6 +69,7 @@ __getattr__, __dir__ = lazily(
             "extractable",
             "extraction_probability",
         ),
+        "metric.files": ("MeasureReport", "measure_files"),
         "metric.lengths": ("LengthRow", "VerbatimLengths"),
         "metric.measuring": ("verbatim_lengths",),
         "sequences": ("NamedSequence", "read_sequences"),

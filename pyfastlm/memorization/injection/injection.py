@@ -135,7 +135,7 @@ def scheduled(repetitions: Mapping[str, int], *, examples: int, seed: int = 0) -
     rng = np.random.default_rng(seed)
     names = [name for name, count in repetitions.items() for _ in range(count)]
     parts = [(np.arange(count) + rng.random(count)) / count for count in repetitions.values() if count]
-    order = np.argsort(np.concatenate(parts), kind="stable") if parts else []
+    order = np.argsort(np.concatenate([np.empty(0), *parts]), kind="stable")
     found: dict[str, list[int]] = {name: [] for name in repetitions}
     for place, number in enumerate(order):
         found[names[number]].append((2 * place + 1) * examples // (2 * total))

@@ -105,7 +105,7 @@ def continue_pretraining(
     plan = Plan(
         injections, base.tokenizer, stream.window, vocabulary=vocabulary, steps=steps, batch_size=batch_size
     )
-    validation = evaluate and Validation(evaluate, base.tokenizer, vocabulary, batch_size)
+    validation = None if evaluate is None else Validation(evaluate, base.tokenizer, vocabulary, batch_size)
     with _opened(directory) as run:
         start = 0
         if run is not None:
