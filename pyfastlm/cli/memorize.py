@@ -2,11 +2,14 @@
 
 import typer
 
+from pyfastlm.cli import memorize_inject
+
 
 def group() -> typer.Typer:
     """The commands."""
     app = typer.Typer(rich_markup_mode=None)
     app.callback()(_about)
+    app.command("inject")(memorize_inject.command)
     return app
 
 

@@ -109,7 +109,14 @@ class Memory:
 
 
 def learn(
-    size: Size, *, cache: Path, seed: int, home: Path | None = None, workers: int = 1, progress: bool = False
+    size: Size,
+    *,
+    cache: Path,
+    seed: int,
+    home: Path | None = None,
+    most: int | None = None,
+    workers: int = 1,
+    progress: bool = False,
 ) -> Memory:
     """Train a base model, continue it from two checkpoints with sentences planted, and measure.
 
@@ -118,6 +125,7 @@ def learn(
         cache: for texts.
         seed: of texts and intervals.
         home: directory for the runs, where an interrupted experiment goes on; None keeps nothing.
+        most: continued runs; None for all.
         workers: runs at once.
         progress: show bars on standard error.
 
@@ -127,12 +135,18 @@ def learn(
     if home is None:
         with tempfile.TemporaryDirectory() as directory:
             return learn(
-                size, cache=cache, seed=seed, home=Path(directory), workers=workers, progress=progress
+                size,
+                cache=cache,
+                seed=seed,
+                home=Path(directory),
+                most=most,
+                workers=workers,
+                progress=progress,
             )
     started = time.perf_counter()
     made = world(size.shape, cache, seed)
     base = runs.base(made, size, home, progress)
-    ran = list(runs.run(made, size, home, runs.tasks(size), workers=workers, progress=progress))
+    ran = list(runs.run(made, size, home, runs.tasks(size)[:most], workers=workers, progress=progress))
     parameters = sum(weight.numel() for weight in base.lm.model.parameters())
     known = tuple((entry.step, entry.bits_per_byte or np.nan) for entry in base.log)
     return summed_up(size, parameters, known, ran, seed, time.perf_counter() - started)
