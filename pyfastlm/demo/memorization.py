@@ -218,12 +218,15 @@ def _replicates(values: Sequence[tuple[int, float]], rng: np.random.Generator) -
     by_seed: defaultdict[int, list[float]] = defaultdict(list)
     for seed, value in values:
         by_seed[seed].append(value)
-    groups = [np.array(own) for own in by_seed.values()]
-    means = []
-    for _ in range(REPLICATES):
-        drawn = [groups[number] for number in rng.integers(0, len(groups), len(groups))]
-        means.append(np.mean([own[rng.integers(0, len(own), len(own))].mean() for own in drawn]))
-    return np.array(means)
+    counts = np.array([len(own) for own in by_seed.values()])
+    padded = np.array([np.resize(own, counts.max()) for own in by_seed.values()])
+    whole = np.zeros(REPLICATES)
+    for _ in by_seed:
+        seeds = rng.integers(0, len(counts), (REPLICATES, 1))
+        drawn = (rng.random((REPLICATES, counts.max())) * counts[seeds]).astype(np.int64)
+        there = np.arange(counts.max()) < counts[seeds]
+        whole += (padded[seeds, drawn] * there).sum(axis=1) / counts[seeds][:, 0]
+    return whole / len(counts)
 
 
 def _interval(means: NDArray[np.float64]) -> tuple[float, float]:
