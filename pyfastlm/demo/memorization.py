@@ -109,7 +109,14 @@ class Memory:
 
 
 def learn(
-    size: Size, *, cache: Path, seed: int, home: Path | None = None, workers: int = 1, progress: bool = False
+    size: Size,
+    *,
+    cache: Path,
+    seed: int,
+    home: Path | None = None,
+    most: int | None = None,
+    workers: int = 1,
+    progress: bool = False,
 ) -> Memory:
     """Train a base model, continue it from two checkpoints with sentences planted, and measure.
 
@@ -118,6 +125,7 @@ def learn(
         cache: for texts.
         seed: of texts and intervals.
         home: directory for the runs, where an interrupted experiment goes on; None keeps nothing.
+        most: continued runs; None for all.
         workers: runs at once.
         progress: show bars on standard error.
 
@@ -127,12 +135,18 @@ def learn(
     if home is None:
         with tempfile.TemporaryDirectory() as directory:
             return learn(
-                size, cache=cache, seed=seed, home=Path(directory), workers=workers, progress=progress
+                size,
+                cache=cache,
+                seed=seed,
+                home=Path(directory),
+                most=most,
+                workers=workers,
+                progress=progress,
             )
     started = time.perf_counter()
     made = world(size.shape, cache, seed)
     base = runs.base(made, size, home, progress)
-    ran = list(runs.run(made, size, home, runs.tasks(size), workers=workers, progress=progress))
+    ran = list(runs.run(made, size, home, runs.tasks(size)[:most], workers=workers, progress=progress))
     parameters = sum(weight.numel() for weight in base.lm.model.parameters())
     known = tuple((entry.step, entry.bits_per_byte or np.nan) for entry in base.log)
     return summed_up(size, parameters, known, ran, seed, time.perf_counter() - started)
@@ -204,12 +218,15 @@ def _replicates(values: Sequence[tuple[int, float]], rng: np.random.Generator) -
     by_seed: defaultdict[int, list[float]] = defaultdict(list)
     for seed, value in values:
         by_seed[seed].append(value)
-    groups = [np.array(own) for own in by_seed.values()]
-    means = []
-    for _ in range(REPLICATES):
-        drawn = [groups[number] for number in rng.integers(0, len(groups), len(groups))]
-        means.append(np.mean([own[rng.integers(0, len(own), len(own))].mean() for own in drawn]))
-    return np.array(means)
+    counts = np.array([len(own) for own in by_seed.values()])
+    padded = np.array([np.resize(own, counts.max()) for own in by_seed.values()])
+    whole = np.zeros(REPLICATES)
+    for _ in by_seed:
+        seeds = rng.integers(0, len(counts), (REPLICATES, 1))
+        drawn = (rng.random((REPLICATES, counts.max())) * counts[seeds]).astype(np.int64)
+        there = np.arange(counts.max()) < counts[seeds]
+        whole += (padded[seeds, drawn] * there).sum(axis=1) / counts[seeds][:, 0]
+    return whole / len(counts)
 
 
 def _interval(means: NDArray[np.float64]) -> tuple[float, float]:

@@ -236,7 +236,7 @@ def _rows(
     ]
     tokens = [injection.tokens(world.tokenizer, WINDOW + 1) for injection in measured]
     earlier, later = (_measured(lm, tokens) for lm in (given, found.lm))
-    last = {one.sequence: one.last_step for one in found.planted}
+    last = {one.sequence: int(one.steps.max(initial=-1)) for one in found.planted}
     rows = []
     for injection, was, now in zip(measured, earlier, later, strict=True):
         transform, number = injection.sequence.split()

@@ -14,14 +14,13 @@ from pyfastlm.memorization.injection.log import Logged
 @dataclass(frozen=True, slots=True, eq=False)
 class Planted:
     """One sequence: ``tokens`` [n] int64 as they were planted, ``repetitions`` as counted in the batches, and
-    the first and the last ``step`` (from 0) with it, -1 where there is none."""
+    the ``steps`` [repetitions] int64, from 0, whose batches had it."""
 
     sequence: str
     transform: Transform
     tokens: NDArray[np.int64]
     repetitions: int
-    first_step: int
-    last_step: int
+    steps: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -19,6 +19,7 @@ from pyfastlm.lm.loading import LM, LMLike, as_lm, load, quiet
 from pyfastlm.lm.order import Order
 from pyfastlm.lm.progress import watched
 from pyfastlm.lm.run_directory import RunDirectory, checkpoints, locked, newest_checkpoint, step_of
+from pyfastlm.lm.runner import context_length
 from pyfastlm.memorization.injection.injection import Injection
 from pyfastlm.memorization.injection.log import Logged, Sums
 from pyfastlm.memorization.injection.objective import NextToken
@@ -101,6 +102,10 @@ def continue_pretraining(
     )  # fmt: skip
     options.check()
     base = as_lm(lm)
+    if stream.window > (context := context_length(base)):
+        raise InputError(
+            f"stream: expected a window of at most the model's context of {context}, got {stream.window}"
+        )
     vocabulary = base.model.get_input_embeddings().weight.shape[0]
     plan = Plan(
         injections, base.tokenizer, stream.window, vocabulary=vocabulary, steps=steps, batch_size=batch_size
@@ -245,8 +250,7 @@ class _Training:
                 injection.transform,
                 tokens,
                 int(count),
-                injection.examples[0] // size if injection.examples else -1,
-                injection.examples[-1] // size if injection.examples else -1,
+                np.array(injection.examples, np.int64) // size,
             )
             for injection, tokens, count in zip(
                 self.plan.injections, self.plan.tokens, self.counts, strict=True

@@ -130,9 +130,9 @@ def test_the_batches_of_a_run_hold_what_is_reported(lm: LM, monkeypatch: pytest.
     assert (fox.tokens == lm.tokenizer(FOX)["input_ids"][: WINDOW + 1]).all()
     places = np.flatnonzero((examples == fox.tokens).all(axis=1))
     assert places.tolist() == [2, 9, 16, 23, 30]
-    assert (fox.repetitions, fox.first_step, fox.last_step) == (5, 0, 7)
-    assert (short.repetitions, short.first_step, short.last_step) == (1, 1, 1)
-    assert (never.repetitions, never.first_step, never.last_step) == (0, -1, -1)
+    assert (fox.repetitions, fox.steps.tolist()) == (5, [0, 2, 4, 5, 7])
+    assert (short.repetitions, short.steps.tolist()) == (1, [1])
+    assert (never.repetitions, never.steps.tolist()) == (0, [])
     assert np.flatnonzero((examples[:, :4] == [50, 60, 70, -1]).all(axis=1)).tolist() == [4]
     assert (found.share, found.densest) == (6 / 40, 1 / 4)
     assert [entry.planted for entry in found.log] == [0, 3, 5, 6, 6]
@@ -466,6 +466,11 @@ def test_a_full_disk_keeps_the_checkpoint_before(
 def test_arguments(changes: dict[str, Any], message: str, lm: LM) -> None:
     with pytest.raises(InputError, match=rf"^{message}"):
         run(lm, **changes)
+
+
+def test_a_window_longer_than_the_context(lm: LM) -> None:
+    with pytest.raises(InputError, match=r"^stream: expected a window of at most the model's context of 128"):
+        continue_pretraining(lm, stream(lm, 129), **OPTIONS)
 
 
 def test_optimizer_states_of_others(lm: LM, tmp_path: Path) -> None:
