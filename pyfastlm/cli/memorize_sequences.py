@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 KINDS = ("original", "shifted", "other length", "one word", "several words")
 
-Model = Annotated[str, typer.Argument(help="Directory, hub id, or .gguf file.", show_default=False)]
+Model = Annotated[
+    str,
+    typer.Option("--model", "-m", help="Hub id, directory, .gguf file, or smollm2.", show_default=False),
+]
 Sequences = Annotated[
     str,
     typer.Argument(help="JSON file {group: {key: text}, group_transform: name}.", show_default=False),

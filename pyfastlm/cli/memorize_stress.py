@@ -22,8 +22,8 @@ from pyfastlm.cli.memorize_sequences import (
 
 
 def command(
-    model: Model,
     sequences: Sequences,
+    model: Model,
     id: Annotated[
         list[str] | None,
         typer.Option(help="group/key of a sequence; may be given several times.", show_default="all"),
@@ -43,7 +43,7 @@ def command(
 
     \b
     Example:
-        pyfastlm memorize stress run/checkpoint-000002000 quotes.json --prefix 16
+        pyfastlm memorize stress quotes.json -m run/checkpoint-000002000 --prefix 16
     """
     from pyfastlm.cli import show
     from pyfastlm.lm import load

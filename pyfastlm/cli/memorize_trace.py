@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 def command(
-    model: Model,
     sequences: Sequences,
+    model: Model,
     id: Annotated[
         str | None, typer.Option(help="group/key of the sequence.", show_default="the first")
     ] = None,
@@ -49,18 +49,20 @@ def command(
 
     \b
     Example:
-        pyfastlm memorize trace run/checkpoint-000002000 quotes.json --id quotes/1 --picture trace.svg
+        pyfastlm memorize trace quotes.json -m run/checkpoint-000002000 --id quotes/1 --picture trace.svg
     """
     from pyfastlm.lm import load
     from pyfastlm.memorization import read_sequences, trace
-    from pyfastlm.memorization.tracing.picture import check_picture, save_picture
+    from pyfastlm.memorization.metric.picture import check_picture
+    from pyfastlm.memorization.tracing.picture import check_token, save_picture
     from pyfastlm.memorization.tracing.rows import token_rows
 
     read = read_sequences(sequences)  # mistakes show before a model is loaded
     [one] = chosen(read, [id] if id else [read[0].id], "id")
     other = None if control is None else chosen(read, [control], "control")[0]
     if picture is not None:
-        check_picture(picture, token, horizon)
+        check_picture(picture)
+        check_token(token, horizon)
     lm = load(model)
     found = trace(
         lm,

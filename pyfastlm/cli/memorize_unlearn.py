@@ -30,8 +30,8 @@ EXAMPLES = 256  # of the text to retain that are used, at most
 
 
 def command(
-    model: Model,
     sequences: Sequences,
+    model: Model,
     out: Annotated[
         Path, typer.Option("--out", "-o", help="New directory for the changed model.", show_default=False)
     ],
@@ -89,7 +89,7 @@ def command(
 
     \b
     Example:
-        pyfastlm memorize unlearn model quotes.json -o forgot --method sparse --retain text.jsonl
+        pyfastlm memorize unlearn quotes.json -m model -o forgot --method sparse --retain text.jsonl
     """
     from pyfastlm.lm import load
     from pyfastlm.memorization import (

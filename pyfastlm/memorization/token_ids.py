@@ -1,4 +1,4 @@
-"""Token ids as arguments, checked."""
+"""Token ids as arguments that have names of their own."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,32 +7,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyfastlm.errors import InputError, InputTypeError
-from pyfastlm.memorization.metric.asking import whole_numbers
+from pyfastlm.lm.loading import LM
+from pyfastlm.memorization.metric.asking import sequence
 
 Ids = NDArray[np.int64]
 
 
-def token_ids(name: str, given: Any, vocabulary: int, *, at_least: int = 1) -> Ids:
+def token_ids(name: str, given: Any, lm: LM, *, at_least: int = 1) -> Ids:
     """One sequence, [T] int64.
 
     Raises:
         InputError, InputTypeError: no whole numbers in one row, fewer than ``at_least``, or an id that the
             model does not have; names ``name``.
     """
-    if isinstance(given, str | bytes):
-        raise InputTypeError(f"{name}: expected token ids, got {type(given).__name__}; use the tokenizer")
-    ids = whole_numbers(name, given)
+    ids = sequence(given, lm, name).astype(np.int64)
     if len(ids) < at_least:
         raise InputError(f"{name}: expected at least {at_least} tokens, got {len(ids)}")
-    wrong = ids[(ids < 0) | (ids >= vocabulary)]
-    if len(wrong):
-        raise InputError(
-            f"{name}: expected ids in [0, {vocabulary}), got {wrong[0]}; use the model's own tokenizer"
-        )
     return ids
 
 
-def token_lists(name: str, given: Any, vocabulary: int, *, at_least: int = 1) -> list[Ids]:
+def token_lists(name: str, given: Any, lm: LM, *, at_least: int = 1) -> list[Ids]:
     """Several sequences; a single one makes a list of one.
 
     Raises:
@@ -45,6 +39,6 @@ def token_lists(name: str, given: Any, vocabulary: int, *, at_least: int = 1) ->
     several = hasattr(given[0], "__len__") and not isinstance(given[0], str | bytes)
     rows: Sequence[Any] = given if several else [given]
     return [
-        token_ids(f"{name}[{place}]" if several else name, row, vocabulary, at_least=at_least)
+        token_ids(f"{name}[{place}]" if several else name, row, lm, at_least=at_least)
         for place, row in enumerate(rows)
     ]

@@ -71,8 +71,7 @@ def stress_test(
     if len({*lengths}) < len(lengths):
         raise InputError(f"prefix_lengths: expected different lengths, got {lengths}")
     model = as_lm(lm)
-    vocabulary = model.model.get_input_embeddings().weight.shape[0]
-    ids = token_ids("tokens", tokens, vocabulary, at_least=prefix_length + 1)
+    ids = token_ids("tokens", tokens, model, at_least=prefix_length + 1)
     source: Substitutes
     if similar_words is None:
         source = FromEmbeddings(model)
@@ -105,9 +104,8 @@ def stress_again(
         InputError: the model has another vocabulary, or a context that is too short.
     """
     model = as_lm(lm)
-    vocabulary = model.model.get_input_embeddings().weight.shape[0]
     for ids in (report.tokens, *(variant.prompt for variant in report.variants)):
-        token_ids("report", ids, vocabulary)
+        token_ids("report", ids, model)
     found = measured(model, report.tokens, report.variants, report.horizon, tokens_per_batch, progress)
     if (found.limits.tolist()) != report.limits.tolist():
         raise InputError(

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from pyfastlm._durable import replacing
 from pyfastlm._require import require
 from pyfastlm.errors import InputError
+from pyfastlm.memorization.metric.picture import check_picture
 from pyfastlm.memorization.tracing.result import Trace
 
-SUFFIXES = (".png", ".svg", ".pdf")
 SETTINGS = {
     "svg.fonttype": "none",  # text stays text
     "svg.hashsalt": "pyfastlm",  # the same picture, the same bytes
@@ -37,11 +37,13 @@ def save_picture(
             the sum over all of them, beside each of them with its largest drop over the levels.
 
     Raises:
-        InputError: another suffix, or no such token.
+        InputError: another suffix, no such directory, or no such token.
         MissingExtra: matplotlib is not installed.
         OSError: the file cannot be written.
     """
-    target = check_picture(path, token, trace.horizon)
+    target = Path(path)
+    check_picture(target)
+    check_token(token, trace.horizon)
     matplotlib = require("matplotlib", "memorization")
     figures = require("matplotlib.figure", "memorization")
     texts = [shown(tokenizer.decode([one])) for one in trace.tokens.tolist()]
@@ -73,18 +75,10 @@ def save_picture(
             figure.savefig(file, format=target.suffix[1:], dpi=150, **options)
 
 
-def check_picture(path: "str | os.PathLike[str]", token: int | None, horizon: int) -> Path:
-    """``path``, if :func:`save_picture` can draw there.
-
-    Raises:
-        InputError: another suffix, or no such token.
-    """
-    target = Path(path)
-    if target.suffix not in SUFFIXES:
-        raise InputError(f"path: expected a name ending in {', '.join(SUFFIXES)}; got {target.name!r}")
+def check_token(token: int | None, horizon: int) -> None:
+    """Raise :class:`InputError` unless ``token`` is one of the generated ones, or None."""
     if token is not None and not 0 <= token < horizon:
         raise InputError(f"token: expected 0..{horizon - 1}, got {token!r}")
-    return target
 
 
 _DATE = {".svg": "Date", ".pdf": "CreationDate"}  # left out: the same trace gives the same file

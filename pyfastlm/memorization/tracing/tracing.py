@@ -74,25 +74,23 @@ def trace(
     if not 0 <= threshold < 1:
         raise InputError(f"threshold: expected a probability, 0 <= threshold < 1, got {threshold!r}")
     given = as_lm(lm)
-    model = given.model
-    vocabulary = model.get_input_embeddings().weight.shape[0]
     length = prefix_length + horizon
-    sequence = token_ids("tokens", tokens, vocabulary, at_least=length)
+    sequence = token_ids("tokens", tokens, given, at_least=length)
     if length > (context := context_length(given)):
         raise InputError(
             f"horizon: expected prefix_length + horizon within the model's context of {context}, got {length}"
         )
-    stream = Stream(model, length)
+    stream = Stream(given.model, length)
     places = _chosen("positions", positions, prefix_length)
     deep = _chosen("layers", layers, stream.levels)
 
     def one(ids: Ids, beside: Trace | None) -> Trace:
-        others = corrupted_prompts(ids[:prefix_length], corrupted, draws, seed, given.tokenizer, vocabulary)
+        others = corrupted_prompts(ids[:prefix_length], corrupted, draws, seed, given)
         return _traced(stream, ids, others, deep, places, threshold, batch_size, beside, progress)
 
     beside = None
     if control is not None:
-        prompt = token_ids("control", control, vocabulary, at_least=prefix_length)[:prefix_length]
+        prompt = token_ids("control", control, given, at_least=prefix_length)[:prefix_length]
         start = torch.from_numpy(prompt).to(stream.device)
         beside = one(stream.continued(start, horizon).cpu().numpy(), None)
     return one(sequence[:length], beside)

@@ -86,7 +86,6 @@ def unlearn(
             short, or longer than the model's context; the feed-forward layers are of no known kind.
     """
     given = as_lm(lm)
-    vocabulary = given.model.get_input_embeddings().weight.shape[0]
     for name, number in (("steps", steps), ("batch_size", batch_size), ("prefix_length", prefix_length),
                          ("horizon", horizon)):  # fmt: skip
         positive(name, number)
@@ -96,8 +95,8 @@ def unlearn(
         raise InputError(f"seed: expected at least 0, got {seed}")
     lr, share = _options(method, lr, share, retain_weight, retain is not None)
     least = 2 if until is None else prefix_length + 1
-    targets = token_lists("forget", forget, vocabulary, at_least=least)
-    kept = None if retain is None else token_lists("retain", retain, vocabulary, at_least=2)
+    targets = token_lists("forget", forget, given, at_least=least)
+    kept = None if retain is None else token_lists("retain", retain, given, at_least=2)
     window = max(len(ids) for ids in (*targets, *(kept or ())))
     if window > (context := context_length(given)):
         raise InputError(

@@ -43,7 +43,18 @@ def refusal(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
 
 
 def test_trace(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    common = ["trace", folder / "model", folder / "quotes.json", "--prefix", 12, "--horizon", 6, "--draws", 2]
+    common = [
+        "trace",
+        folder / "quotes.json",
+        "-m",
+        folder / "model",
+        "--prefix",
+        12,
+        "--horizon",
+        6,
+        "--draws",
+        2,
+    ]
     picture = folder / "trace.svg"
     table = output(capsys, *common, "--id", "quotes/1", "--control", "new/x", "--picture", picture)
     assert "quotes/1: what 6 tokens after 12 depend on" in table
@@ -59,7 +70,7 @@ def test_trace(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_trace_refuses(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    common = ["trace", folder / "model", folder / "quotes.json"]
+    common = ["trace", folder / "quotes.json", "-m", folder / "model"]
     assert "id: expected a sequence of the file, e.g. quotes/0" in refusal(capsys, *common, "--id", "a/b")
     assert "control: expected a sequence" in refusal(capsys, *common, "--control", "a/b")
     assert "expected a name ending in .png" in refusal(capsys, *common, "--picture", "a.gif")
@@ -67,11 +78,11 @@ def test_trace_refuses(folder: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "tokens in 'new/short', got" in refusal(capsys, *common, "--id", "new/short")
     assert "corrupted: expected one of" in refusal(capsys, *common, "--corrupted", "eaten", "--horizon", 4)
     assert "threshold: expected a probability" in refusal(capsys, *common, "--threshold", 2, "--horizon", 4)
-    assert "cannot read" in refusal(capsys, "trace", folder / "model", folder / "none.json")
+    assert "cannot read" in refusal(capsys, "trace", folder / "none.json", "-m", folder / "model")
 
 
 def test_stress(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    common = ["stress", folder / "model", folder / "quotes.json", "--prefix", 24, "--horizon", 20]
+    common = ["stress", folder / "quotes.json", "-m", folder / "model", "--prefix", 24, "--horizon", 20]
     some = ["--id", "quotes/0", "--id", "new/x", "--shifts", 2, "--similar-words", folder / "words.json"]
     table = output(capsys, *common, *some)
     assert "quotes/0" in table
@@ -90,7 +101,7 @@ def test_stress(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_unlearn(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    common = ["unlearn", folder / "model", folder / "quotes.json", "--prefix", 24, "--horizon", 20,
+    common = ["unlearn", folder / "quotes.json", "-m", folder / "model", "--prefix", 24, "--horizon", 20,
               "--id", "quotes/0", "--shifts", 2, "--lr", 3e-4]  # fmt: skip
     text = folder / "text.txt"
     more = ["--method", "gradient_difference", "--retain", text, "--held-out", text]
@@ -117,7 +128,7 @@ def test_unlearn(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str
 
 
 def test_unlearn_refuses(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    common = ["unlearn", folder / "model", folder / "quotes.json", "--prefix", 24, "--id", "quotes/0"]
+    common = ["unlearn", folder / "quotes.json", "-m", folder / "model", "--prefix", 24, "--id", "quotes/0"]
     out = ["--out", tmp_path / "forgot"]
     assert "out: expected a new directory" in refusal(capsys, *common, "--out", tmp_path)
     assert "there is no directory" in refusal(capsys, *common, "--out", tmp_path / "a" / "b")

@@ -350,7 +350,7 @@ def test_rows_and_picture(planted: LM, tmp_path: Path) -> None:
     assert "Generated token 2" in (tmp_path / "b.svg").read_text()
     assert "Sum over 4" in (tmp_path / "a.svg").read_text()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "a.svg", "again.svg", "b.svg"]
-    with pytest.raises(InputError, match="path: expected a name ending in"):
+    with pytest.raises(InputError, match="picture: expected a name ending in"):
         save_picture(found, tmp_path / "a.gif", planted.tokenizer)
     with pytest.raises(InputError, match=r"token: expected 0\.\.3"):
         save_picture(found, tmp_path / "a.png", planted.tokenizer, token=4)
