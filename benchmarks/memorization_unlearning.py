@@ -11,6 +11,7 @@ user's cache. Writes benchmarks/results/memorization_unlearning.json.
 """
 
 import json
+import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -111,7 +112,7 @@ def judged(lm: LM, before: Sequence[StressReport], held_out: list[str]) -> dict[
     reports = [stress_again(lm, one) for one in before]
     original, longest = ([getattr(one, name) for one in reports] for name in ("original", "longest"))
     scores = Scorer(lm).rolling(held_out)
-    bits = -sum(one.logp for one in scores) / np.log(2) / sum(one.n_bytes for one in scores)
+    bits = -sum(one.logp for one in scores) / math.log(2) / sum(one.n_bytes for one in scores)
     return {
         "original": float(np.mean(original)),
         "original max": max(original),

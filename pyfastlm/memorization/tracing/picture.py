@@ -22,6 +22,7 @@ SETTINGS = {
 }
 LABELS = 64  # tokens that can be written along an axis
 CHARACTERS = 14  # of a token
+LEFT_OUT = {".png": "Software", ".svg": "Date", ".pdf": "CreationDate"}  # else files of one trace differ
 
 
 def save_picture(
@@ -71,17 +72,14 @@ def save_picture(
         axes[0].set_xlabel("level of the stream, 0: embeddings")
         temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
         with replacing(target, temporary) as file:
-            options = {} if target.suffix == ".png" else {"metadata": {_DATE[target.suffix]: None}}
-            figure.savefig(file, format=target.suffix[1:], dpi=150, **options)
+            metadata = {LEFT_OUT[target.suffix]: None}
+            figure.savefig(file, format=target.suffix[1:], dpi=150, metadata=metadata)
 
 
 def check_token(token: int | None, horizon: int) -> None:
     """Raise :class:`InputError` unless ``token`` is one of the generated ones, or None."""
     if token is not None and not 0 <= token < horizon:
         raise InputError(f"token: expected 0..{horizon - 1}, got {token!r}")
-
-
-_DATE = {".svg": "Date", ".pdf": "CreationDate"}  # left out: the same trace gives the same file
 
 
 def shown(text: str) -> str:

@@ -83,7 +83,7 @@ class Stream:
             return self._next(tokens, first)[0]
 
     def _next(self, tokens: Tensor, first: int) -> tuple[Tensor, Tensor]:
-        """[B, T - first] log-probabilities of the tokens from ``first`` on, and whether it is greedy."""
+        """[B, T - first] log-probabilities of the tokens from ``first`` on, and which are greedy."""
         outputs, targets = self._outputs(tokens)[:, first - 1 : -1], tokens[:, first:]
         flat = outputs.reshape(-1, outputs.shape[-1])
         logp, greedy = self.head.logp(flat, targets.reshape(-1), greedy=True)
