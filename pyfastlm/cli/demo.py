@@ -8,6 +8,7 @@ import typer
 
 if TYPE_CHECKING:
     from pyfastlm.demo import Demo
+    from pyfastlm.demo.memorization import Memory
     from pyfastlm.demo.mrt5 import Deletion
     from pyfastlm.demo.qac import Completion
     from pyfastlm.demo.scoring import Row
@@ -73,6 +74,7 @@ def _as_json(demo: "Demo") -> None:
             "completion": None if demo.completion is None else _completion_json(demo.completion),
             "selection": None if demo.choice is None else _choice_json(demo.choice),
             "deletion": None if demo.deletion is None else _deletion_json(demo.deletion),
+            "memory": None if demo.memory is None else _memory_json(demo.memory),
         }
     )
 
@@ -101,6 +103,8 @@ def _as_table(demo: "Demo") -> None:
         _choice_table(demo.choice)
     if demo.deletion is not None:
         _deletion_table(demo.deletion)
+    if demo.memory is not None:
+        _memory_table(demo.memory)
     for reason in demo.missing:
         print(f"left out: {reason}")
     print(f"{about.seconds:,.1f} s, {about.tokens_per_second:,.0f} tokens/s on {about.threads} threads")
@@ -226,3 +230,40 @@ def _deletion_table(deletion: "Deletion") -> None:
     rates = [f"{code} {deletion.mean('deleted', 'hard', name):.0%}" for name, code in deletion.languages]
     print(f"deleted by language: {', '.join(rates)}")
     print(f"{deletion.verdict} {deletion.seconds:,.0f} s")
+
+
+def _memory_json(memory: "Memory") -> dict[str, Any]:
+    return {
+        "verdict": memory.verdict,
+        "size": asdict(memory.size),
+        "steps": memory.size.steps,
+        "prompts": memory.prompts,
+        "limit": memory.limit,
+        "parameters": memory.parameters,
+        "base": memory.base,
+        "cells": [cell._asdict() for cell in memory.cells],
+        "later less earlier": [contrast._asdict() for contrast in memory.contrasts],
+        "runs": [run._asdict() | {"task": run.task._asdict(), "rows": len(run.rows)} for run in memory.runs],
+        "seconds": memory.seconds,
+    }
+
+
+def _memory_table(memory: "Memory") -> None:
+    from pyfastlm.cli import show
+
+    show.table(
+        f"Sentences given back word for word, tokens of at most {memory.limit}",
+        ["checkpoint", "repetitions", "longest", "95 %", "before", "at limit"],
+        [
+            [
+                f"step {cell.checkpoint:,}, {cell.transform}",
+                f"{cell.repetitions}",
+                f"{cell.longest:.1f}",
+                f"{cell.low:.1f} to {cell.high:.1f}",
+                f"{cell.before:.1f}",
+                f"{cell.at_limit:.1%}",
+            ]
+            for cell in memory.cells
+        ],
+    )
+    print(memory.verdict)

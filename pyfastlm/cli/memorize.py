@@ -2,11 +2,18 @@
 
 import typer
 
+from pyfastlm.cli import memorize_inject, memorize_measure, memorize_stress, memorize_trace, memorize_unlearn
+
 
 def group() -> typer.Typer:
     """The commands."""
     app = typer.Typer(rich_markup_mode=None)
     app.callback()(_about)
+    app.command("measure")(memorize_measure.command)
+    app.command("inject")(memorize_inject.command)
+    app.command("trace")(memorize_trace.command)
+    app.command("stress")(memorize_stress.command)
+    app.command("unlearn")(memorize_unlearn.command)
     return app
 
 

@@ -13,6 +13,7 @@ from pyfastlm.errors import InputError
 
 if TYPE_CHECKING:
     from pyfastlm.demo.about import About
+    from pyfastlm.demo.memorization import Memory
     from pyfastlm.demo.mrt5 import Deletion
     from pyfastlm.demo.qac import Completion
     from pyfastlm.demo.scoring import Scoring
@@ -26,7 +27,7 @@ MARK = '<meta name="generator" content="pyfastlm demo">'  # a page that has it m
 @dataclass(frozen=True, slots=True, eq=False)
 class Demo:
     """What a run found. ``page`` is the HTML file, ``missing`` the reasons why something was left out;
-    ``completion``, ``choice`` and ``deletion`` are None where what they need is missing."""
+    ``completion``, ``choice``, ``deletion`` and ``memory`` are None where what they need is missing."""
 
     page: Path
     scoring: "Scoring"
@@ -35,6 +36,7 @@ class Demo:
     deletion: "Deletion | None"
     missing: tuple[str, ...]
     about: "About"
+    memory: "Memory | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +61,8 @@ def run(
     full: bool = False,
     progress: bool = False,
 ) -> Demo:
-    """Score texts and controls, complete searches, select what to train on, train a model that deletes bytes;
-    write ``output/index.html``.
+    """Score texts and controls, complete searches, select what to train on, train a model that deletes bytes
+    and models that memorise; write ``output/index.html``.
 
     Args:
         output: directory for the page; made where it does not exist.
@@ -68,7 +70,7 @@ def run(
         seed: of the choice of documents, of the controls and of the intervals, and the first of training.
         quick: fewer documents, searches and small models, and a few steps of training.
         full: longer training with three seeds, on more text, and of the baselines that pool; more searches,
-            and more ways to complete them; more small models to select by.
+            and more ways to complete them; more small models to select by; the whole grid of repetitions.
         progress: say on standard error what is going on.
 
     Raises:
@@ -103,7 +105,8 @@ def run(
     deletion = _deletion(
         seed, smollm2.cache_dir() / "demo", missing, quick=quick, full=full, progress=progress
     )
-    demo = Demo(directory / PAGE, scoring, completion, choice, deletion, tuple(missing), facts)
+    memory = _memory(seed, smollm2.cache_dir() / "demo", missing, quick=quick, full=full, progress=progress)
+    demo = Demo(directory / PAGE, scoring, completion, choice, deletion, tuple(missing), facts, memory)
     _write(demo.page, page(demo))
     return demo
 
@@ -177,6 +180,25 @@ def _deletion(
     say(f"training a byte model of {len(texts.sources)} languages that deletes")
     size = mrt5.QUICK if quick else mrt5.FULL if full else mrt5.SHORT
     return mrt5.learn(texts, size=size, seed=seed, more=more, progress=progress)
+
+
+def _memory(
+    seed: int, cache: Path, missing: list[str], *, quick: bool, full: bool, progress: bool
+) -> "Memory | None":
+    from pyfastlm._threads import num_threads
+    from pyfastlm.demo import memorization
+
+    size = memorization.QUICK if quick else memorization.FULL if full else memorization.SHORT
+    workers = num_threads() if full else 1
+    say = _say if progress else _silent
+    say("planting sentences into the training of a small model")
+    try:
+        return memorization.learn(
+            size, cache=cache / "domains", seed=seed, workers=workers, progress=progress
+        )
+    except TextsMissing as reason:
+        missing.append(f"memorisation: {reason}")
+        return None
 
 
 def _prepared(directory: Path) -> Path:

@@ -27,11 +27,13 @@ def build(model: Any, max_length: int) -> Engine:
     """Find the fastest way to run ``model`` on windows of up to ``max_length`` tokens that is right.
 
     Raises:
-        InputError: the model is not causal.
+        InputError: the model is not causal, or predicts NaN.
     """
     tokens = _some_tokens(model)
     logits = _run(SingleBody(model), [Piece(tokens)])
     earlier = _run(SingleBody(model), [Piece(tokens[:5])])
+    if bool(logits.isnan().any()):
+        raise InputError("lm: its predictions are NaN; its weights are damaged, or too large for its dtype")
     if not _same(logits[:5], earlier):
         raise InputError(
             "lm: expected a causal language model; what this one predicts depends on later tokens"

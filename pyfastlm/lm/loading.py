@@ -45,7 +45,9 @@ LMLike: TypeAlias = Union[LM, str, "os.PathLike[str]"]
 _DAMAGE = (OSError, ValueError, LookupError, OverflowError, RuntimeError, struct.error)
 
 
-def load(name_or_path: "str | os.PathLike[str]", *, dtype: torch.dtype = torch.float32) -> LM:
+def load(
+    name_or_path: "str | os.PathLike[str]", *, dtype: torch.dtype = torch.float32, revision: str | None = None
+) -> LM:
     """Load a causal LM for evaluation.
 
     Args:
@@ -54,9 +56,13 @@ def load(name_or_path: "str | os.PathLike[str]", *, dtype: torch.dtype = torch.f
             in the user's cache directory.
         dtype: of the weights and of all arithmetic before the last projection: float32, bfloat16, float16
             or float64.
+        revision: of a model on the hub: a branch, a tag or a commit. Models of which checkpoints of their
+            training are published have one for each, as "step80000" of Pythia. The name of the ``LM`` is then
+            ``name@revision``.
 
     Raises:
-        InputError: there is no such model, or it is not a causal LM.
+        InputError: there is no such model, it is not a causal LM, or a revision is given and it is not on
+            the hub.
         MissingExtra: a package that this kind of model needs is not installed.
     """
     if not isinstance(name_or_path, str | os.PathLike):
@@ -72,8 +78,12 @@ def load(name_or_path: "str | os.PathLike[str]", *, dtype: torch.dtype = torch.f
         path = Path(name).expanduser()
     elif name.endswith(".gguf") or name.startswith(("/", ".", "~")) or not name:
         raise InputError(f"name_or_path: no such file or directory: {name!r}")
+    elif revision is not None:
+        return LM(*_from_pretrained(name, dtype, revision=revision), f"{name}@{revision}")
     else:
         return LM(*_from_pretrained(name, dtype), name)
+    if revision is not None:
+        raise InputError(f"revision: expected none, got {revision!r}: {name!r} is no model on the hub")
     if path.is_dir():
         return LM(*_from_pretrained(str(path), dtype), name)
     if path.suffix != ".gguf":

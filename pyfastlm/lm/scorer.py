@@ -6,20 +6,19 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from pyfastlm.errors import InputError, InputTypeError
-from pyfastlm.lm import engine, windows
+from pyfastlm.lm import windows
 from pyfastlm.lm.encoding import Encoder, Tokens, utf8_length
-from pyfastlm.lm.head import LinearHead
 from pyfastlm.lm.loading import LMLike, as_lm
-from pyfastlm.lm.packing import Batch, Index, Piece, batches, release
+from pyfastlm.lm.packing import Piece
 from pyfastlm.lm.prefix import share, whole
 from pyfastlm.lm.progress import watched
+from pyfastlm.lm.runner import TOKENS_PER_BATCH, Runner, context_length
 from pyfastlm.lm.scores import PairScore, TextScore, TokenScores
 from pyfastlm.lm.windows import Window
 
@@ -27,10 +26,6 @@ if TYPE_CHECKING:
     from pyfastlm.lm.files import FilesReport, Progress
 
 POLICY = "lm-evaluation-harness/1"  # changes with everything here that changes a score
-TOKENS_PER_BATCH = 2048
-DEFAULT_LENGTH = 2048  # where neither model nor tokenizer names one; as in the harness
-HUGE = int(1e18)  # tokenizers without a limit name a number above
-LOGITS_PER_BATCH = 512  # tokens, where the model's own logits have to be held
 ENCODED_TOGETHER = 64  # texts, or as many as this has bytes:
 ENCODED_BYTES = 1 << 20
 SHARED_TOGETHER = 4096  # pairs among which common prefixes are looked for
@@ -61,13 +56,11 @@ class Scorer:
         self, lm: LMLike, *, max_length: int | None = None, tokens_per_batch: int = TOKENS_PER_BATCH
     ) -> None:
         self.lm = as_lm(lm)
-        self.max_length = _max_length(self.lm.model.config, self.lm.tokenizer, max_length)
-        self.tokens_per_batch = _positive("tokens_per_batch", tokens_per_batch)
-        model = self.lm.model
-        self._encoder = Encoder(self.lm.tokenizer, model.get_input_embeddings().weight.shape[0])
-        self._body, self._head, self.notes = engine.build(model, self.max_length)
-        linear = isinstance(self._head, LinearHead)
-        self._budget = self.tokens_per_batch if linear else min(self.tokens_per_batch, LOGITS_PER_BATCH)
+        self.max_length = context_length(self.lm, max_length)
+        self.tokens_per_batch = tokens_per_batch
+        self._encoder = Encoder(self.lm.tokenizer, self.lm.model.get_input_embeddings().weight.shape[0])
+        self._runner = Runner(self.lm, self.max_length, tokens_per_batch)
+        self.notes = self._runner.notes
 
     @property
     def fingerprint(self) -> str:
@@ -193,7 +186,7 @@ class Scorer:
                 lengths.append(len(window.targets))
                 yield whole(window, 0)
 
-        for _, logp, _ in self._run(pieces(), greedy=False):
+        for _, logp, _ in self._runner.run(pieces(), greedy=False):
             start = 0
             while start < len(logp):
                 stop = start + lengths.popleft()
@@ -213,7 +206,7 @@ class Scorer:
             starts = [0, *stops[:-1].tolist()]
             logp = np.empty(stops[-1], np.float32)
             hit = np.empty(stops[-1], np.bool_)
-            for slots, values, hits in self._run(self._pieces(asked, starts), greedy=True):
+            for slots, values, hits in self._runner.run(self._pieces(asked, starts), greedy=True):
                 logp[slots], hit[slots] = values, hits
             for start, stop in zip(starts, stops, strict=True):
                 total = float(logp[start:stop].sum(dtype=np.float64))
@@ -231,63 +224,12 @@ class Scorer:
 
     def _pieces(self, asked: Sequence[Window], starts: Sequence[int]) -> list[Piece]:
         some = [(window, start) for window, start in zip(asked, starts, strict=True) if len(window.targets)]
-        if self._body.shares:
+        if self._runner.shares:
             return share([window for window, _ in some], [start for _, start in some])
         return [whole(window, start) for window, start in some]
-
-    def _run(
-        self, pieces: Iterable[Piece], *, greedy: bool
-    ) -> Iterator[tuple[Index, NDArray[np.float32], NDArray[np.bool_] | None]]:
-        """Slots, log-probabilities and (if ``greedy``) whether the target is the argmax; batch by batch."""
-        stream = batches(pieces, self._budget)
-        batch = next(stream, None)
-        held: Sequence[Piece] = ()
-        while batch:
-            following = next(stream, None)
-            later = following[0].parents if following else ()
-            yield self._run_batch(batch, later, greedy)
-            # Pieces come in depth-first order: what comes next needs only the parents of the first.
-            release(batch, held, later)
-            held, batch = later, following
-
-    @torch.inference_mode()
-    def _run_batch(
-        self, batch: Batch, later: Sequence[Piece], greedy: bool
-    ) -> tuple[Index, NDArray[np.float32], NDArray[np.bool_] | None]:
-        starts = np.cumsum([0, *(len(piece.tokens) for piece in batch[:-1])])
-        rows = np.concatenate([piece.rows + start for piece, start in zip(batch, starts, strict=True)])
-        targets = np.concatenate([piece.targets for piece in batch])
-        slots = np.concatenate([piece.slots for piece in batch])
-        out = self._body.hidden(batch, later)
-        if not (len(rows) == len(out) and (rows == np.arange(len(rows))).all()):
-            out = out[torch.from_numpy(rows).to(out.device)]
-        logp, hit = self._head.logp(out, torch.from_numpy(targets).to(out.device), greedy=greedy)
-        return slots, logp.cpu().numpy(), None if hit is None else hit.cpu().numpy()
 
 
 class _Text(NamedTuple):
     text: str
     tokens: Tokens
     n_bytes: int
-
-
-def _max_length(config: Any, tokenizer: Any, asked: int | None) -> int:
-    """What is asked for, else the context of the model: the harness's rule."""
-    text = getattr(config, "text_config", None) or config
-    names = ("n_positions", "max_position_embeddings", "n_ctx")
-    own = next((int(n) for name in names if (n := getattr(text, name, None)) is not None), None)
-    if asked is None:
-        limit = int(getattr(tokenizer, "model_max_length", HUGE))
-        return own or (limit if limit < HUGE else DEFAULT_LENGTH)
-    asked = _positive("max_length", asked)
-    if own is not None and asked > own:
-        raise InputError(f"max_length: expected at most the model's context of {own} tokens, got {asked}")
-    return asked
-
-
-def _positive(name: str, value: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise InputTypeError(f"{name}: expected a whole number, got {value!r}")
-    if value < 1:
-        raise InputError(f"{name}: expected a whole number >= 1, got {value}")
-    return value

@@ -55,6 +55,27 @@ def test_a_hub_id_that_cannot_be_reached(monkeypatch):
         load("nobody/nothing")
 
 
+def test_a_revision_is_asked_of_the_hub(monkeypatch, tiny_lm_dir):
+    import transformers
+
+    asked = []
+    for kind in (transformers.AutoTokenizer, transformers.AutoModelForCausalLM):
+        local = kind.from_pretrained
+        monkeypatch.setattr(
+            kind,
+            "from_pretrained",
+            lambda path, local=local, revision=None, **options: (
+                asked.append((path, revision)),
+                local(tiny_lm_dir, **options),
+            )[1],
+        )
+    lm = load("EleutherAI/pythia-160m-deduped", revision="step80000")
+    assert asked == [("EleutherAI/pythia-160m-deduped", "step80000")] * 2
+    assert lm.name == "EleutherAI/pythia-160m-deduped@step80000"
+    with pytest.raises(InputError, match=r"^revision: expected none, got 'step1'"):
+        load(tiny_lm_dir, revision="step1")
+
+
 def test_types_it_refuses(tiny_lm_dir):
     with pytest.raises(InputTypeError, match=r"name_or_path: expected a name or a path, got int"):
         load(3)

@@ -219,13 +219,13 @@ def test_a_context_is_read_once(tiny_lm, monkeypatch, budget):
     """Also where its continuations do not fit into one batch: then keys and values are kept."""
     scorer = Scorer(tiny_lm, tokens_per_batch=budget)
     read: list[int] = []
-    hidden = scorer._body.hidden
+    hidden = scorer._runner.body.hidden
 
     def counting(batch, later):
         read.extend(len(piece.tokens) for piece in batch)
         return hidden(batch, later)
 
-    monkeypatch.setattr(scorer._body, "hidden", counting)
+    monkeypatch.setattr(scorer._runner.body, "hidden", counting)
     context = SENTENCES[0][:60]
     pairs = [(context, f" {word}") for word in ("one", "two three", "図", "four five six")]
     scores = scorer.conditional(pairs)

@@ -1,0 +1,1 @@
+"""How much of a text a model reproduces word for word."""

@@ -1,0 +1,62 @@
+"""Rows of lengths in files: Parquet or JSON lines, complete or not there."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pyfastlm._durable import replacing
+from pyfastlm._require import require
+from pyfastlm.errors import InputError
+from pyfastlm.memorization.metric.lengths import LengthRow
+
+SUFFIXES = (".parquet", ".jsonl")
+
+
+def check_output(path: Path) -> None:
+    """Raise :class:`InputError` unless rows can be written to ``path``."""
+    if path.suffix not in SUFFIXES:
+        raise InputError(f"output: expected a name ending in {' or '.join(SUFFIXES)}, got {str(path)!r}")
+    if not path.parent.is_dir():
+        raise InputError(f"output: no such directory: {str(path.parent)!r}")
+    if path.is_dir():
+        raise InputError(f"output: {str(path)!r} is a directory")
+
+
+def schema() -> Any:
+    """A column for each field of :class:`LengthRow`."""
+    pa = require("pyarrow", "memorization")
+    kinds = {int: pa.int64(), bool: pa.bool_()}
+    types = {name: kinds.get(kind, pa.string()) for name, kind in LengthRow.__annotations__.items()}
+    types |= {"step": pa.int64(), "repetitions": pa.int64()}
+    may_miss = ("transform", "checkpoint", "step", "repetitions")
+    return pa.schema([pa.field(name, kind, nullable=name in may_miss) for name, kind in types.items()])
+
+
+def save(rows: Sequence[LengthRow], path: Path, temporary: Path) -> None:
+    """Write ``rows`` to ``path``, by way of ``temporary``, as its suffix says."""
+    with replacing(path, temporary) as file:
+        if path.suffix == ".jsonl":
+            for row in rows:
+                file.write(json.dumps(row._asdict()).encode() + b"\n")
+            return
+        pa, pq = require("pyarrow", "memorization"), require("pyarrow.parquet", "memorization")
+        columns = [list(column) for column in zip(*rows, strict=True)] or [[]] * len(LengthRow._fields)
+        table = pa.table(columns, schema=schema())
+        pq.write_table(table, file, compression="zstd", write_page_checksum=True)
+
+
+def load(path: Path) -> list[LengthRow] | None:
+    """Rows of a Parquet file; None where it is absent, or damaged."""
+    pa, pq = require("pyarrow", "memorization"), require("pyarrow.parquet", "memorization")
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    try:
+        table = pq.read_table(pa.BufferReader(data), page_checksum_verification=True, use_threads=False)
+    except (pa.ArrowException, OSError):
+        return None
+    if not table.schema.equals(schema()):
+        return None
+    return [LengthRow(**row) for row in table.to_pylist()]

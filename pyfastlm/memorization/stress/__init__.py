@@ -1,0 +1,1 @@
+"""Other ways into a memorised sequence: whether it comes back from them."""

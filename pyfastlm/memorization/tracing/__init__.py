@@ -1,0 +1,1 @@
+"""Which prompt tokens and layers a continuation depends on."""

@@ -1,0 +1,1 @@
+"""Make a model forget sequences that it knows word for word."""
