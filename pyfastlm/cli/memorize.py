@@ -2,11 +2,15 @@
 
 import typer
 
+from pyfastlm.cli import memorize_count, memorize_index
+
 
 def group() -> typer.Typer:
     """The commands."""
     app = typer.Typer(rich_markup_mode=None)
     app.callback()(_about)
+    app.command("index")(memorize_index.command)
+    app.command("count")(memorize_count.command)
     return app
 
 
