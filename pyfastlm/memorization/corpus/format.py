@@ -27,7 +27,7 @@ SECTIONS = ("text", "starts", "parts", "suffixes", "keys")
 KINDS = ("bytes", "text", "tokens")
 WIDTHS: Mapping[int, Any] = {1: np.uint8, 2: np.uint16, 4: np.uint32}
 STRIDE: int = _native.suffix_stride
-FIELDS = struct.Struct("=8sII6Q4I15Q")
+FIELDS = struct.Struct("=8sII6Q3I15Q")
 CHECKSUM = struct.Struct("=Q")
 
 
@@ -109,7 +109,6 @@ def pack(header: Header) -> bytes:
         header.given,
         header.width,
         KINDS.index(header.kind),
-        0,
         *(number for section in header.sections for number in section),
     )
     sum_ = checksum(np.frombuffer(fields, np.uint8))
@@ -126,7 +125,7 @@ def unpack(data: np.ndarray[Any, Any]) -> Header:
         raise InputError("shorter than the header of a corpus index")
     head = data[:TEXT_OFFSET].tobytes()
     magic, version, order, size, documents, units, parts, longest, separator, *rest = FIELDS.unpack_from(head)
-    given, width, kind, _, *places = rest
+    given, width, kind, *places = rest
     if magic != MAGIC:
         raise InputError("not the file of a corpus index")
     if order != BYTE_ORDER:
