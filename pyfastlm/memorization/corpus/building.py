@@ -35,7 +35,8 @@ def write(documents: Documents, path: Path, *, across: bool, memory: int, progre
     _sweep(path)
     temporary = path.with_name(f".{path.name}-{os.getpid()}-{threading.get_ident()}{ENDING}")
     with replacing(path, temporary) as file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # held while this process lives: see _sweep
+        with contextlib.suppress(OSError):  # a file system without locks, where _sweep removes nothing
+            fcntl.flock(file, fcntl.LOCK_EX)  # held while this process lives
         spool = Spool(file, temporary, documents.dtype, separated=not across)
         for document in watched(documents.arrays, None, "reading", progress):
             spool.add(document)

@@ -63,8 +63,7 @@ class CorpusIndex:
                 ids; or an array of token ids [documents, units] or [units], or the path of one that
                 numpy.save wrote, which is mapped. An iterable is read once, and never held whole.
             path: the file.
-            tokenizer: of transformers, or an LM, or a name that ``pyfastlm.lm.load`` takes; no special tokens
-                are added.
+            tokenizer: of transformers, or its name or directory, or an LM; no special tokens are added.
             dtype: of tokens: ``"uint8"``, ``"uint16"`` or ``"uint32"``. By default that of the array; else
                 what the tokenizer's vocabulary needs; else uint32.
             across: documents are taken as one text, and matches may go from one into the next.

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from pyfastlm.memorization.corpus.mapped import Mapped
+from pyfastlm.errors import InputError
+from pyfastlm.memorization.corpus.mapped import DAMAGED, Mapped
 from pyfastlm.memorization.corpus.results import Array, Repeated
 
 BLOCK = 1 << 14  # windows that are drawn at a time
@@ -24,6 +25,8 @@ def repeated(
     random = np.random.default_rng(seed)
     before = _windows_before(mapped, length)
     total = int(before[-1])
+    if not 0 <= total <= mapped.header.units:
+        raise InputError(DAMAGED)
     found: dict[bytes, tuple[int, int]] = {}  # window: count and place
     drawn = often = 0
     block = max(1, min(BLOCK, BLOCK_BYTES // (length * mapped.header.width)))
@@ -32,6 +35,8 @@ def repeated(
         chances = random.random(len(numbers))
         documents = np.searchsorted(before, numbers, "right") - 1
         places = mapped.starts[documents].astype(np.int64) + numbers - before[documents]
+        if int(places.min()) < 0 or int(places.max()) + length > mapped.header.units:
+            raise InputError(DAMAGED)
         windows = [mapped.text[place : place + length].tobytes() for place in places.tolist()]
         counts = count(windows)
         kept = (counts >= at_least) & (chances * counts < 1)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pyfastlm._require import require
 from pyfastlm.errors import InputError, InputTypeError
 
 Array = np.ndarray[Any, Any]
@@ -25,17 +26,34 @@ class Documents(NamedTuple):
 
 
 def tokenizer_of(given: Any) -> Any:
-    """The tokenizer of an LM, of a name that ``pyfastlm.lm.load`` takes, or ``given`` itself."""
+    """The tokenizer of an LM, or of a name or a directory, or ``given`` itself.
+
+    Raises:
+        InputError: there is no such tokenizer, or it is none.
+    """
     if given is None:
         return None
-    if isinstance(given, str | os.PathLike):
-        from pyfastlm.lm import load
-
-        return load(given).tokenizer
-    found = getattr(given, "tokenizer", given)
+    found = _named(os.fspath(given)) if isinstance(given, str | os.PathLike) else given
+    found = getattr(found, "tokenizer", found)
     if not callable(found):
         raise InputTypeError(f"tokenizer: expected a tokenizer or an LM, got {type(given).__name__}")
     return found
+
+
+def _named(name: str) -> Any:
+    from pyfastlm.lm import smollm2
+    from pyfastlm.lm.loading import quiet
+
+    path = str(smollm2.directory()) if name == smollm2.NAME else str(Path(name).expanduser())
+    if not name or (name.startswith(("/", ".", "~")) and not Path(path).exists()):
+        raise InputError(f"tokenizer: no such file or directory: {name!r}")
+    transformers = require("transformers", "lm")
+    try:
+        with quiet():
+            return transformers.AutoTokenizer.from_pretrained(path)
+    except (OSError, ValueError, LookupError, RuntimeError) as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise InputError(f"tokenizer: cannot load {name!r}: {first}") from error
 
 
 def read(documents: Any, tokenizer: Any, dtype: Any) -> Documents:

@@ -29,6 +29,13 @@ CorpusIndex.build(documents(), sys.argv[1])
 """
 
 
+class Letters:
+    """A tokenizer of a token a letter."""
+
+    def __call__(self, texts: list[str], add_special_tokens: bool) -> dict[str, list[list[int]]]:
+        return {"input_ids": [[*map(ord, text)] for text in texts]}
+
+
 def test_a_killed_build_leaves_the_old_index_and_the_next_one_cleans_up(tmp_path: Path) -> None:
     path = tmp_path / "corpus"
     CorpusIndex.build(["old"], path)
@@ -101,6 +108,14 @@ def test_texts_as_tokens(tmp_path: Path) -> None:
         plain.text(0)
 
 
+def test_the_vocabulary_sets_the_dtype(tmp_path: Path) -> None:
+    index = CorpusIndex.build(["ab", "b\U0001f600"], tmp_path / "index", tokenizer=Letters())
+    assert index.units(1).tolist() == [98, 0x1F600]
+    assert index.units(1).dtype == np.uint32
+    with pytest.raises(InputError, match="from 0 to 65535 in uint16, got 98 to 128512 in document 1"):
+        CorpusIndex.build(["ab", "b\U0001f600"], tmp_path / "other", tokenizer=Letters(), dtype="uint16")
+
+
 def test_texts_of_files(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("one\n\ntwo\n")
     (tmp_path / "b.jsonl").write_text('{"text": "three\\nlines"}\n')
@@ -146,8 +161,8 @@ def test_texts_of_files(tmp_path: Path) -> None:
         (["a"], {"memory": 1000}, "memory: expected 1048576 bytes or more, got 1000"),
         (["a"], {"memory": True}, "memory: expected"),
         (["a"], {"tokenizer": 5}, "tokenizer: expected a tokenizer or an LM, got int"),
-        ([[1]], {"tokenizer": tiny_tokenizer()}, "documents: expected strings to tokenize, got list"),
-        (np.zeros(3, int), {"tokenizer": tiny_tokenizer()}, "tokenizer: expected None with an array"),
+        ([[1]], {"tokenizer": Letters()}, "documents: expected strings to tokenize, got list"),
+        (np.zeros(3, int), {"tokenizer": Letters()}, "tokenizer: expected None with an array"),
         ([""], {"across": True}, "documents: expected one or more, got none with any units"),
     ],
 )
