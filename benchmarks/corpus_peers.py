@@ -63,3 +63,11 @@ def by_infini_gram(documents: list[bytes], folder: Path) -> Count:
     shutil.rmtree(data)
     made = engine.InfiniGramEngine(str(folder / "index"), eos_token_id=0, vocab_size=255, token_dtype="u8")
     return lambda pattern: int(made.count(list(pattern))["count"])
+
+
+def by_tokengrams(text: bytes, folder: Path) -> Count:
+    """It knows tokens of 16 bits only: each byte is one."""
+    tokengrams = pytest.importorskip("tokengrams")
+    np.frombuffer(text, np.uint8).astype("<u2").tofile(folder / "tokens")
+    made = tokengrams.MemmapIndex.build(str(folder / "tokens"), str(folder / "index"), vocab=256)
+    return lambda pattern: int(made.count(list(pattern)))
