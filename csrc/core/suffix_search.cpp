@@ -77,8 +77,8 @@ struct Search {
     Pattern pattern;
     bool above;
     std::uint64_t lo = 0, hi = 0;  // the place is one of lo ... hi
-    std::uint64_t common_lo = 0,
-                  common_hi = 0;  // units that it is known to share with those at lo - 1 and hi
+    // Units that the pattern is known to share with those at lo - 1 and hi.
+    std::uint64_t common_lo = 0, common_hi = 0;
 
     [[nodiscard]] std::uint64_t middle() const { return lo + (hi - lo) / 2; }
 };
@@ -206,14 +206,14 @@ void longest_in(const Part& part, std::vector<Both>& both, std::uint64_t* length
     std::vector<Both> found;
     std::vector<std::size_t> places;
     for (std::size_t i = 0; i < both.size(); ++i) {
-        const auto& search = both[i].below;
+        const Search& below = both[i].below;
         std::uint64_t length = 0;
-        if (search.lo > 0) length = shared<Unit>(part, search.lo - 1, search.pattern);
-        if (search.lo < part.count) length = std::max(length, shared<Unit>(part, search.lo, search.pattern));
+        if (below.lo > 0) length = shared<Unit>(part, below.lo - 1, below.pattern);
+        if (below.lo < part.count) length = std::max(length, shared<Unit>(part, below.lo, below.pattern));
         if (length == 0 || length < lengths[i]) continue;
         if (length > lengths[i]) counts[i] = 0;
         lengths[i] = length;
-        found.emplace_back(Pattern{search.pattern.units, length});
+        found.emplace_back(Pattern{below.pattern.units, length});
         places.push_back(i);
     }
     search<Unit>(part, found);
