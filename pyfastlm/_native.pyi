@@ -6,12 +6,29 @@ import collections.abc
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['EditCosts', 'LinearLogpInputs', 'TermIndex', 'TermIndexFile', 'VarlenAttentionInputs', 'centred_ranks', 'compact_count', 'compact_gather', 'compact_index', 'compact_scatter', 'concordance', 'gate_compact', 'isa', 'linear_forward', 'linear_logp_backward', 'linear_logp_forward', 'rank_products', 'term_index_build', 'term_index_concatenate', 'term_index_strings', 'varlen_attention_backward', 'varlen_attention_forward']
+__all__: list[str] = ['EditCosts', 'LinearLogpInputs', 'SuffixSearch', 'TermIndex', 'TermIndexFile', 'VarlenAttentionInputs', 'centred_ranks', 'compact_count', 'compact_gather', 'compact_index', 'compact_scatter', 'concordance', 'gate_compact', 'isa', 'linear_forward', 'linear_logp_backward', 'linear_logp_forward', 'rank_products', 'suffix_keys', 'suffix_stride', 'term_index_build', 'term_index_concatenate', 'term_index_strings', 'varlen_attention_backward', 'varlen_attention_forward', 'xxh64']
 class LinearLogpInputs:
     """
     Shapes and addresses that the passes of linear_logp share.
     """
     def __init__(self, rows: typing.SupportsInt | typing.SupportsIndex, dim: typing.SupportsInt | typing.SupportsIndex, vocab: typing.SupportsInt | typing.SupportsIndex, hidden: typing.SupportsInt | typing.SupportsIndex, weight: typing.SupportsInt | typing.SupportsIndex, weight_dtype: str, bias: typing.SupportsInt | typing.SupportsIndex, targets: typing.SupportsInt | typing.SupportsIndex, softcap: typing.SupportsFloat | typing.SupportsIndex, logit_scale: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+class SuffixSearch:
+    def __init__(self, width: typing.SupportsInt | typing.SupportsIndex, separator: typing.SupportsInt | typing.SupportsIndex | None) -> None:
+        ...
+    def add(self, text: typing.SupportsInt | typing.SupportsIndex, units: typing.SupportsInt | typing.SupportsIndex, suffixes: typing.SupportsInt | typing.SupportsIndex, count: typing.SupportsInt | typing.SupportsIndex, keys: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    def count(self, pattern: bytes) -> int:
+        ...
+    def count_batch(self, patterns: typing.SupportsInt | typing.SupportsIndex, starts: typing.SupportsInt | typing.SupportsIndex, count: typing.SupportsInt | typing.SupportsIndex, counts: typing.SupportsInt | typing.SupportsIndex, threads: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    def find(self, pattern: bytes) -> list[tuple[int, int]]:
+        ...
+    def following(self, pattern: bytes) -> list[tuple[list[tuple[int, int]], int]]:
+        """
+        For each part: (unit, count) of what follows, and how often nothing does.
+        """
+    def longest(self, query: typing.SupportsInt | typing.SupportsIndex, length: typing.SupportsInt | typing.SupportsIndex, most: typing.SupportsInt | typing.SupportsIndex, lengths: typing.SupportsInt | typing.SupportsIndex, counts: typing.SupportsInt | typing.SupportsIndex, threads: typing.SupportsInt | typing.SupportsIndex) -> None:
         ...
 class TermIndexFile:
     @property
@@ -91,6 +108,8 @@ def linear_logp_forward(inputs: LinearLogpInputs, logp: typing.SupportsInt | typ
     ...
 def rank_products(rows: typing.SupportsInt | typing.SupportsIndex, columns: typing.SupportsInt | typing.SupportsIndex, x: typing.SupportsInt | typing.SupportsIndex, stride: typing.SupportsInt | typing.SupportsIndex, weights: typing.SupportsInt | typing.SupportsIndex, sets: typing.SupportsInt | typing.SupportsIndex, out: typing.SupportsInt | typing.SupportsIndex, squares: typing.SupportsInt | typing.SupportsIndex, is_double: bool, threads: typing.SupportsInt | typing.SupportsIndex) -> None:
     ...
+def suffix_keys(width: typing.SupportsInt | typing.SupportsIndex, text: typing.SupportsInt | typing.SupportsIndex, units: typing.SupportsInt | typing.SupportsIndex, suffixes: typing.SupportsInt | typing.SupportsIndex, count: typing.SupportsInt | typing.SupportsIndex, keys: typing.SupportsInt | typing.SupportsIndex) -> None:
+    ...
 def term_index_build(items: collections.abc.Iterable[tuple[str, float]], path: str, normalizer: typing.SupportsInt | typing.SupportsIndex, duplicates: str, memory: typing.SupportsInt | typing.SupportsIndex, similar: bool) -> None:
     ...
 def term_index_concatenate(files: collections.abc.Sequence[TermIndexFile], path: str, duplicates: str) -> None:
@@ -101,3 +120,6 @@ def varlen_attention_backward(inputs: VarlenAttentionInputs, out: typing.Support
     ...
 def varlen_attention_forward(inputs: VarlenAttentionInputs, out: typing.SupportsInt | typing.SupportsIndex, lse: typing.SupportsInt | typing.SupportsIndex, threads: typing.SupportsInt | typing.SupportsIndex) -> None:
     ...
+def xxh64(data: typing.SupportsInt | typing.SupportsIndex, bytes: typing.SupportsInt | typing.SupportsIndex) -> int:
+    ...
+suffix_stride: int = 64

@@ -10,6 +10,7 @@ void register_gate_compact(py::module_& m);
 void register_linear(py::module_& m);
 void register_linear_logp(py::module_& m);
 void register_ranks(py::module_& m);
+void register_suffix_search(py::module_& m);
 void register_term_index(py::module_& m);
 void register_varlen_attention(py::module_& m);
 
@@ -23,6 +24,7 @@ PYBIND11_MODULE(_native, m) {
     register_linear(m);
     register_linear_logp(m);
     register_ranks(m);
+    register_suffix_search(m);
     register_term_index(m);
     register_varlen_attention(m);
 }

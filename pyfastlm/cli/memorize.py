@@ -2,7 +2,15 @@
 
 import typer
 
-from pyfastlm.cli import memorize_inject, memorize_measure, memorize_stress, memorize_trace, memorize_unlearn
+from pyfastlm.cli import (
+    memorize_count,
+    memorize_index,
+    memorize_inject,
+    memorize_measure,
+    memorize_stress,
+    memorize_trace,
+    memorize_unlearn,
+)
 
 
 def group() -> typer.Typer:
@@ -10,6 +18,8 @@ def group() -> typer.Typer:
     app = typer.Typer(rich_markup_mode=None)
     app.callback()(_about)
     app.command("measure")(memorize_measure.command)
+    app.command("index")(memorize_index.command)
+    app.command("count")(memorize_count.command)
     app.command("inject")(memorize_inject.command)
     app.command("trace")(memorize_trace.command)
     app.command("stress")(memorize_stress.command)

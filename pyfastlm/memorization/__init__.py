@@ -5,6 +5,9 @@ from typing import TYPE_CHECKING
 from pyfastlm._lazy import lazily
 
 if TYPE_CHECKING:
+    from pyfastlm.memorization.corpus.index import CorpusIndex
+    from pyfastlm.memorization.corpus.reading import read_corpus
+    from pyfastlm.memorization.corpus.results import Continuations, Longest, Positions, Repeated
     from pyfastlm.memorization.injection.injection import Injection, scheduled
     from pyfastlm.memorization.injection.result import Continued, Planted
     from pyfastlm.memorization.injection.stream import TokenStream
@@ -28,14 +31,19 @@ if TYPE_CHECKING:
     from pyfastlm.memorization.unlearning.unlearning import unlearn
 
 __all__ = [
+    "Continuations",
     "Continued",
+    "CorpusIndex",
     "Extractable",
     "ExtractionProbability",
     "Injection",
     "LengthRow",
+    "Longest",
     "MeasureReport",
     "NamedSequence",
     "Planted",
+    "Positions",
+    "Repeated",
     "StressReport",
     "TokenStream",
     "Trace",
@@ -46,6 +54,7 @@ __all__ = [
     "extractable",
     "extraction_probability",
     "measure_files",
+    "read_corpus",
     "read_sequences",
     "read_similar_words",
     "scheduled",
@@ -59,6 +68,9 @@ __all__ = [
 __getattr__, __dir__ = lazily(
     __name__,
     {
+        "corpus.index": ("CorpusIndex",),
+        "corpus.reading": ("read_corpus",),
+        "corpus.results": ("Continuations", "Longest", "Positions", "Repeated"),
         "injection.injection": ("Injection", "scheduled"),
         "injection.result": ("Continued", "Planted"),
         "injection.stream": ("TokenStream",),

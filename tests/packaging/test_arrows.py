@@ -33,6 +33,8 @@ ALLOWED: dict[str, set[str]] = {
     **{system: {"base", "ops", "lm", "index", system} for system in SYSTEMS},
     # Its estimators rank without torch, which pyfastlm.ops would load.
     "selection": {"base", "native", "ops", "lm", "index", "selection"},
+    # Its corpus index searches without torch.
+    "memorization": {"base", "native", "ops", "lm", "index", "memorization"},
     "demo": SHARED - {"native", "kernels"} | SYSTEMS | {"demo"},
     "cli": SHARED - {"native", "kernels"} | SYSTEMS | {"demo", "cli"},
 }
