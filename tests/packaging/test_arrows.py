@@ -33,6 +33,8 @@ ALLOWED: dict[str, set[str]] = {
     **{system: {"base", "ops", "lm", "index", system} for system in SYSTEMS},
     # Its estimators rank without torch, which pyfastlm.ops would load.
     "selection": {"base", "native", "ops", "lm", "index", "selection"},
+    # It weighs candidates natively, for one query at a time.
+    "spelling": {"base", "native", "ops", "lm", "index", "spelling"},
     "demo": SHARED - {"native", "kernels"} | SYSTEMS | {"demo"},
     "cli": SHARED - {"native", "kernels"} | SYSTEMS | {"demo", "cli"},
 }
