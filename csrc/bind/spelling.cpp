@@ -97,15 +97,16 @@ class Spelling {
 
 void register_spelling(py::module_& m) {
     py::class_<Spelling>(m, "Spelling")
-        .def(py::init([](const TermIndex& catalogue, const TermIndex* english, const ti::EditCosts& costs,
-                         const std::array<double, 3>& weights, double bias,
+        .def(py::init([](const TermIndex& catalogue, std::optional<const TermIndex*> english,
+                         const ti::EditCosts& costs, const std::array<double, 3>& weights, double bias,
                          const std::vector<std::pair<std::vector<double>, std::vector<double>>>& shapes,
                          const std::unordered_set<std::string>& exclude, std::size_t asked, std::size_t kept,
                          std::size_t longest, std::size_t most_words, std::size_t shortest, double known,
                          double sure) {
                  return std::make_unique<Spelling>(
-                     catalogue, english, costs, weights, sp::Counts{asked, kept}, odds_of(bias, shapes),
-                     sp::Rules{longest, most_words, shortest, known, sure, is_letter}, exclude);
+                     catalogue, english.value_or(nullptr), costs, weights, sp::Counts{asked, kept},
+                     odds_of(bias, shapes), sp::Rules{longest, most_words, shortest, known, sure, is_letter},
+                     exclude);
              }),
              py::arg("catalogue"), py::arg("english"), py::arg("costs"), py::arg("weights"), py::arg("bias"),
              py::arg("shapes"), py::arg("exclude"), py::kw_only(), py::arg("asked"), py::arg("kept"),

@@ -109,7 +109,7 @@ class TermIndex:
             duplicates: what the score of a term that comes several times is: that of the ``"last"``, the
                 ``"sum"``, the ``"max"``; or ``"error"``.
             memory: bytes.
-            similar: for :meth:`similar`. The file then has some 100 bytes more for each term, and the build
+            similar: for :meth:`similar`. The file then has some 70 bytes more for each term, and the build
                 holds all terms in memory.
 
         Raises:

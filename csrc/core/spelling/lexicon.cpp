@@ -14,6 +14,7 @@ constexpr std::size_t texts_per_task = 64;
 
 std::vector<Found> Lexicon::find(const std::vector<std::string_view>& texts,
                                  const std::vector<std::string_view>& of_english, int threads) const {
+    if (texts.empty()) return {};
     const term_index::Resemblance asked{counts_.asked, costs_, weights_, true};
     std::vector<std::vector<Resembling>> of_catalogue, words(texts.size());
     catalogue_.similar(texts, asked, threads, of_catalogue);

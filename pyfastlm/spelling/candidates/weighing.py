@@ -58,7 +58,7 @@ class Weighing:
         *,
         threshold: float,
         near: float = -math.inf,
-        threads: int | None,
+        threads: int | None = None,
     ) -> list[list[Candidate]]:
         """The ``width`` best candidates of each query besides itself, and itself with score 0; best first.
 

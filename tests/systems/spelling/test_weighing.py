@@ -37,7 +37,7 @@ def normal(index: TermIndex, text: str) -> str:
     return " ".join(index.normal(text).split())
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     st.dictionaries(TEXT, SCORES, min_size=1, max_size=25),
     st.none() | st.dictionaries(WORD, SCORES, max_size=15),
@@ -76,6 +76,12 @@ def test_against_python(tmp_path_factory, names, words, of_names, of_words, quer
         same(found, expected)
 
 
+@pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory) -> TermIndex:
+    names = {"lamp": 5.0, "desk": 4.0, "desk lamp": 3.0, "lamps": 2.0, "mask": 1.0, "sleds": 0.0}
+    return TermIndex.build(names.items(), tmp_path_factory.mktemp("weighing") / "few", similar=True)
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(
@@ -86,13 +92,11 @@ def test_against_python(tmp_path_factory, names, words, of_names, of_words, quer
     st.floats(-9, 9),
     st.lists(st.text("lampdesk ", max_size=10), min_size=1, max_size=3),
 )
-def test_any_odds(tmp_path_factory, shapes, bias, queries) -> None:
+def test_any_odds(few, shapes, bias, queries) -> None:
     lines = [tuple(sorted(dict(shape).items())) for shape in shapes]
     odds = Odds(bias, tuple(Shape(*map(tuple, zip(*line, strict=True))) for line in lines))
-    names = {"lamp": 5.0, "desk": 4.0, "desk lamp": 3.0, "lamps": 2.0, "mask": 1.0, "sleds": 0.0}
-    index = TermIndex.build(names.items(), tmp_path_factory.getbasetemp() / "odds.names", similar=True)
-    lexicon = Lexicon(index, None, COSTS, WEIGHTS)
-    queries = [normal(index, query) for query in queries]
+    lexicon = Lexicon(few, None, COSTS, WEIGHTS)
+    queries = [normal(few, query) for query in queries]
     found = Weighing(lexicon, odds, ()).candidates(queries, 10, threshold=0.0)
     same(found, weighed(lexicon, odds, (), queries, 10, threshold=0.0))
 
