@@ -10,6 +10,8 @@ void register_gate_compact(py::module_& m);
 void register_linear(py::module_& m);
 void register_linear_logp(py::module_& m);
 void register_ranks(py::module_& m);
+void register_similar(py::module_& m);
+void register_spelling(py::module_& m);
 void register_suffix_search(py::module_& m);
 void register_term_index(py::module_& m);
 void register_varlen_attention(py::module_& m);
@@ -26,5 +28,7 @@ PYBIND11_MODULE(_native, m) {
     register_ranks(m);
     register_suffix_search(m);
     register_term_index(m);
+    register_similar(m);   // of a term index
+    register_spelling(m);  // of both
     register_varlen_attention(m);
 }

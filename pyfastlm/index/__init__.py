@@ -2,6 +2,7 @@
 
 from pyfastlm.index.completions import Completions
 from pyfastlm.index.edit_costs import EditCosts
-from pyfastlm.index.term_index import Match, Similar, TermIndex, Weights
+from pyfastlm.index.term_index import Match, Similar, TermIndex
+from pyfastlm.index.weights import Weights
 
 __all__ = ["Completions", "EditCosts", "Match", "Similar", "TermIndex", "Weights"]

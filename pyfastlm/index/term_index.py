@@ -1,28 +1,25 @@
 """The index: built once, opened in milliseconds, asked by prefix or by what was meant, changed in place."""
 
-import math
-import numbers
 import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple
 
 from pyfastlm import _native
 from pyfastlm._durable import replacing
 from pyfastlm._threads import num_threads
 from pyfastlm.errors import InputError, InputTypeError
-from pyfastlm.index import normalize
+from pyfastlm.index import checks, normalize
+from pyfastlm.index.checks import Keyboard as Keyboard
+from pyfastlm.index.checks import Mode as Mode
 from pyfastlm.index.completions import Completions
 from pyfastlm.index.edit_costs import EditCosts
 from pyfastlm.index.normalize import Normalizer
+from pyfastlm.index.weights import Weights
 
-MOST_EDITS = 2
 MEMORY = 1 << 30  # bytes that a build may sort at once
 BUDGET = 1 << 23  # bytes of postings that a conjunctive search may read: some ten milliseconds
-
-Mode = Literal["prefix", "conjunctive"]
-Keyboard = Literal["qwerty", "qwertz", "azerty"]
 
 
 class Match(NamedTuple):
@@ -54,17 +51,6 @@ class Similar(NamedTuple):
     fit: float
 
 
-class Weights(NamedTuple):
-    """``fit = popularity * log((1 + score) / (1 + total)) - cost * similar.cost + share * similar.share``.
-
-    The total is that of all scores of the index; a score below 0 counts as 0. All weights are finite.
-    """
-
-    cost: float
-    popularity: float
-    share: float
-
-
 COSTS = EditCosts()
 WEIGHTS = Weights(cost=6.5, popularity=0.6, share=1.0)
 
@@ -92,7 +78,9 @@ class TermIndex:
         exact: Callable[[str, int], list[tuple[str, float]]] = native.exact()
         # What is called for every key that someone types.
         self._exact = (
-            exact if of_prefix is None else lambda prefix, k: exact(of_prefix(_text("prefix", prefix)), k)
+            exact
+            if of_prefix is None
+            else lambda prefix, k: exact(of_prefix(checks.text("prefix", prefix)), k)
         )
         self._merging = threading.Lock()
 
@@ -121,7 +109,7 @@ class TermIndex:
             duplicates: what the score of a term that comes several times is: that of the ``"last"``, the
                 ``"sum"``, the ``"max"``; or ``"error"``.
             memory: bytes.
-            similar: for :meth:`similar`. The file then has some 100 bytes more for each term, and the build
+            similar: for :meth:`similar`. The file then has some 70 bytes more for each term, and the build
                 holds all terms in memory.
 
         Raises:
@@ -193,8 +181,9 @@ class TermIndex:
 
         Args:
             path: what :meth:`build` or :meth:`merge` wrote.
-            verify: compare the checksums of the whole file first. Without it, a damaged file gives wrong
-                answers or :class:`InputError`, and never reads what is not its own.
+            verify: compare the checksums of the whole file first, on as many threads as there may be. Without
+                it, a damaged file gives wrong answers or :class:`InputError`, and never reads what is not its
+                own.
             mmap: map the file, which no other process may then make shorter (the system ends a process that
                 reads beyond the end); else read it into memory.
 
@@ -204,7 +193,7 @@ class TermIndex:
         """
         name = os.fspath(path)
         try:
-            native = _native.TermIndex(name, verify=verify, in_memory=not mmap)
+            native = _native.TermIndex(name, verify=verify, in_memory=not mmap, threads=num_threads(None))
         except InputError as error:
             raise InputError(f"path: {name!r} is not a whole term index: {error}") from None
         except OSError as error:
@@ -222,7 +211,7 @@ class TermIndex:
 
     def score(self, term: str) -> float | None:
         """The score of ``term``, or None where the index does not have it."""
-        return self._native.score(_text("term", term) if self._of_term is None else self._of_term(term))
+        return self._native.score(checks.text("term", term) if self._of_term is None else self._of_term(term))
 
     def complete(
         self,
@@ -263,16 +252,16 @@ class TermIndex:
         if max_edits == 0 and mode == "prefix":
             return self._exact(prefix, k)
         if self._of_prefix is not None:
-            prefix = self._of_prefix(_text("prefix", prefix))
-        words = _words(mode)
+            prefix = self._of_prefix(checks.text("prefix", prefix))
+        words = checks.asks_for_words(mode)
         return self._native.complete(
-            _text("prefix", prefix),
-            _k(k),
-            _edits(max_edits),
+            checks.text("prefix", prefix),
+            checks.count(k),
+            checks.most_edits(max_edits),
             fix_first,
             words,
             BUDGET,
-            _keyboard(keyboard, words),
+            checks.keyboard_for(keyboard, words),
         )
 
     def complete_batch(
@@ -294,16 +283,16 @@ class TermIndex:
         if isinstance(prefixes, str):
             raise InputTypeError("prefixes: expected a sequence of strings, got one string")
         if self._of_prefix is not None:
-            prefixes = [self._of_prefix(_text("prefixes", prefix)) for prefix in prefixes]
-        words = _words(mode)
+            prefixes = [self._of_prefix(checks.text("prefixes", prefix)) for prefix in prefixes]
+        words = checks.asks_for_words(mode)
         ids, scores, exact, others, file = self._native.answers(
             prefixes,
-            _k(k),
-            _edits(max_edits),
+            checks.count(k),
+            checks.most_edits(max_edits),
             fix_first,
             words,
             BUDGET,
-            _keyboard(keyboard, words),
+            checks.keyboard_for(keyboard, words),
             num_threads(threads),
         )
         return Completions(ids, scores, exact, others, file)
@@ -324,10 +313,16 @@ class TermIndex:
         Raises:
             InputError: an argument is not what it should be, or the file turns out to be damaged.
         """
-        term = _text("term", term)
+        term = checks.text("term", term)
         if self._of_term is not None:
             term = self._of_term(term)
-        found = self._native.lookup(term, _k(k), _edits(max_edits), fix_first, _keyboard(keyboard, False))
+        found = self._native.lookup(
+            term,
+            checks.count(k),
+            checks.most_edits(max_edits),
+            fix_first,
+            checks.keyboard_for(keyboard, False),
+        )
         return [Match(*match) for match in found]
 
     def similar(
@@ -360,7 +355,7 @@ class TermIndex:
                 turns out to be damaged.
         """
         return self.similar_batch(
-            [_text("text", text)], k, costs=costs, weights=weights, words=words, threads=1
+            [checks.text("text", text)], k, costs=costs, weights=weights, words=words, threads=1
         )[0]
 
     def similar_batch(
@@ -382,12 +377,16 @@ class TermIndex:
             raise InputTypeError("texts: expected a sequence of strings, got one string")
         if not self.has_similar:
             raise InputError("index: expected one built with similar=True")
-        if not isinstance(costs, EditCosts):
-            raise InputTypeError(f"costs: expected EditCosts, got {type(costs).__name__}")
         if self._of_term is not None:
-            texts = [self._of_term(_text("texts", text)) for text in texts]
-        found = self._native.similar(
-            texts, _k(k), costs.native, _weights(weights), bool(words), num_threads(threads)
+            texts = [self._of_term(checks.text("texts", text)) for text in texts]
+        found = _native.term_index_similar(
+            self._native,
+            texts,
+            checks.count(k),
+            checks.edit_costs(costs).native,
+            checks.weights_of_fit(weights),
+            bool(words),
+            num_threads(threads),
         )
         return [[Similar(*one) for one in of_text] for of_text in found]
 
@@ -397,7 +396,7 @@ class TermIndex:
         Raises:
             InputError: the term or the score is not what it should be.
         """
-        term = _text("term", term)
+        term = checks.text("term", term)
         try:
             self._native.add(term if self._of_term is None else self._of_term(term), float(score))
         except (TypeError, ValueError) as error:
@@ -411,7 +410,7 @@ class TermIndex:
         Raises:
             KeyError: the index does not have it.
         """
-        text = _text("term", term)
+        text = checks.text("term", term)
         if not self._native.remove(text if self._of_term is None else self._of_term(text)):
             raise KeyError(term)
 
@@ -433,7 +432,9 @@ class TermIndex:
 
     def normal(self, term: str) -> str:
         """``term`` in the form in which terms are compared and returned."""
-        return _text("term", term) if self._of_term is None else self._of_term(_text("term", term))
+        return (
+            checks.text("term", term) if self._of_term is None else self._of_term(checks.text("term", term))
+        )
 
     @property
     def normalizer(self) -> Normalizer:
@@ -446,6 +447,11 @@ class TermIndex:
         return self._native.file().similar
 
     @property
+    def native(self) -> "_native.TermIndex":
+        """The same for native code of other rooms."""
+        return self._native
+
+    @property
     def parts(self) -> dict[str, int]:
         """Bytes of each section of the file."""
         return self._native.file().parts
@@ -456,44 +462,3 @@ def _beside(path: Path) -> Path:
     if path.is_dir():
         raise InputError(f"path: {os.fspath(path)!r} is a directory")
     return path.with_name(f".{path.name}-{os.getpid()}-{threading.get_ident()}")
-
-
-def _text(name: str, value: str) -> str:
-    if not isinstance(value, str):
-        raise InputTypeError(f"{name}: expected a string, got {type(value).__name__}")
-    return value
-
-
-def _k(k: int) -> int:
-    if isinstance(k, bool) or not isinstance(k, int) or k < 1:
-        raise InputError(f"k: expected a whole number >= 1, got {k!r}")
-    return k
-
-
-def _weights(weights: Weights) -> Weights:
-    if not isinstance(weights, Weights):
-        raise InputTypeError(f"weights: expected Weights, got {type(weights).__name__}")
-    for name, weight in weights._asdict().items():
-        if isinstance(weight, bool) or not isinstance(weight, numbers.Real) or not math.isfinite(weight):
-            raise InputError(f"weights: expected a finite number as {name}, got {weight!r}")
-    return weights
-
-
-def _edits(edits: int) -> int:
-    if isinstance(edits, bool) or not isinstance(edits, int) or not 0 <= edits <= MOST_EDITS:
-        raise InputError(f"max_edits: expected 0, 1 or 2, got {edits!r}")
-    return edits
-
-
-def _words(mode: str) -> bool:
-    if mode not in get_args(Mode):
-        raise InputError(f"mode: expected 'prefix' or 'conjunctive', got {mode!r}")
-    return mode == "conjunctive"
-
-
-def _keyboard(keyboard: str | None, words: bool) -> str | None:
-    if keyboard is not None and keyboard not in get_args(Keyboard):
-        raise InputError(f"keyboard: expected None, 'qwerty', 'qwertz' or 'azerty', got {keyboard!r}")
-    if keyboard is not None and words:
-        raise InputError(f"keyboard: expected None with mode='conjunctive', got {keyboard!r}")
-    return keyboard

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 from pyfastlm.errors import InputError, InputTypeError
 from pyfastlm.index import EditCosts, TermIndex, Weights
 from pyfastlm.index.term_index import COSTS, WEIGHTS
-from pyfastlm.spelling.candidates.assembly import Change, assembled
 from pyfastlm.spelling.candidates.odds import Odds, english_odds
-from pyfastlm.spelling.candidates.options import Lexicon, Options
-from pyfastlm.spelling.candidates.units import Unit, parts_of, whole_of
+from pyfastlm.spelling.candidates.options import Lexicon
+from pyfastlm.spelling.candidates.weighing import Weighing
 from pyfastlm.spelling.context.fuzzy import Fuzzy, resembling
 from pyfastlm.spelling.context.retriever import Retriever
 from pyfastlm.spelling.correction import Candidate, Correction
@@ -22,10 +21,7 @@ if TYPE_CHECKING:
 
 CANDIDATES = 10  # of a correction, besides the query
 NAMES = 10  # of the catalogue, that a language model reads
-KNOWN = 8.0  # log-odds against changing a word of the dictionary
-SURE = 3.0  # log-odds, over the threshold, above which a name for all of a query ends the search
-NEAR = 2.0  # the cost of such a name at which suggestions look at no words: two slips or more
-SHORTEST = 3  # code points of a word that is changed
+NEAR = 2.0  # the cost of a name for all of a query at which suggestions look at no words: two slips or more
 # With the odds for English: 5 % of names that nobody knows are changed (docs/spelling.md).
 THRESHOLD = -0.5
 
@@ -79,9 +75,11 @@ class Speller:
         self.index = _opened("index", index)
         self.english = None if english is None else _opened("english", english)
         self.threshold = threshold
-        self._lexicon = Lexicon(self.index, self.english, costs, weights)
-        self._odds = english_odds() if odds is None else odds
-        self._exclude = {self._normal(text) for text in exclude}
+        self._weighing = Weighing(
+            Lexicon(self.index, self.english, costs, weights),
+            english_odds() if odds is None else odds,
+            {self._normal(text) for text in exclude},
+        )
         self._decider = _scoring(lm) if decider is None and lm is not None else decider
         self._retriever = Fuzzy(resembling(self.index)) if retriever is None else retriever
         self._threads = threads
@@ -137,45 +135,10 @@ class Speller:
         self, queries: Sequence[str], width: int, threads: int | None, near: float = -math.inf
     ) -> list[list[Candidate]]:
         normal = [self._normal(_text(query)) for query in queries]
-        wholes = [None if query in self._exclude else whole_of(query) for query in normal]
-        options = self._lexicon.options([unit for unit in wholes if unit is not None], threads)
-        of_wholes = [[] if unit is None else self._changes(unit, options) for unit in wholes]
-        parts = [
-            []
-            if unit is None or options[unit.text, False].catalogued or _ends(of_whole, near)
-            else parts_of(unit.text)
-            for unit, of_whole in zip(wholes, of_wholes, strict=True)
-        ]
-        options |= self._lexicon.options([unit for found in parts for unit in found], threads)
-        found = []
-        for query, text, units, of_whole in zip(queries, normal, parts, of_wholes, strict=True):
-            words = text.split(" ")
-            changes = {(unit.first, unit.last): self._changes(unit, options) for unit in units}
-            all_of_it = 0, len(words)  # of two words there is a pair as well
-            changes[all_of_it] = [*of_whole, *changes.get(all_of_it, ())]
-            found.append(
-                [
-                    Candidate(query, one.score, one.cost) if one.text == text else one
-                    for one in assembled(words, changes, width)
-                ]
-            )
-        return found
-
-    def _changes(self, unit: Unit, of_units: dict[tuple[str, bool], Options]) -> list[Change]:
-        options = of_units[unit.text, unit.joined]
-        if not options.terms or options.catalogued or len(unit.text) < SHORTEST:
-            return []
-        known = options.known
-        if unit.joined:  # two words that are known
-            parts = [of_units.get((word, False)) for word in unit.text.split(" ")]
-            known = all(part is None or part.known for part in parts)
-        gain = self._odds(unit.text, options.terms) - self.threshold - KNOWN * known
-        best = options.terms[0].fit
-        kept = self._exclude.intersection(unit.text.split(" "))
+        found = self._weighing.candidates(normal, width, threshold=self.threshold, near=near, threads=threads)
         return [
-            Change(one.term, gain + one.fit - best, one.cost)
-            for one in options.terms
-            if kept.issubset(one.term.split(" "))
+            of_query if text == query else _as_written(of_query, text, query)
+            for of_query, text, query in zip(found, normal, queries, strict=True)
         ]
 
     def _normal(self, text: str) -> str:
@@ -188,9 +151,9 @@ def _scoring(lm: "LMLike") -> Decider:
     return Scoring(lm)
 
 
-def _ends(of_whole: Sequence[Change], near: float) -> bool:
-    """Whether the catalogue has a name for all of a query, so that its words need no look."""
-    return bool(of_whole) and (of_whole[0].gain > SURE or of_whole[0].cost <= near)
+def _as_written(candidates: Sequence[Candidate], normal: str, query: str) -> list[Candidate]:
+    """With the query in place of its normal form."""
+    return [one._replace(text=query) if one.text == normal else one for one in candidates]
 
 
 def _opened(name: str, index: TermIndex | str | os.PathLike[str]) -> TermIndex:

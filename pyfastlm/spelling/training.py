@@ -16,6 +16,7 @@ from pyfastlm.index.term_index import COSTS, WEIGHTS
 from pyfastlm.spelling.candidates.odds import Odds, english_odds, fit_odds
 from pyfastlm.spelling.candidates.options import Lexicon
 from pyfastlm.spelling.candidates.units import Unit, parts_of, whole_of
+from pyfastlm.spelling.candidates.weighing import SHORTEST
 from pyfastlm.spelling.catalogue.entry import Entry, entries_of
 from pyfastlm.spelling.catalogue.splitting import split
 from pyfastlm.spelling.evaluation.curve import curve, threshold_for
@@ -23,7 +24,7 @@ from pyfastlm.spelling.evaluation.evaluating import evaluate
 from pyfastlm.spelling.evaluation.report import Report
 from pyfastlm.spelling.noise.misspelling import misspell
 from pyfastlm.spelling.pair import Pair
-from pyfastlm.spelling.speller import SHORTEST, THRESHOLD, Speller
+from pyfastlm.spelling.speller import THRESHOLD, Speller
 
 MOST = 20_000  # names that are misspelt, and new names
 FEWEST = 20  # of each part, below which nothing can be said

@@ -139,7 +139,7 @@ def test_other_files_are_named_for_what_they_are(whole: Path, tmp_path: Path) ->
     with pytest.raises(InputError, match="not the file of a term index"):
         TermIndex.open(tmp_path / "x")
     data = bytearray(whole.read_bytes())
-    data[8] = 4
+    data[8] = 5
     put(tmp_path / "x", data)
-    with pytest.raises(InputError, match="of format version 4; this library reads version 3"):
+    with pytest.raises(InputError, match="of format version 5; this library reads version 4"):
         TermIndex.open(tmp_path / "x")

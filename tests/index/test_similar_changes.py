@@ -16,7 +16,7 @@ from pyfastlm.index import TermIndex, Weights
 SECTION = 64  # what they begin on multiples of
 HEADER = 1024  # with the zeros up to the first section
 SIMILAR = {
-    f"{prefix}{name}" for prefix in ("", "word_") for name in ("gram_starts", "grams", "rest_starts", "rests")
+    f"{prefix}{name}" for prefix in ("", "word_") for name in ("gram_starts", "grams", "rest_counts", "rests")
 } | {
     f"similar_{prefix}{name}" for prefix in ("", "word_") for name in ("lengths", "owners", "starts", "texts")
 }

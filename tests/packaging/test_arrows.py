@@ -35,6 +35,8 @@ ALLOWED: dict[str, set[str]] = {
     "selection": {"base", "native", "ops", "lm", "index", "selection"},
     # Its corpus index searches without torch.
     "memorization": {"base", "native", "ops", "lm", "index", "memorization"},
+    # It weighs candidates natively, for one query at a time.
+    "spelling": {"base", "native", "ops", "lm", "index", "spelling"},
     "demo": SHARED - {"native", "kernels"} | SYSTEMS | {"demo"},
     "cli": SHARED - {"native", "kernels"} | SYSTEMS | {"demo", "cli"},
 }

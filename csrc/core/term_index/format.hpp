@@ -47,8 +47,8 @@ enum Section : std::size_t {
     similar_word_texts,    // bytes
     word_gram_starts,      // uint32 [groups, buckets + 1]: where the list of each bucket of trigrams begins
     word_grams,            // uint16: rising, places of texts in their group
-    word_rest_starts,      // uint32 [buckets + 1]: where the list of each bucket of rests begins
-    word_rests,            // uint32: texts
+    word_rest_counts,      // how many rests each bucket has (unary.hpp)
+    word_rests,            // Packed [rests]: the texts of each bucket; only short texts have any
 
     // The same for all terms; the owners are ranks.
     similar_lengths,
@@ -57,7 +57,7 @@ enum Section : std::size_t {
     similar_texts,
     gram_starts,
     grams,
-    rest_starts,
+    rest_counts,
     rests,
     section_count
 };
@@ -89,7 +89,7 @@ constexpr std::array<const char*, section_count> section_names{"keys",
                                                                "similar_word_texts",
                                                                "word_gram_starts",
                                                                "word_grams",
-                                                               "word_rest_starts",
+                                                               "word_rest_counts",
                                                                "word_rests",
                                                                "similar_lengths",
                                                                "similar_owners",
@@ -97,7 +97,7 @@ constexpr std::array<const char*, section_count> section_names{"keys",
                                                                "similar_texts",
                                                                "gram_starts",
                                                                "grams",
-                                                               "rest_starts",
+                                                               "rest_counts",
                                                                "rests"};
 
 constexpr std::uint32_t block_terms = 16, node_terms = 16, list_terms = 32, listed = 16, fan = 32;
@@ -107,7 +107,7 @@ constexpr std::uint64_t most_words = 0xffffffff;  // in all terms together
 constexpr std::uint32_t spare_bytes = 32;         // reads of keys may go so far beyond the last one
 constexpr std::uint32_t most_code_points = 255;   // of texts with a length of their own
 constexpr std::uint32_t group_texts = 1u << 15;
-constexpr std::uint32_t format_version = 3, byte_order = 0x01020304;
+constexpr std::uint32_t format_version = 4, byte_order = 0x01020304;
 constexpr std::array<char, 8> magic{'p', 'f', 'l', 'm', 't', 'e', 'r', 'm'};
 
 struct Part {
@@ -143,15 +143,15 @@ constexpr TreeSections word_sections{word_keys,   word_blocks,    word_nodes,   
 
 // Where the file has texts to be compared with others (similar.hpp).
 struct SimilarSections {
-    Section lengths, owners, starts, texts, gram_starts, grams, rest_starts, rests;
+    Section lengths, owners, starts, texts, gram_starts, grams, rest_counts, rests;
     std::uint64_t Header::*texts_count, Header::*owners_count;
 };
 constexpr SimilarSections similar_term_sections{
     similar_lengths, similar_owners, similar_starts, similar_texts,          gram_starts,
-    grams,           rest_starts,    rests,          &Header::similar_terms, &Header::terms};
+    grams,           rest_counts,    rests,          &Header::similar_terms, &Header::terms};
 constexpr SimilarSections similar_word_sections{
     similar_word_lengths, similar_word_owners, similar_word_starts, similar_word_texts,     word_gram_starts,
-    word_grams,           word_rest_starts,    word_rests,          &Header::similar_words, &Header::words};
+    word_grams,           word_rest_counts,    word_rests,          &Header::similar_words, &Header::words};
 
 // The terms that share a prefix, and the nodes of one byte more.
 struct Node {

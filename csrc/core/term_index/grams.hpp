@@ -22,12 +22,13 @@ inline std::uint64_t mixed(std::uint64_t hash, std::uint64_t next) {
     return hash ^ hash >> 29;
 }
 
-// How many bits of a hash choose its bucket, in a section of so many texts.
+// How many bits of a hash choose its bucket: of trigrams in a section of so many texts,
 inline unsigned gram_bits(std::uint64_t texts) {
     return std::clamp(static_cast<unsigned>(std::bit_width(texts)), 8u, 15u);
 }
-inline unsigned rest_bits(std::uint64_t texts) {
-    return std::clamp(static_cast<unsigned>(std::bit_width(texts)) + 2, 8u, 28u);
+// and of rests where so many texts have any, each up to 37.
+inline unsigned rest_bits(std::uint64_t short_texts) {
+    return std::clamp(static_cast<unsigned>(std::bit_width(short_texts)) + 4, 8u, 30u);
 }
 inline std::uint32_t bucket(std::uint64_t hash, unsigned bits) {
     return static_cast<std::uint32_t>(hash * 0xff51afd7ed558ccd >> (64 - bits));

@@ -32,7 +32,8 @@ float share_of(const std::vector<std::uint64_t>& a, const std::vector<std::uint6
 class Weighing {
   public:
     Weighing(const CodePoints& query, const EditCosts& costs, const Weights& weights, double total)
-        : weights_(weights), all_(std::log1p(total)), osa_(query), written_(costs, query) {
+        : weights_(weights), all_(std::log1p(total)), osa_(query, most_edits_for(query.size())),
+          written_(costs, query) {
         grams_of(query, grams_);
     }
 

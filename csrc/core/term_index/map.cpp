@@ -9,14 +9,18 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <numeric>
 #include <system_error>
 
+#include "core/parallel.hpp"
 #include "core/term_index/grams.hpp"
 #include "core/term_index/minima.hpp"
 #include "core/term_index/xxh64.hpp"
 
 namespace pyfastlm::term_index {
 namespace {
+
+constexpr std::uint64_t worth_threads = 1 << 22;  // bytes of a file whose checksums take several
 
 [[noreturn]] void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
 
@@ -49,9 +53,7 @@ std::uint64_t similar_bytes(const Header& header, const SimilarSections& section
     if (section == sections.starts)
         return packed_bytes(texts + 1, width_of(header.parts[sections.texts].bytes));
     const std::uint64_t groups = (texts + group_texts - 1) / group_texts;
-    if (section == sections.gram_starts)
-        return groups * ((std::uint64_t{1} << gram_bits(texts)) + 1) * number;
-    return ((std::uint64_t{1} << rest_bits(texts)) + 1) * number;
+    return groups * ((std::uint64_t{1} << gram_bits(texts)) + 1) * number;
 }
 
 // What the section of a file with this header must have; 0 for those whose own part says so.
@@ -73,13 +75,11 @@ std::uint64_t expected_bytes(const Header& header, std::size_t section) {
         case similar_lengths:
         case similar_owners:
         case similar_starts:
-        case gram_starts:
-        case rest_starts: return similar_bytes(header, similar_term_sections, section);
+        case gram_starts: return similar_bytes(header, similar_term_sections, section);
         case similar_word_lengths:
         case similar_word_owners:
         case similar_word_starts:
-        case word_gram_starts:
-        case word_rest_starts: return similar_bytes(header, similar_word_sections, section);
+        case word_gram_starts: return similar_bytes(header, similar_word_sections, section);
         case word_blocks: return packed_bytes(blocks_of(words) + 1, width_of(header.parts[word_keys].bytes));
         case word_nodes: return header.word_nodes * sizeof(Node);
         case word_children: return (header.word_nodes + 1) * sizeof(std::uint32_t);
@@ -92,15 +92,15 @@ std::uint64_t expected_bytes(const Header& header, std::size_t section) {
 }
 
 constexpr bool says_its_own_size(std::size_t section) {
-    for (const Section own :
-         {keys, word_keys, postings, similar_texts, grams, rests, similar_word_texts, word_grams, word_rests})
+    for (const Section own : {keys, word_keys, postings, similar_texts, grams, rest_counts, rests,
+                              similar_word_texts, word_grams, word_rest_counts, word_rests})
         if (section == own) return true;
     return false;
 }
 
 }  // namespace
 
-Map::Map(const std::string& path, bool verify, bool in_memory) {
+Map::Map(const std::string& path, bool verify, bool in_memory, int threads) {
     const File file(path);
     struct stat status;
     if (::fstat(file.descriptor, &status) < 0) fail("fstat");
@@ -124,7 +124,8 @@ Map::Map(const std::string& path, bool verify, bool in_memory) {
     }
     try {
         check_header(bytes);
-        check_parts(verify);
+        check_parts();
+        if (verify) check_sums(threads);
         attach();
     } catch (...) {
         if (mapped_ > 0) ::munmap(const_cast<unsigned char*>(bytes_), mapped_);
@@ -176,19 +177,29 @@ void Map::check_header(std::uint64_t file_bytes) const {
         throw Damaged("the header makes no sense");
 }
 
-void Map::check_parts(bool verify) const {
+void Map::check_parts() const {
     std::uint64_t offset = aligned(sizeof(Header));
     for (std::size_t section = 0; section < section_count; ++section) {
         const Part& part = header().parts[section];
-        const std::string name = section_names[section];
         if (part.offset != offset || part.bytes > header().file_bytes - offset ||
             (!says_its_own_size(section) && part.bytes != expected_bytes(header(), section)))
-            throw Damaged("section " + name + " lies where it cannot");
-        if (verify && part.checksum != xxh64(bytes_ + offset, part.bytes))
-            throw Damaged("section " + name + " is damaged");
+            throw Damaged(std::string("section ") + section_names[section] + " lies where it cannot");
         offset = aligned(offset + part.bytes);
     }
     if (offset != header().file_bytes) throw Damaged("there is more in the file than its sections");
+}
+
+void Map::check_sums(int threads) const {
+    std::array<std::size_t, section_count> order;  // the longest first, so that threads end together
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::sort(order.begin(), order.end(), [this](std::size_t a, std::size_t b) {
+        return header().parts[a].bytes > header().parts[b].bytes;
+    });
+    parallel_for(section_count, header().file_bytes < worth_threads ? 1 : threads, [&](std::size_t i) {
+        const Part& part = header().parts[order[i]];
+        if (part.checksum != xxh64(bytes_ + part.offset, part.bytes))
+            throw Damaged(std::string("section ") + section_names[order[i]] + " is damaged");
+    });
 }
 
 void Map::list(std::uint32_t number, std::uint32_t count, std::uint32_t* ranks) const {

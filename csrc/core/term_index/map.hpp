@@ -17,10 +17,11 @@ namespace pyfastlm::term_index {
 
 class Map : public Tree {
   public:
-    // `verify`: compare every checksum, which reads the whole file; without it only the header's.
+    // `verify`: compare every checksum, which reads the whole file, on `threads` threads; without it only the
+    // header's.
     // `in_memory`: read a copy instead of mapping the file, which must not shrink while it is mapped. Throws
     // Damaged, and std::system_error.
-    Map(const std::string& path, bool verify, bool in_memory);
+    Map(const std::string& path, bool verify, bool in_memory, int threads = 1);
     ~Map();
     Map(const Map&) = delete;
     Map& operator=(const Map&) = delete;
@@ -67,7 +68,8 @@ class Map : public Tree {
 
   private:
     void check_header(std::uint64_t file_bytes) const;
-    void check_parts(bool verify) const;
+    void check_parts() const;
+    void check_sums(int threads) const;
     void attach();
     [[nodiscard]] const unsigned char* at(Section section) const {
         return bytes_ + header().parts[section].offset;

@@ -14,7 +14,8 @@ namespace pyfastlm::term_index {
 
 class Osa {
   public:
-    explicit Osa(const CodePoints& query) : query_(query) {
+    // Distances above `most` need not be right, only above it.
+    Osa(const CodePoints& query, int most) : query_(query), most_(most) {
         if (query.size() > 64) return;
         for (std::size_t i = 0; i < query.size(); ++i)
             if (query[i] < places_.size()) places_[query[i]] |= std::uint64_t{1} << i;
@@ -53,22 +54,33 @@ class Osa {
         return distance;
     }
 
+    // Only the cells that `most_` edits can reach.
     [[nodiscard]] int by_rows(const std::uint32_t* text, std::size_t size) const {
-        std::vector<int> two(size + 1), one(size + 1), now(size + 1);
-        for (std::size_t j = 0; j <= size; ++j) now[j] = static_cast<int>(j);
-        for (std::size_t i = 1; i <= query_.size(); ++i) {
+        const auto most = static_cast<std::size_t>(most_);
+        const std::size_t length = query_.size(), far = most + 1;
+        if (std::max(length, size) - std::min(length, size) > most) return most_ + 1;
+        std::vector<std::size_t> two(size + 2, far), one(size + 2, far), now(size + 2, far);
+        for (std::size_t j = 0; j <= std::min(size, most); ++j) now[j] = j;
+        for (std::size_t i = 1; i <= length; ++i) {
             std::swap(two, one), std::swap(one, now);
-            now[0] = static_cast<int>(i);
-            for (std::size_t j = 1; j <= size; ++j) {
+            const std::size_t first = i > most ? i - most : 0, last = std::min(size, i + most);
+            if (first > 0) now[first - 1] = far;
+            for (std::size_t j = first; j <= last; ++j) {
+                if (j == 0) {
+                    now[j] = i;
+                    continue;
+                }
                 now[j] = std::min({one[j] + 1, now[j - 1] + 1, one[j - 1] + (query_[i - 1] != text[j - 1])});
                 if (i > 1 && j > 1 && query_[i - 1] == text[j - 2] && query_[i - 2] == text[j - 1])
                     now[j] = std::min(now[j], two[j - 2] + 1);
             }
+            now[last + 1] = far;
         }
-        return now[size];
+        return static_cast<int>(std::min(now[size], far));
     }
 
     const CodePoints& query_;
+    int most_;
     std::array<std::uint64_t, 128> places_{};  // of ASCII in the query
 };
 

@@ -87,15 +87,18 @@ Similar::Similar(const unsigned char* file, const SimilarSections& sections) : s
     if (size_ == 0) return;
     text_bytes_ = bytes(sections.texts);
     gram_count_ = bytes(sections.grams) / sizeof(std::uint16_t);
-    rest_count_ = bytes(sections.rests) / sizeof(std::uint32_t);
     lengths_ = reinterpret_cast<const std::uint32_t*>(at(sections.lengths));
     owners_ = {at(sections.owners), size_, width_of(owners_count_)};
     starts_ = {at(sections.starts), std::uint64_t{size_} + 1, width_of(text_bytes_)};
     texts_ = reinterpret_cast<const char*>(at(sections.texts));
     gram_starts_ = reinterpret_cast<const std::uint32_t*>(at(sections.gram_starts));
     grams_ = reinterpret_cast<const std::uint16_t*>(at(sections.grams));
-    rest_starts_ = reinterpret_cast<const std::uint32_t*>(at(sections.rest_starts));
-    rests_ = reinterpret_cast<const std::uint32_t*>(at(sections.rests));
+    const std::uint32_t short_texts = first(short_code_points + 1);
+    rest_bits_ = rest_bits(short_texts);
+    rest_counts_ = {at(sections.rest_counts), bytes(sections.rest_counts), std::uint64_t{1} << rest_bits_};
+    const unsigned width = width_of(short_texts);
+    if (bytes(sections.rests) != packed_bytes(rest_counts_.items(), width)) out_of_range(sections.rests);
+    rests_ = {at(sections.rests), rest_counts_.items(), width};
 }
 
 void Similar::out_of_range(Section section) {
@@ -132,22 +135,21 @@ std::vector<std::uint32_t> Similar::by_rests(const CodePoints& query) const {
     std::vector<std::uint64_t> hashes;
     rests_of(query, hashes);
     std::vector<std::uint32_t> buckets;
-    buckets_of(hashes, rest_bits(size_), buckets);
-    std::vector<const std::uint32_t*> all_starts;
+    buckets_of(hashes, rest_bits_, buckets);
+    for (const std::uint32_t bucket : buckets) rest_counts_.prefetch_block(bucket);
+    for (const std::uint32_t bucket : buckets) rest_counts_.prefetch_bits(bucket);
+    std::vector<Unary::Range> ranges;
     for (const std::uint32_t bucket : buckets) {
-        all_starts.push_back(rest_starts_ + bucket);
-        __builtin_prefetch(all_starts.back());
-    }
-    for (const std::uint32_t* const starts : all_starts) {
-        if (starts[0] > starts[1] || starts[1] > rest_count_ || starts[1] - starts[0] > size_)
-            out_of_range(sections_.rest_starts);
-        __builtin_prefetch(rests_ + starts[0]);
+        ranges.push_back(rest_counts_[bucket]);
+        if (ranges.back().end - ranges.back().begin > size_) out_of_range(sections_.rest_counts);
+        rests_.prefetch(ranges.back().begin);
     }
     std::vector<std::uint32_t> found;
-    for (const std::uint32_t* const starts : all_starts)
-        for (std::uint32_t i = starts[0]; i < starts[1]; ++i) {
-            if (rests_[i] >= size_) out_of_range(sections_.rests);
-            found.push_back(rests_[i]);
+    for (const Unary::Range range : ranges)
+        for (std::uint64_t i = range.begin; i < range.end; ++i) {
+            const std::uint64_t text = rests_[i];
+            if (text >= size_) out_of_range(sections_.rests);
+            found.push_back(static_cast<std::uint32_t>(text));
         }
     sort_once(found);
     return found;
@@ -235,8 +237,8 @@ std::vector<Similar::Candidate> Similar::find(const CodePoints& query, std::size
     for (const std::uint32_t place : found) starts_.prefetch(place);
     for (const std::uint32_t place : found) __builtin_prefetch(texts_ + starts_[place]);
 
-    const Osa osa(query);
     const int most = most_edits_for(query.size());
+    const Osa osa(query, most);
     CodePoints read;
     for (const std::uint32_t place : found) {
         code_points(text(place), read);

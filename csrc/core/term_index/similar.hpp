@@ -14,6 +14,7 @@
 #include "core/term_index/bits.hpp"
 #include "core/term_index/format.hpp"
 #include "core/term_index/grams.hpp"
+#include "core/term_index/unary.hpp"
 
 namespace pyfastlm::term_index {
 
@@ -29,7 +30,8 @@ class Similar {
     };
 
     Similar() = default;  // nothing
-    // `file`: where the file begins; its sections must have been checked.
+    // `file`: where the file begins; its sections must have been checked, but for those of rests. Throws
+    // Damaged.
     Similar(const unsigned char* file, const SimilarSections& sections);
 
     [[nodiscard]] std::uint32_t size() const { return size_; }
@@ -55,9 +57,12 @@ class Similar {
     const std::uint32_t* lengths_ = nullptr;
     Packed owners_, starts_;
     const char* texts_ = nullptr;
-    const std::uint32_t *gram_starts_ = nullptr, *rest_starts_ = nullptr, *rests_ = nullptr;
+    const std::uint32_t* gram_starts_ = nullptr;
     const std::uint16_t* grams_ = nullptr;
-    std::uint64_t text_bytes_ = 0, gram_count_ = 0, rest_count_ = 0;
+    unsigned rest_bits_ = 0;
+    Unary rest_counts_;
+    Packed rests_;
+    std::uint64_t text_bytes_ = 0, gram_count_ = 0;
 };
 
 }  // namespace pyfastlm::term_index

@@ -8,6 +8,7 @@
 #include "core/term_index/edits.hpp"
 #include "core/term_index/grams.hpp"
 #include "core/term_index/packing.hpp"
+#include "core/term_index/unary.hpp"
 
 namespace pyfastlm::term_index {
 namespace {
@@ -56,7 +57,7 @@ void write_similar(Output& out, const SimilarSections& sections, std::uint32_t c
     if (count == 0) {
         for (const Section section :
              {sections.lengths, sections.owners, sections.starts, sections.texts, sections.gram_starts,
-              sections.grams, sections.rest_starts, sections.rests})
+              sections.grams, sections.rest_counts, sections.rests})
             out.begin(section);
         return;
     }
@@ -111,21 +112,23 @@ void write_similar(Output& out, const SimilarSections& sections, std::uint32_t c
     out.begin(sections.grams);
     out.write(all_grams.data(), all_grams.size());
 
-    Lists<std::uint32_t> lists(rest_bits(count));
+    const std::uint32_t short_texts = first[short_code_points + 1];
+    const unsigned rest_bucket_bits = rest_bits(short_texts);
+    Lists<std::uint32_t> lists(rest_bucket_bits);
     const auto for_all = [&](const auto& see) {
-        for (std::uint32_t place = 0; place < first[short_code_points + 1]; ++place) {
+        for (std::uint32_t place = 0; place < short_texts; ++place) {
             rests_of(code_points(text(order[place])), hashes);
-            buckets_of(hashes, rest_bits(count), buckets);
+            buckets_of(hashes, rest_bucket_bits, buckets);
             for (const std::uint32_t one : buckets) see(one, place);
         }
     };
     for_all([&](std::uint32_t bucket, std::uint32_t) { lists.count(bucket); });
     lists.counted(0);
     for_all([&](std::uint32_t bucket, std::uint32_t place) { lists.put(bucket, place); });
-    out.begin(sections.rest_starts);
-    out.write(lists.starts().data(), lists.starts().size());
+    out.begin(sections.rest_counts);
+    write_unary(out, lists.starts());
     out.begin(sections.rests);
-    out.write(lists.items().data(), lists.items().size());
+    write_packed(out, lists.items(), width_of(short_texts));
 }
 
 }  // namespace pyfastlm::term_index

@@ -37,8 +37,8 @@ class Lexicon:
     ) -> None:
         self.catalogue = catalogue
         self.english = english
-        self._costs = costs
-        self._weights = weights
+        self.costs = costs
+        self.weights = weights
 
     def options(self, units: Iterable[Unit], threads: int | None) -> dict[tuple[str, bool], Options]:
         """Of each (text, joined) of the units."""
@@ -56,7 +56,7 @@ class Lexicon:
 
     def _similar(self, index: TermIndex, texts: Sequence[str], threads: int | None) -> list[list[Similar]]:
         return index.similar_batch(
-            texts, ASKED, costs=self._costs, weights=self._weights, words=True, threads=threads
+            texts, ASKED, costs=self.costs, weights=self.weights, words=True, threads=threads
         )
 
     def _catalogued(self, texts: Sequence[str], found: Sequence[Sequence[Similar]]) -> set[str]:
