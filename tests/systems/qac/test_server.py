@@ -9,12 +9,13 @@ import pytest
 from serving import TERMS
 from starlette.testclient import TestClient
 
+from pyfastlm._http.fields import MOST_BYTES, MOST_CHARACTERS
+from pyfastlm._http.guard import Guard
+from pyfastlm._http.rate import Buckets
 from pyfastlm.errors import InputError
 from pyfastlm.index import TermIndex
 from pyfastlm.qac import serve
-from pyfastlm.qac._http.guard import Guard
-from pyfastlm.qac._http.parameters import MOST_BYTES, MOST_CHARACTERS, MOST_K, MOST_PAST
-from pyfastlm.qac._http.rate import Buckets
+from pyfastlm.qac._http.parameters import MOST_K, MOST_PAST
 from pyfastlm.qac.server import app
 
 BASE = "http://localhost"
@@ -236,7 +237,7 @@ def test_buckets_fill_at_their_rate_and_forget_the_oldest(monkeypatch: pytest.Mo
     assert buckets.wait("2001:db8:0:1::1") == 0
     assert [buckets.wait(address) for address in ("::ffff:192.0.2.1", "192.0.2.1", "192.0.2.1")] == [0, 0, 0]
     assert [buckets.wait(address) for address in ("::ffff:192.0.2.1", "::ffff:192.0.2.2")] == [1, 0]
-    monkeypatch.setattr("pyfastlm.qac._http.rate.MOST_ADDRESSES", 2)
+    monkeypatch.setattr("pyfastlm._http.rate.MOST_ADDRESSES", 2)
     for address in ("c", "d", "e"):
         buckets.wait(address)
     assert buckets.wait("a") == 0
