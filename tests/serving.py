@@ -1,4 +1,4 @@
-"""`pyfastlm qac serve` as a process of its own, and terms with known answers for it."""
+"""`pyfastlm qac serve` and others as processes of their own, and terms with known answers."""
 
 import contextlib
 import signal
@@ -24,11 +24,11 @@ TERMS = {
 
 
 @contextlib.contextmanager
-def served(index: Path, *options: str) -> Iterator[str]:
+def served(index: Path, *options: str, system: str = "qac") -> Iterator[str]:
     """The address of a server over ``index`` at a free port; it must end well when it is interrupted."""
     command = [sys.executable, "-c", "from pyfastlm.cli import main; main()"]
     server = subprocess.Popen(
-        [*command, "qac", "serve", str(index), "--port", "0", *options],
+        [*command, system, "serve", str(index), "--port", "0", *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
