@@ -36,7 +36,7 @@ def command(
     Example:
         pyfastlm spell serve names.index --english english.index
         curl 'http://127.0.0.1:8080/correct?q=wirless+hedphones'
-        curl --json '{"name": "hedphone buddy"}' http://127.0.0.1:8080/names
+        curl --json '{"name": "zyrkom kettle"}' http://127.0.0.1:8080/names
     """
     from pyfastlm.spelling import serve
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from brands import HOSTILE, NAMES, TEN_KILOBYTES, UNKNOWN
+from serving import served
 from starlette.testclient import TestClient
 
 from pyfastlm._http.fields import MOST_BYTES, MOST_CHARACTERS
@@ -288,3 +289,18 @@ def test_over_a_socket(address: str) -> None:
         assert json.loads(refused.content)["error"].startswith("body: expected at most")
         assert client.get("/correct", params={"q": "ok"}, headers={"x": "y" * (1 << 20)}).status_code == 431
         assert client.get("/health").json()["added"] == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "takes"),
+    [(["--no-adding"], False), (["--host", "0.0.0.0"], False), (["--host", "0.0.0.0", "--adding"], True)],
+    ids=["no", "any address", "any address, adding"],
+)
+def test_names_are_taken_on_this_machine_unless_it_is_said(
+    names_path: Path, options: list[str], takes: bool
+) -> None:
+    httpx = pytest.importorskip("httpx2")
+    with served(names_path, *options, system="spell") as address:
+        base = address.replace("0.0.0.0", "127.0.0.1")
+        assert httpx.get(f"{base}health").json()["adding"] is takes
+        assert httpx.post(f"{base}names", json={"name": "a"}).status_code == (201 if takes else 403)
