@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 TERMS = {
     "receipt": 900.0,
@@ -45,3 +46,14 @@ def served(index: Path, *options: str, system: str = "qac") -> Iterator[str]:
     finally:
         server.kill()
         server.communicate()
+
+
+def error_of(answer: Any, status: int) -> str:
+    """The one line of a refusal."""
+    assert answer.status_code == status, answer.text
+    assert answer.json().keys() == {"error"}
+    line = answer.json()["error"]
+    assert isinstance(line, str)
+    assert line
+    assert "\n" not in line
+    return line

@@ -4,11 +4,11 @@ import math
 import random
 from collections.abc import Iterator
 from html import escape
-from html.parser import HTMLParser
 from pathlib import Path
 
 import jobs
 import pytest
+from markup import Balanced
 
 from pyfastlm.cli.demo import _correctors_json, _correctors_table
 from pyfastlm.demo import debian, spelling, spelling_html, symspell
@@ -111,22 +111,8 @@ def test_without_scikit_learn_a_row_is_left_out(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_the_page_shows_names_as_text(found: Correctors) -> None:
-    class Tags(HTMLParser):
-        def __init__(self) -> None:
-            super().__init__()
-            self.open: list[str] = []
-
-        def handle_starttag(self, tag: str, attrs: object) -> None:
-            if tag != "br":
-                self.open.append(tag)
-
-        def handle_endtag(self, tag: str) -> None:
-            assert self.open.pop() == tag
-
     html = spelling_html.sections(found)
-    tags = Tags()
-    tags.feed(html)
-    assert tags.open == []
+    Balanced(html)
     for name, report in found.reports.items():
         assert f">{name}<" in html
         assert f"<td>{report.novel_false_correction_rate:.3f}<br>" in html

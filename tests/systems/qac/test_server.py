@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from serving import TERMS
+from serving import TERMS, error_of
 from starlette.testclient import TestClient
 
 from pyfastlm._http.fields import MOST_BYTES, MOST_CHARACTERS
@@ -40,17 +40,6 @@ def suggestions(client: TestClient, query: str, **options: Any) -> list[dict[str
     found = answer.json()["suggestions"]
     assert isinstance(found, list)
     return found
-
-
-def error_of(answer: Any, status: int) -> str:
-    """The one line of a refusal."""
-    assert answer.status_code == status, answer.text
-    assert answer.json().keys() == {"error"}
-    line = answer.json()["error"]
-    assert isinstance(line, str)
-    assert line
-    assert "\n" not in line
-    return line
 
 
 def test_answers_are_the_indexs(client: TestClient, index: TermIndex) -> None:

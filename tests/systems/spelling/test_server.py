@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from brands import HOSTILE, NAMES, TEN_KILOBYTES, UNKNOWN
-from serving import served
+from serving import error_of, served
 from starlette.testclient import TestClient
 
 from pyfastlm._http.fields import MOST_BYTES, MOST_CHARACTERS
@@ -42,28 +42,9 @@ def corrected(client: TestClient, query: str) -> dict[str, Any]:
     return found
 
 
-def error_of(answer: Any, status: int) -> str:
-    """The one line of a refusal."""
-    assert answer.status_code == status, answer.text
-    assert answer.json().keys() == {"error"}
-    line = answer.json()["error"]
-    assert isinstance(line, str)
-    assert line
-    assert "\n" not in line
-    return line
-
-
 def test_answers_are_the_spellers(client: TestClient, speller: Speller) -> None:
-    for query in (
-        "playgo",
-        "playgro",
-        "velora runing shoes",
-        "zenvora",
-        "Velora  Rain Jacket",
-        "日傘",
-        "<b>",
-        "",
-    ):
+    right = ("playgro", "Velora  Rain Jacket", "日傘")
+    for query in (*right, "playgo", "velora runing shoes", "zenvora", "<b>", ""):
         found, expected = corrected(client, query), speller.correct(query)
         assert found.pop("microseconds") > 0
         assert found == {
