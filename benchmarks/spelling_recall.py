@@ -9,8 +9,8 @@ from what is written together (spelling_spaces.py), so many that spaces are a te
 made-up ones by class. At most QUERIES of each, 5,000 by default, drawn with a seed.
 
 symspellpy's look-up of a term knows nothing of spaces; its look-up of compounds, with its list of pairs of
-words, does, but gives one text. "both" is the two together by their distance, terms first. Writes benchmarks/results/spelling_recall.json. Needs
-`apt-get update` once.
+words, does, but gives one text. "both" is the two together by their distance, terms first. Writes
+benchmarks/results/spelling_recall.json. Needs `apt-get update` once.
 """
 
 import json
