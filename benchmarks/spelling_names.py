@@ -3,25 +3,17 @@
 import io
 import json
 import random
-import subprocess
 import tarfile
 from pathlib import Path
 
 from pyfastlm.demo import debian, npm
+from pyfastlm.demo.debian import package_names
+
+__all__ = ["american", "npm_names", "package_names", "some_npm_names"]
 
 WORDS = "wamerican-huge"
 NPM = "all-the-package-names@2.0.2578"
 NPM_SHA256 = "89cccbb8825c8b60fa65a69aa558facd9dcebff951024d321478ed720adf1b85"
-
-
-def package_names() -> list[str]:
-    """Names of all packages that apt knows, hyphens and dots as spaces, each once and sorted.
-
-    Needs `apt-get update` once.
-    """
-    listed = subprocess.run(["apt-cache", "pkgnames"], capture_output=True, text=True, check=True).stdout
-    names = {" ".join(name.replace("-", " ").replace(".", " ").split()) for name in listed.split()}
-    return sorted(names)
 
 
 def npm_names(cache: Path) -> list[str]:

@@ -6,6 +6,7 @@ Misspellings: people's, from codespell, of words that symspellpy's English dicti
 are for fitting. New names: those of npm packages that are one word of 5 to 14 letters, which that dictionary
 does not have; half for fitting. Writes pyfastlm/spelling/candidates/odds.json and prints the curve on the
 other halves, on Wikipedia's and Norvig's lists, and on MS MARCO's synthetic typos.
+spelling_new_names.py judges them beside other correctors.
 """
 
 import json
@@ -13,6 +14,7 @@ import random
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import spelling_names
@@ -62,17 +64,43 @@ def typos() -> list[Pair]:
     return found
 
 
-def main() -> None:
-    words = {word for word, _ in english()}
-    CACHE.mkdir(exist_ok=True)
-    dictionary = build_english(CACHE / "english")
+class Material(NamedTuple):
+    """What is fitted, what a threshold is chosen on, and what is judged: no word and no name is in two."""
+
+    fitted: list[Pair]
+    names: list[str]
+    tuning: list[str]
+    novel: list[str]
+    lists: dict[str, list[Pair]]
+
+
+def material(words: set[str]) -> Material:
+    """Misspellings of ``words``, and names that are none of them."""
     codespell = single(read_pairs(REAL / "codespell.pairs.tsv"), words)
     for_fitting = {entry.name for entry in split({pair.gold for pair in codespell}, held_out=0.5).catalogue}
     new = split(brand_like(spelling_names.npm_names(CACHE), words), held_out=0.5)
     rng = random.Random(0)
     fitted = rng.sample([pair for pair in codespell if pair.gold in for_fitting], FITTED)
     names = rng.sample([entry.name for entry in new.catalogue], NEW)
+    others = rng.sample([entry.name for entry in new.novel], 4 * TESTED)
 
+    def some(pairs: list[Pair]) -> list[Pair]:
+        return rng.sample(pairs, min(TESTED, len(pairs)))
+
+    lists = {
+        "codespell": some([pair for pair in codespell if pair.gold not in for_fitting]),
+        "Wikipedia": some(single(read_pairs(REAL / "wikipedia.txt"), words)),
+        "Norvig 1": single(read_pairs(REAL / "spell-testset1.txt"), words),
+        "MS MARCO": some(single(typos(), words)),
+    }
+    return Material(fitted, names, others[: 2 * TESTED], others[2 * TESTED :], lists)
+
+
+def main() -> None:
+    words = {word for word, _ in english()}
+    CACHE.mkdir(exist_ok=True)
+    dictionary = build_english(CACHE / "english")
+    fitted, names, _, novel, lists = material(words)
     texts = [pair.noisy for pair in fitted] + names
     lexicon = Lexicon(dictionary, None, COSTS, WEIGHTS)
     of_texts = lexicon.options([Unit(text, 0, 1) for text in texts], None)
@@ -81,13 +109,6 @@ def main() -> None:
     odds = fit_odds(texts, options, right + [False] * NEW)
     ODDS.write_text(json.dumps(odds.as_dict(), indent=1) + "\n")
 
-    novel = rng.sample([entry.name for entry in new.novel], 2 * TESTED)
-    lists = {
-        "codespell": rng.sample([pair for pair in codespell if pair.gold not in for_fitting], TESTED),
-        "Wikipedia": single(read_pairs(REAL / "wikipedia.txt"), words)[:TESTED],
-        "Norvig 1": single(read_pairs(REAL / "spell-testset1.txt"), words),
-        "MS MARCO": single(typos(), words)[:TESTED],
-    }
     peer, ours = SymSpellPeer(english(), how="top"), Speller(dictionary, odds=odds)
     print(f"{'list':<10} {'queries':>7} {'SymSpell':>8}", *(f"{rate:>7.0%}" for rate in RATES))
     for name, pairs in lists.items():

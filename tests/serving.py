@@ -1,4 +1,4 @@
-"""`pyfastlm qac serve` as a process of its own, and terms with known answers for it."""
+"""`pyfastlm qac serve` and others as processes of their own, and terms with known answers."""
 
 import contextlib
 import signal
@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 TERMS = {
     "receipt": 900.0,
@@ -24,11 +25,11 @@ TERMS = {
 
 
 @contextlib.contextmanager
-def served(index: Path, *options: str) -> Iterator[str]:
+def served(index: Path, *options: str, system: str = "qac") -> Iterator[str]:
     """The address of a server over ``index`` at a free port; it must end well when it is interrupted."""
     command = [sys.executable, "-c", "from pyfastlm.cli import main; main()"]
     server = subprocess.Popen(
-        [*command, "qac", "serve", str(index), "--port", "0", *options],
+        [*command, system, "serve", str(index), "--port", "0", *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -45,3 +46,14 @@ def served(index: Path, *options: str) -> Iterator[str]:
     finally:
         server.kill()
         server.communicate()
+
+
+def error_of(answer: Any, status: int) -> str:
+    """The one line of a refusal."""
+    assert answer.status_code == status, answer.text
+    assert answer.json().keys() == {"error"}
+    line = answer.json()["error"]
+    assert isinstance(line, str)
+    assert line
+    assert "\n" not in line
+    return line

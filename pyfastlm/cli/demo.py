@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pyfastlm.demo.qac import Completion
     from pyfastlm.demo.scoring import Row
     from pyfastlm.demo.selection import Choice
+    from pyfastlm.demo.spelling import Correctors
 
 
 def command(
@@ -31,14 +32,15 @@ def command(
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
 ) -> None:
-    """Score real texts with a real model, complete searches, select what to train on, and train a small
-    model that deletes bytes.
+    """Score real texts with a real model, complete searches, correct misspelt names, select what to train on,
+    and train a small model that deletes bytes.
 
     Takes four to nine minutes, and one more the first time. The texts are the Universal Declaration of
     Human Rights, where npm can fetch it, and paragraphs that come with the package; the terms are words and
-    pairs of words with real counts; what is selected from are English texts of Debian's packages, where apt
-    can fetch them. Writes index.html, which shows what every token costs, what is completed, which domains
-    are worth training on, and which bytes are deleted.
+    pairs of words with real counts; the names are of Debian's packages; what is selected from are English
+    texts of them, where apt can fetch them. Writes index.html, which shows what every token costs, what is
+    completed, what correctors repair and damage, which domains are worth training on, and which bytes are
+    deleted.
 
     \b
     Example:
@@ -72,6 +74,7 @@ def _as_json(demo: "Demo") -> None:
             "sources": [asdict(row) for row in rows],
             "documents": documents,
             "completion": None if demo.completion is None else _completion_json(demo.completion),
+            "correction": None if demo.correctors is None else _correctors_json(demo.correctors),
             "selection": None if demo.choice is None else _choice_json(demo.choice),
             "deletion": None if demo.deletion is None else _deletion_json(demo.deletion),
             "memory": None if demo.memory is None else _memory_json(demo.memory),
@@ -99,6 +102,8 @@ def _as_table(demo: "Demo") -> None:
     print("model, zlib: bits per byte; × English: bits for the same documents, compared with English")
     if demo.completion is not None:
         _completion_table(demo.completion)
+    if demo.correctors is not None:
+        _correctors_table(demo.correctors)
     if demo.choice is not None:
         _choice_table(demo.choice)
     if demo.deletion is not None:
@@ -142,6 +147,50 @@ def _completion_table(completion: "Completion") -> None:
         f"{completion.terms:,} terms, {completion.bytes_per_term:.1f} bytes each; a call takes "
         f"{median:.1f} us, at the 99th percentile {slowest:.1f} us; {completion.seconds:,.0f} s"
     )
+
+
+def _correctors_json(found: "Correctors") -> dict[str, Any]:
+    return {
+        "names": found.names,
+        "words": found.words,
+        "bytes_per_name": found.bytes_per_name,
+        "build_seconds": found.build_seconds,
+        "thresholds": dict(found.thresholds),
+        "reports": {name: report.as_dict() for name, report in found.reports.items()},
+        "examples": [asdict(example) for example in found.examples],
+        "added": None if found.added is None else asdict(found.added),
+        "seconds": found.seconds,
+    }
+
+
+def _correctors_table(found: "Correctors") -> None:
+    from pyfastlm.cli import show
+    from pyfastlm.cli.spell_options import percent
+
+    one = next(iter(found.reports.values()))
+    show.table(
+        f"Correcting {one.n:,} misspelt names of {found.names:,}; {one.n_clean:,} right, {one.n_novel:,} new",
+        ["corrector", "precision", "recall", "F1", "right changed", "new changed", "ms"],
+        [
+            [
+                name,
+                percent(report.precision),
+                percent(report.recall, report.intervals.recall),
+                percent(report.f1),
+                percent(report.false_correction_rate),
+                percent(report.novel_false_correction_rate, report.intervals.novel_false_correction_rate),
+                f"{report.latency.mean:.2g}",
+            ]
+            for name, report in found.reports.items()
+        ],
+    )
+    print("right changed, new changed: queries that should have been left alone; 95 % intervals")
+    if (added := found.added) is not None:
+        print(
+            f"{added.name} became {added.before}; added in {added.microseconds:.0f} us it is {added.after}; "
+            f"of {added.changed} new names that were changed {added.still} still were once added"
+        )
+    print(f"{found.seconds:,.0f} s")
 
 
 def _choice_json(choice: "Choice") -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pyfastlm.cli.spell_options import English, Index, Json, OddsFile, Threads, Threshold, speller_of
+from pyfastlm.cli.spell_options import English, Exclude, Index, Json, OddsFile, Threads, Threshold, speller_of
 from pyfastlm.errors import InputError
 
 
@@ -29,12 +29,7 @@ def command(
     english: English = None,
     odds: OddsFile = None,
     threshold: Threshold = None,
-    exclude: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Word or query that is never changed; may be given several times.", show_default=False
-        ),
-    ] = None,
+    exclude: Exclude = None,
     threads: Threads = None,
     json: Json = False,
 ) -> None:

@@ -34,6 +34,10 @@ Threshold = Annotated[
     float | None,
     typer.Option(help="A query is changed where its margin is above.", show_default="that of the odds"),
 ]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option(help="Word or query that is never changed; may be given several times.", show_default=False),
+]
 Seed = Annotated[int, typer.Option(min=0, help="Of draws and intervals.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="By default all.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]

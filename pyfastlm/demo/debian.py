@@ -1,4 +1,4 @@
-"""Help pages of LibreOffice in many languages, from Debian's packages: text enough to train on."""
+"""What Debian's packages hold: help pages of LibreOffice in many languages, and names of packages."""
 
 import contextlib
 import gzip
@@ -23,6 +23,7 @@ SUFFIXES = {"de": "de", "el": "el", "en": "en-us", "es": "es", "fr": "fr", "hi":
 ABOUT = "help pages of LibreOffice (MPL-2.0), Debian packages libreoffice-help-*"
 BLOCKS = {"p", "h1", "h2", "h3", "h4", "h5", "h6", "li", "td"}
 SHORTEST = 20  # characters of a paragraph
+FEWEST_NAMES = 20_000  # of packages; without its lists apt knows those that are installed
 
 
 def help_pages(code: str, cache: Path) -> list[str]:
@@ -47,6 +48,20 @@ def sample(texts: Sequence[str], size: int, seed: int) -> list[str]:
         found.append(text)
         total += len(text.encode())
     return found
+
+
+def package_names() -> list[str]:
+    """Names of all packages that apt knows, hyphens and dots as spaces, each once and sorted.
+
+    Raises:
+        TextsMissing: apt is not there or knows none.
+    """
+    with tempfile.TemporaryDirectory() as directory:
+        listed = run(["apt-cache", "pkgnames"], directory).decode("utf-8", "replace")
+    names = {" ".join(name.replace("-", " ").replace(".", " ").split()) for name in listed.split()}
+    if len(names) < FEWEST_NAMES:
+        raise TextsMissing(f"it lists {len(names):,} packages; run apt-get update")
+    return sorted(names)
 
 
 def members(package: str, suffix: str = "") -> list[tuple[str, bytes]]:

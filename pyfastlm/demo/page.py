@@ -3,7 +3,14 @@
 from html import escape
 from importlib.resources import files
 
-from pyfastlm.demo import memorization_html, mrt5_html, qac_html, scoring_html, selection_html
+from pyfastlm.demo import (
+    memorization_html,
+    mrt5_html,
+    qac_html,
+    scoring_html,
+    selection_html,
+    spelling_html,
+)
 from pyfastlm.demo.run import MARK, Demo
 from pyfastlm.mrt5 import show_html
 
@@ -16,10 +23,12 @@ def page(demo: Demo) -> str:
     style = files("pyfastlm.demo").joinpath("style.css").read_text("utf-8")
     deletion = mrt5_html.sections(demo.deletion) if demo.deletion else ""
     completion = qac_html.sections(demo.completion) if demo.completion else ""
+    correctors = spelling_html.sections(demo.correctors) if demo.correctors else ""
     choice = selection_html.sections(demo.choice) if demo.choice else ""
     memory = memorization_html.sections(demo.memory) if demo.memory else ""
     scoring = scoring_html.sections(demo.scoring, demo.about)
-    body = _opening(demo) + scoring + completion + choice + deletion + memory + _conditions(demo)
+    parts = scoring + completion + correctors + choice + deletion + memory
+    body = _opening(demo) + parts + _conditions(demo)
     return f"""<!doctype html>
 <html lang="en">
 <head>

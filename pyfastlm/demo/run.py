@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pyfastlm.demo.qac import Completion
     from pyfastlm.demo.scoring import Scoring
     from pyfastlm.demo.selection import Choice
+    from pyfastlm.demo.spelling import Correctors
     from pyfastlm.lm import LM
 
 PAGE = "index.html"
@@ -27,11 +28,13 @@ MARK = '<meta name="generator" content="pyfastlm demo">'  # a page that has it m
 @dataclass(frozen=True, slots=True, eq=False)
 class Demo:
     """What a run found. ``page`` is the HTML file, ``missing`` the reasons why something was left out;
-    ``completion``, ``choice``, ``deletion`` and ``memory`` are None where what they need is missing."""
+    ``completion``, ``correctors``, ``choice``, ``deletion`` and ``memory`` are None where what they need is
+    missing."""
 
     page: Path
     scoring: "Scoring"
     completion: "Completion | None"
+    correctors: "Correctors | None"
     choice: "Choice | None"
     deletion: "Deletion | None"
     missing: tuple[str, ...]
@@ -61,8 +64,8 @@ def run(
     full: bool = False,
     progress: bool = False,
 ) -> Demo:
-    """Score texts and controls, complete searches, select what to train on, train a model that deletes bytes
-    and models that memorise; write ``output/index.html``.
+    """Score texts and controls, complete searches, correct misspelt names, select what to train on, train a
+    model that deletes bytes and models that memorise; write ``output/index.html``.
 
     Args:
         output: directory for the page; made where it does not exist.
@@ -70,7 +73,8 @@ def run(
         seed: of the choice of documents, of the controls and of the intervals, and the first of training.
         quick: fewer documents, searches and small models, and a few steps of training.
         full: longer training with three seeds, on more text, and of the baselines that pool; more searches,
-            and more ways to complete them; more small models to select by; the whole grid of repetitions.
+            and more ways to complete them; more names; more small models to select by; the whole grid of
+            repetitions.
         progress: say on standard error what is going on.
 
     Raises:
@@ -101,12 +105,15 @@ def run(
     facts = about(scorer, seed=seed, quick=quick, seconds=seconds, tokens=scoring.tokens)
     completion = _completion(scorer.lm, seed, missing, quick=quick, full=full, progress=progress)
     del scorer
+    correctors = _correctors(seed, missing, quick=quick, full=full, progress=progress)
     choice = _choice(seed, smollm2.cache_dir() / "demo", missing, quick=quick, full=full, progress=progress)
     deletion = _deletion(
         seed, smollm2.cache_dir() / "demo", missing, quick=quick, full=full, progress=progress
     )
     memory = _memory(seed, smollm2.cache_dir() / "demo", missing, quick=quick, full=full, progress=progress)
-    demo = Demo(directory / PAGE, scoring, completion, choice, deletion, tuple(missing), facts, memory)
+    demo = Demo(
+        directory / PAGE, scoring, completion, correctors, choice, deletion, tuple(missing), facts, memory
+    )
     _write(demo.page, page(demo))
     return demo
 
@@ -136,6 +143,28 @@ def _completion(
     say(f"completing searches among {len(counts):,} terms")
     size = qac.QUICK if quick else qac.FULL if full else qac.SHORT
     return qac.complete(counts, lm, size=size, seed=seed, progress=progress)
+
+
+def _correctors(
+    seed: int, missing: list[str], *, quick: bool, full: bool, progress: bool
+) -> "Correctors | None":
+    from pyfastlm.demo import debian, spelling, symspell
+
+    source = symspell.MODULE
+    try:
+        words = symspell.english()
+        source = "apt-cache pkgnames"
+        names = debian.package_names()
+    except TextsMissing as reason:
+        missing.append(f"correction of names: {source}: {reason}")
+        return None
+    say = _say if progress else _silent
+    say(f"correcting names among {len(names):,}")
+    size = spelling.QUICK if quick else spelling.FULL if full else spelling.SHORT
+    found = spelling.correct(names, words, size=size, seed=seed, progress=progress)
+    if found.missing:
+        missing.append(f"correction of names, fitted odds: {found.missing}")
+    return found
 
 
 def _choice(

@@ -1,68 +1,36 @@
 // The page of `pyfastlm qac serve`: a combobox (ARIA APG, list autocomplete with manual selection) over /complete.
 
-const DELAY = 40; // milliseconds without a key before the server is asked
+import { CONTROL, answerOf, askSoon, byId, dropRequest, meter, part } from "./shared.js";
+
 const WANTED = 10;
 const MOST_PAST = 16; // the server takes no more,
-const MOST_BYTES = 512; // no longer ones,
-const CONTROL = /[\x00-\x1f\x7f-\x9f]/g; // and none with these
-const REMEMBERED = 40; // round trips in the median
+const MOST_BYTES = 512; // no longer ones, and none with CONTROL
 
-const byId = (id) => document.getElementById(id);
 const query = byId("query");
 const list = byId("suggestions");
 const empty = byId("empty");
 const typos = byId("typos");
-const latency = byId("latency");
 
 let past = restore();
 let shown = []; // suggestions on the page
 let chosen = -1; // index of the highlighted one
-let timer = 0;
-let asking = null; // AbortController of the request under way
-let trips = [];
 
 // --- asking
 
-function ask() {
-  clearTimeout(timer);
-  timer = setTimeout(request, DELAY);
-}
-
-function dropRequest() {
-  clearTimeout(timer);
-  asking?.abort();
-  asking = null;
-}
-
 async function request() {
-  asking?.abort(); // an older answer must never replace a newer one
   const text = query.value.replace(CONTROL, " ");
   if (!text) return close();
-  const mine = (asking = new AbortController());
   const fields = new URLSearchParams({ q: text, k: WANTED, edits: typos.checked ? "auto" : "0" });
   for (const search of past) fields.append("past", search);
-  const start = performance.now();
   try {
-    const response = await fetch(`complete?${fields}`, { signal: mine.signal, cache: "no-store" });
-    const answer = await response.json();
-    if (mine !== asking) return;
-    if (!response.ok) throw new Error(response.status === 429 ? "Too many requests; one moment." : answer.error);
-    measure(answer.microseconds, performance.now() - start);
-    show(answer.suggestions, text);
+    const answer = await answerOf(`complete?${fields}`, "look-up");
+    if (answer) show(answer.suggestions, text);
   } catch (error) {
-    if (mine !== asking) return; // aborted
-    show([], text, error instanceof TypeError ? "The server does not answer." : error.message);
+    show([], text, error.message);
   }
 }
 
-function measure(lookup, trip) {
-  trips = [...trips, trip].slice(-REMEMBERED);
-  const median = [...trips].sort((a, b) => a - b)[trips.length >> 1];
-  latency.replaceChildren(
-    "look-up ", part("b", lookup < 1000 ? `${Math.round(lookup)} µs` : `${(lookup / 1000).toFixed(1)} ms`),
-    "   round trip ", part("b", `${trip.toFixed(1)} ms`), part("span", ` (median ${median.toFixed(1)})`, "median"),
-  );
-}
+const ask = () => askSoon(request);
 
 // --- showing
 
@@ -98,16 +66,8 @@ function option(one, number, text, most) {
   const typed = one.term.slice(0, text.length);
   const same = one.distance === 0 && typed.toLowerCase() === text.toLowerCase() ? text.length : 0;
   term.append(part("span", typed.slice(0, same), "typed"), one.term.slice(same));
-  const meter = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  meter.setAttribute("class", "meter");
-  meter.setAttribute("viewBox", "0 0 100 4");
-  meter.setAttribute("preserveAspectRatio", "none");
-  meter.setAttribute("aria-hidden", "true");
-  const bar = document.createElementNS("http://www.w3.org/2000/svg", "rect");
-  bar.setAttribute("width", String(Math.max((100 * one.score) / most, 2)));
-  bar.setAttribute("height", "4");
-  meter.append(bar);
-  item.append(term, tags(one), meter, part("span", compact.format(one.score), "score"));
+  const bar = meter(0, Math.max((100 * one.score) / most, 2));
+  item.append(term, tags(one), bar, part("span", compact.format(one.score), "score"));
   item.title = `score ${one.score.toLocaleString("en")}`;
   item.addEventListener("pointerdown", (event) => event.preventDefault()); // keep the focus
   item.addEventListener("click", () => search(one.term));
@@ -132,13 +92,6 @@ function choose(number) {
   item.setAttribute("aria-selected", "true");
   item.scrollIntoView({ block: "nearest" });
   query.setAttribute("aria-activedescendant", item.id);
-}
-
-function part(name, text, kind = "") {
-  const made = document.createElement(name);
-  if (kind) made.className = kind;
-  made.textContent = text;
-  return made;
 }
 
 // --- the session

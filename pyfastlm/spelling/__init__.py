@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from pyfastlm.spelling.pair import Pair
     from pyfastlm.spelling.pairs.reading import lowered, read_aligned, read_pairs
     from pyfastlm.spelling.rows import TrainingRow, training_rows
+    from pyfastlm.spelling.server import serve
     from pyfastlm.spelling.speller import Speller
     from pyfastlm.spelling.training import Trained, train
 
@@ -73,6 +74,7 @@ __all__ = [
     "read_odds",
     "read_pairs",
     "read_report",
+    "serve",
     "split",
     "threshold_for",
     "threshold_for_rate",
@@ -115,6 +117,7 @@ __getattr__, __dir__ = lazily(
         "pair": ("Pair",),
         "pairs.reading": ("lowered", "read_aligned", "read_pairs"),
         "rows": ("TrainingRow", "training_rows"),
+        "server": ("serve",),
         "speller": ("Speller",),
         "training": ("Trained", "train"),
     },

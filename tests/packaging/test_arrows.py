@@ -30,7 +30,8 @@ ALLOWED: dict[str, set[str]] = {
     "ops": {"base", "native", "kernels", "ops"},
     "lm": {"base", "ops", "lm"},
     "index": {"base", "native", "ops", "index"},
-    **{system: {"base", "ops", "lm", "index", system} for system in SYSTEMS},
+    "_http": {"base", "_http"},
+    **{system: {"base", "ops", "lm", "index", "_http", system} for system in SYSTEMS},
     # Its estimators rank without torch, which pyfastlm.ops would load.
     "selection": {"base", "native", "ops", "lm", "index", "selection"},
     # Its corpus index searches without torch.
@@ -46,6 +47,7 @@ THIRD_PARTY: dict[str, set[str]] = {
     "kernels": {"torch", "triton"},
     "ops": {"torch", "numpy"},
     "index": {"numpy"},
+    "_http": {"starlette", "uvicorn", "h11"},
 }
 STANDARD = sys.stdlib_module_names | {"__future__"}
 
@@ -171,6 +173,9 @@ def test_includes_follow_the_arrows() -> None:
         ("pyfastlm/index/build.py", "import torch"),
         ("pyfastlm/index/__init__.py", "from ..spelling import Speller"),
         ("pyfastlm/qac/evaluate.py", "from pyfastlm.spelling import Speller"),
+        ("pyfastlm/_http/guard.py", "from pyfastlm.qac import serve"),
+        ("pyfastlm/_http/guard.py", "import fastapi"),
+        ("pyfastlm/lm/scorer.py", "from pyfastlm._http.rate import Buckets"),
         ("pyfastlm/demo/page.py", "from pyfastlm.cli import show"),
         ("pyfastlm/lm/scorer.py", "from pyfastlm.demo import run"),
         ("pyfastlm/cli/score.py", "import pyfastlm.tests.tiny"),
@@ -186,6 +191,7 @@ def test_planted_import_is_caught(path: str, source: str) -> None:
         ("pyfastlm/ops/softmax.py", "import torch, os\nfrom pyfastlm.kernels import softmax"),
         ("pyfastlm/ops/reference/softmax.py", "from ..linear_logp import linear_logp"),
         ("pyfastlm/spelling/speller.py", "from pyfastlm.index import TermIndex\nimport symspellpy"),
+        ("pyfastlm/spelling/server.py", "from pyfastlm._http.guard import guarded\nimport starlette"),
         ("pyfastlm/cli/score.py", "from pyfastlm.lm import Scorer\nimport typer"),
         ("kernels/softmax.py", "import triton.language as tl\nfrom . import manifest"),
         ("pyfastlm/__init__.py", "from pyfastlm import lm, ops"),

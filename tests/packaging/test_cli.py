@@ -50,7 +50,15 @@ def test_version(tmp_path: Path) -> None:
 @NEEDS_TYPER
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["--help"], ["score", "--help"], ["mrt5", "train", "--help"], ["qac", "serve", "--help"]],
+    [
+        [],
+        ["--help"],
+        ["score", "--help"],
+        ["mrt5", "train", "--help"],
+        ["qac", "serve", "--help"],
+        ["spell", "fix", "--help"],
+        ["spell", "serve", "--help"],
+    ],
     ids=" ".join,
 )
 def test_help_is_fast_and_light(arguments: list[str], tmp_path: Path) -> None:
@@ -77,6 +85,11 @@ def test_help_is_fast_and_light(arguments: list[str], tmp_path: Path) -> None:
         ["mrt5"],
         ["mrt5", "trane"],
         ["qac"],
+        ["spell"],
+        ["spell", "fxi"],
+        ["spell", "fix"],
+        ["spell", "fix", "no.index", "wirless"],
+        ["spell", "serve", "no.index"],
     ],
 )
 def test_mistakes_end_with_one_line(arguments: list[str], tmp_path: Path) -> None:

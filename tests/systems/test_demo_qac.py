@@ -1,11 +1,11 @@
 """The demo's third section: its index, its engines, its page."""
 
 from collections.abc import Iterator
-from html.parser import HTMLParser
 from pathlib import Path
 
 import jobs
 import pytest
+from markup import Balanced
 from searches import TERMS
 
 from pyfastlm.cli.demo import _completion_json
@@ -43,22 +43,8 @@ def test_engines_are_tested_on_days_that_were_not_counted(completion: Completion
 
 
 def test_the_page_shows_terms_as_text(completion: Completion) -> None:
-    class Tags(HTMLParser):
-        def __init__(self) -> None:
-            super().__init__()
-            self.open: list[str] = []
-
-        def handle_starttag(self, tag: str, attrs: object) -> None:
-            if tag != "br":
-                self.open.append(tag)
-
-        def handle_endtag(self, tag: str) -> None:
-            assert self.open.pop() == tag
-
     html = qac_html.sections(completion)
-    tags = Tags()
-    tags.feed(html)
-    assert tags.open == []
+    Balanced(html)
     assert "thank you &lt;b&gt;&amp; <small>(typo)</small>" in html
     for row in completion.comparison.rows:
         assert f">{row.name}<" in html

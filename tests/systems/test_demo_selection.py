@@ -7,12 +7,12 @@ import json
 import random
 import tarfile
 from collections.abc import Iterator
-from html.parser import HTMLParser
 from pathlib import Path
 
 import jobs
 import numpy as np
 import pytest
+from markup import Balanced
 
 from pyfastlm.cli.demo import _choice_json, _choice_table
 from pyfastlm.demo import debian, domains, selection, selection_html, tasks
@@ -76,22 +76,8 @@ def test_the_same_seed_gives_the_same_numbers(choice: Choice) -> None:
 
 
 def test_the_page_shows_names_as_text_and_all_numbers(choice: Choice) -> None:
-    class Tags(HTMLParser):
-        def __init__(self) -> None:
-            super().__init__()
-            self.open: list[str] = []
-
-        def handle_starttag(self, tag: str, attrs: object) -> None:
-            if tag != "br":
-                self.open.append(tag)
-
-        def handle_endtag(self, tag: str) -> None:
-            assert self.open.pop() == tag
-
     html = selection_html.sections(choice)
-    tags = Tags()
-    tags.feed(html)
-    assert tags.open == []
+    Balanced(html)
     assert "fortunes &lt;b&gt;work&lt;/b&gt;" in html
     assert "<b>jargon</b>" in html  # the task's own domain
     for way in WAYS:

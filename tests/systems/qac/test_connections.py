@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 import pytest
 from serving import served
 
+from pyfastlm._http.serving import MOST_CONNECTIONS
 from pyfastlm.cli.app import run
-from pyfastlm.qac.server import MOST_CONNECTIONS
 
 LINE = b"GET /complete?q=red HTTP/1.1\r\nHost: localhost\r\n"
 

@@ -1,38 +1,25 @@
 """The page in a real browser: typing, typos, the session, answers that come too late, and how it looks."""
 
-import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from browsers import NEEDED, looking, opened, seen, until
 
 selenium = pytest.importorskip("selenium", reason="needs the extra test")
 from selenium import webdriver  # noqa: E402
-from selenium.webdriver.chrome.service import Service  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
 from selenium.webdriver.remote.webelement import WebElement  # noqa: E402
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-DRIVER = shutil.which("chromedriver")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not (BROWSER and DRIVER), reason="needs chromium and chromedriver"),
-]
-SECONDS = 10.0
+pytestmark = NEEDED
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[webdriver.Chrome]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = BROWSER or ""
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(DRIVER or ""))
-    yield driver
-    driver.quit()
+    with opened() as driver:
+        yield driver
 
 
 class Page:
@@ -75,14 +62,6 @@ class Page:
     def search(self, text: str) -> None:
         self.type(Keys.CONTROL, "a")
         self.type(Keys.NULL, text, Keys.ENTER)
-
-
-def until(ready: Callable[[], object], wanted: object) -> None:
-    """Wait for ``ready`` to return ``wanted``."""
-    end = time.monotonic() + SECONDS
-    while (got := ready()) != wanted and time.monotonic() < end:
-        time.sleep(0.02)
-    assert got == wanted
 
 
 @pytest.fixture
@@ -245,11 +224,7 @@ def test_what_the_server_refuses_is_said(browser: webdriver.Chrome, address: str
     ("width", "scheme"), [(1100, "light"), (1100, "dark"), (390, "light"), (320, "dark")]
 )
 def test_how_it_looks(page: Page, width: int, scheme: str, tmp_path: Path) -> None:
-    size = {"width": width, "height": 860, "deviceScaleFactor": 1, "mobile": width < 500}
-    media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
-    page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    page.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
-    try:
+    with looking(page.browser, width, scheme):
         for text in ("red wine", "a long search that does not fit on one line of a phone", "running shoes"):
             page.search(text)
         page.search("w" * 120)
@@ -257,15 +232,4 @@ def test_how_it_looks(page: Page, width: int, scheme: str, tmp_path: Path) -> No
         page.type(Keys.CONTROL, "a")
         page.type(Keys.NULL, "red")
         until(lambda: len(page.suggestions()), 4)
-        background = page.browser.execute_script("return getComputedStyle(document.body).backgroundColor")
-        levels = [int(level) for level in background[4:-1].split(",")]
-        assert (max(levels) < 64) == (scheme == "dark")
-        assert (min(levels) > 192) == (scheme == "light")
-        wide = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        assert page.browser.execute_script(wide) == 0
-        picture = tmp_path / f"{scheme}-{width}.png"
-        assert page.browser.save_screenshot(str(picture))
-        assert picture.stat().st_size > 10_000
-    finally:
-        page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-        page.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+        seen(page.browser, scheme, tmp_path / f"{scheme}-{width}.png")

@@ -6,15 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from serving import TERMS
+from serving import TERMS, error_of
 from starlette.testclient import TestClient
 
+from pyfastlm._http.fields import MOST_BYTES, MOST_CHARACTERS
+from pyfastlm._http.guard import Guard
+from pyfastlm._http.rate import Buckets
 from pyfastlm.errors import InputError
 from pyfastlm.index import TermIndex
 from pyfastlm.qac import serve
-from pyfastlm.qac._http.guard import Guard
-from pyfastlm.qac._http.parameters import MOST_BYTES, MOST_CHARACTERS, MOST_K, MOST_PAST
-from pyfastlm.qac._http.rate import Buckets
+from pyfastlm.qac._http.parameters import MOST_K, MOST_PAST
 from pyfastlm.qac.server import app
 
 BASE = "http://localhost"
@@ -39,17 +40,6 @@ def suggestions(client: TestClient, query: str, **options: Any) -> list[dict[str
     found = answer.json()["suggestions"]
     assert isinstance(found, list)
     return found
-
-
-def error_of(answer: Any, status: int) -> str:
-    """The one line of a refusal."""
-    assert answer.status_code == status, answer.text
-    assert answer.json().keys() == {"error"}
-    line = answer.json()["error"]
-    assert isinstance(line, str)
-    assert line
-    assert "\n" not in line
-    return line
 
 
 def test_answers_are_the_indexs(client: TestClient, index: TermIndex) -> None:
@@ -236,7 +226,7 @@ def test_buckets_fill_at_their_rate_and_forget_the_oldest(monkeypatch: pytest.Mo
     assert buckets.wait("2001:db8:0:1::1") == 0
     assert [buckets.wait(address) for address in ("::ffff:192.0.2.1", "192.0.2.1", "192.0.2.1")] == [0, 0, 0]
     assert [buckets.wait(address) for address in ("::ffff:192.0.2.1", "::ffff:192.0.2.2")] == [1, 0]
-    monkeypatch.setattr("pyfastlm.qac._http.rate.MOST_ADDRESSES", 2)
+    monkeypatch.setattr("pyfastlm._http.rate.MOST_ADDRESSES", 2)
     for address in ("c", "d", "e"):
         buckets.wait(address)
     assert buckets.wait("a") == 0

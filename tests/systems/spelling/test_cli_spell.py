@@ -195,6 +195,6 @@ def test_train_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert not (tmp_path / "odds.json").exists()
 
 
-@pytest.mark.parametrize("command", ["build", "fix", "eval", "train"])
+@pytest.mark.parametrize("command", ["build", "fix", "eval", "train", "serve"])
 def test_help_has_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert f"pyfastlm spell {command} " in output(capsys, command, "--help").partition("Example:")[2]

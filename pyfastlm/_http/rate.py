@@ -1,9 +1,9 @@
-"""Token buckets: how often one address may ask."""
+"""Who asks: how often one address may (token buckets), and by which names."""
 
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 MOST_ADDRESSES = 10_000  # remembered; of more, those that asked longest ago are forgotten
@@ -34,6 +34,11 @@ def is_loopback(address: str) -> bool:
     """Whether ``address`` or host name is this machine for itself only."""
     ip = _ip(address)
     return address == "localhost" if ip is None else ip.is_loopback
+
+
+def own_names(host: str, hosts: Collection[str] | None) -> Collection[str] | None:
+    """Names of a server at ``host``: ``hosts``, by default none at a loopback address, and any elsewhere."""
+    return () if hosts is None and is_loopback(host) else hosts
 
 
 def _network(address: str) -> str:

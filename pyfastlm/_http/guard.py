@@ -1,5 +1,6 @@
 """What stands before the application: limits on every request, and headers on every answer."""
 
+import math
 import re
 from collections.abc import Collection
 from ipaddress import ip_address
@@ -9,9 +10,12 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pyfastlm.qac._http.parameters import Refused
-from pyfastlm.qac._http.rate import Buckets, is_loopback
+from pyfastlm._http.rate import Buckets, is_loopback
+from pyfastlm._http.refused import Refused
+from pyfastlm.errors import InputError
 
+RATE = 50.0  # requests a second of one address, other than this machine's
+BURST_SECONDS = 4.0  # of the rate, that an address may use at once
 MOST_TARGET_BYTES = 32 << 10  # path and query string as sent; all texts at their limits fit in
 BROKEN = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 HEADERS = {
@@ -85,6 +89,19 @@ class Guard:
             return name in (self._hosts or ()) or bool(ip_address(name))
         except ValueError:
             return False
+
+
+def guarded(app: ASGIApp, *, rate: float | None, hosts: Collection[str] | None) -> Guard:
+    """``app`` behind a guard; without a ``rate`` that of ``RATE``, which this machine is free of.
+
+    Raises:
+        InputError: the rate is no finite number of 0 or more; 0 is no limit.
+    """
+    if rate is not None and not (math.isfinite(rate) and rate >= 0):
+        raise InputError(f"rate: expected requests a second, 0 or more, got {rate!r}")
+    each = RATE if rate is None else rate
+    limits = Buckets(each, max(1.0, each * BURST_SECONDS)) if each else None
+    return Guard(app, hosts=hosts, limits=limits, free_loopback=rate is None)
 
 
 def refusal(refused: Refused) -> JSONResponse:

@@ -1,0 +1,1 @@
+"""What the servers of several systems share: limits, refusals, connections, files. They need Starlette."""

@@ -1,0 +1,1 @@
+"""The HTTP side of :mod:`pyfastlm.spelling.server`; needs Starlette."""
