@@ -1,8 +1,8 @@
 """The published way to fit the laws, written anew from its description: torch's L-BFGS, one start.
 
-100 epochs of up to 100 iterations with strong Wolfe line search in float32, from the published initial values;
-power-type laws one curve at a time, Bayesian ones jointly. The state of the lowest loss is returned, judged
-after each epoch in float64 (the publication pairs the loss before a step with the state after it).
+100 epochs of up to 100 iterations with strong Wolfe line search in float32, from the published initial
+values; power-type laws one curve at a time, Bayesian ones jointly. The lowest loss after an epoch counts,
+judged in float64 (the publication pairs the loss before a step with the state after it).
 """
 
 import math
@@ -28,9 +28,9 @@ def _bounded(free: Tensor, n: Tensor) -> Tensor:
 
 
 def _logistic(free: Tensor, n: Tensor) -> Tensor:
-    l, k, x0, c = free
+    top, k, x0, c = free
     far = n.log() - x0.clamp(-40, 40)
-    log = l.clamp(-20, 20) - softplus(softplus(k).clamp(max=15) * far)
+    log = top.clamp(-20, 20) - softplus(softplus(k).clamp(max=15) * far)
     return torch.where(log >= -25, log.exp(), 0.0) + c.clamp(-20, 20).exp()
 
 
@@ -49,7 +49,11 @@ def _bayesian(law: str, free: Tensor, n: Tensor, h: int) -> Tensor:
     return before.logsumexp(-1) - (before + log_p[:, None]).logsumexp(-1)
 
 
-CURVE = {"power": (_power, [0.0, 1, 0]), "bounded_power": (_bounded, [1.0] * 4), "logistic": (_logistic, [1.0] * 4)}
+CURVE = {
+    "power": (_power, [0.0, 1, 0]),
+    "bounded_power": (_bounded, [1.0] * 4),
+    "logistic": (_logistic, [1.0] * 4),
+}
 
 
 def beginning(law: str, h: int) -> list[float]:
@@ -65,7 +69,10 @@ def fit(law: str, shots: np.ndarray, nll: np.ndarray, epochs: int = EPOCHS) -> f
     h = len(nll)
     if law in CURVE:
         form = CURVE[law][0]
-        return sum(_descend(lambda free, n: form(free, n)[None], beginning(law, h), shots, row[None], epochs) for row in nll)
+        return sum(
+            _descend(lambda free, n: form(free, n)[None], beginning(law, h), shots, row[None], epochs)
+            for row in nll
+        )
     return _descend(lambda free, n: _bayesian(law, free, n, h), beginning(law, h), shots, nll, epochs)
 
 

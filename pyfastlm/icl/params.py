@@ -40,8 +40,8 @@ class Logistic:
 
 @dataclass(frozen=True, slots=True)
 class Bayesian:
-    """``prior`` [G, M] of the hypotheses and ``efficiency`` [G] (K of the paper), a row for each group of curves;
-    ``likelihood`` [tasks, M], what a hypothesis gives to an example of a task."""
+    """``prior`` [G, M] of the hypotheses and ``efficiency`` [G] (K of the paper), a row for each group of
+    curves; ``likelihood`` [tasks, M], what a hypothesis gives to an example of a task."""
 
     prior: Doubles
     efficiency: Doubles

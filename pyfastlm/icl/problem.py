@@ -39,7 +39,7 @@ def problem(shots: Any, nll: Any, loss: str, missing: str, where: str = "") -> P
     n, given = shots_of(shots, where), _numbers(nll, f"{where}nll")
     if given.ndim not in (2, 3) or given.shape[-1] != len(n) or not given.size:
         raise InputError(
-            f"{where}nll: expected [C, S] or [G, C, S] with S = {len(n)} as in shots, got shape {list(given.shape)}"
+            f"{where}nll: expected [C, S] or [G, C, S] with S = {len(n)}, got shape {list(given.shape)}"
         )
     groups = 1 if given.ndim == 2 else given.shape[0]
     curves = given.reshape(-1, len(n))
@@ -52,9 +52,7 @@ def problem(shots: Any, nll: Any, loss: str, missing: str, where: str = "") -> P
     for curve in np.flatnonzero(~known.any(axis=1)):
         raise InputError(f"{where}nll: curve {curve} has no number at all")
     _in_range(curves, known, n, loss, where)
-    return Problem(
-        n, np.where(known, curves, 1.0), known, given.shape[-2], groups, grouped=given.ndim == 3
-    )
+    return Problem(n, np.where(known, curves, 1.0), known, given.shape[-2], groups, grouped=given.ndim == 3)
 
 
 def check_options(law: str, loss: str, starts: int, missing: str, hypotheses: int | None) -> Law:

@@ -8,17 +8,30 @@ from pyfastlm.icl.fitting.layout import Layout
 from pyfastlm.icl.laws import Doubles, Law
 from pyfastlm.icl.problem import Problem
 
+FLAT = 1e-6  # probability
 UNSEEN = 1e-6  # of the largest singular value: what moves probabilities less is not determined
 
 
 def doubts(
-    law: Law, by: Doubles, nll: Doubles, problem: Problem, layout: Layout, reached: int, starts: int, rests: bool
+    law: Law,
+    by: Doubles,
+    nll: Doubles,
+    problem: Problem,
+    layout: Layout,
+    reached: int,
+    starts: int,
+    rests: bool,
 ) -> Iterator[str]:
     """In words; ``by`` [C, S, P] are the derivatives of the losses ``nll`` [C, S] where the fit ended."""
+    for c, (row, known_here) in enumerate(zip(np.exp(-problem.nll), problem.known, strict=True)):
+        if (seen := row[known_here]).max() - seen.min() < FLAT:
+            yield f"curve {c}: flat, at a probability of {seen.mean():.3g}"
     moved = by * (np.exp(-nll) * problem.known)[..., None]
     fits = [moved.reshape(-1, by.shape[-1])] if law.joint else list(moved)
     known = [int(problem.known.sum())] if law.joint else problem.known.sum(axis=1).tolist()
-    width = by.shape[-1] - (layout.priors if law.joint else 0)  # what is added to all free priors says nothing
+    width = by.shape[-1] - (
+        layout.priors if law.joint else 0
+    )  # what is added to all free priors says nothing
     names = ["the curves"] if law.joint else [f"curve {c}" for c in range(len(fits))]
     for name, points, jacobian in zip(names, known, fits, strict=True):
         if points < width:

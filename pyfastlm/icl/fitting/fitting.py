@@ -6,12 +6,12 @@ from typing import Any, Literal
 import numpy as np
 
 from pyfastlm.errors import InputError
-from pyfastlm.icl.fit import Fit, judged
+from pyfastlm.icl.fitted import Fit, judged
 from pyfastlm.icl.fitting.layout import Layout
 from pyfastlm.icl.fitting.race import Found, race
 from pyfastlm.icl.fitting.starts import starting
 from pyfastlm.icl.laws import LawName
-from pyfastlm.icl.problem import Loss, Missing, Problem, check_options, problem
+from pyfastlm.icl.problem import Loss, Missing, check_options, problem
 
 Shared = Literal["prior", "efficiency"]
 

@@ -17,11 +17,13 @@ NOTHING = -25.0  # a term whose logarithm is below is left out
 
 @numba.njit(cache=True, error_model="numpy", inline="always")
 def softplus(x):
+    """log(1 + exp(x))"""
     return x if x > 30.0 else math.log1p(math.exp(x))
 
 
 @numba.njit(cache=True, error_model="numpy", inline="always")
 def sigmoid(x):
+    """The derivative of softplus."""
     return 1.0 / (1.0 + math.exp(-x)) if x > -700.0 else 0.0
 
 
@@ -81,17 +83,17 @@ def bounded(theta, shots, loss, by):
 @numba.njit(cache=True, error_model="numpy")
 def logistic(theta, shots, loss, by):
     """exp(L) / (1 + (n / exp(x0))^K) + exp(C); free: L, K, x0, C."""
-    l, dl = clamped(theta[0], LARGE)
+    top, dtop = clamped(theta[0], LARGE)
     k, dk = exponent(theta[1])
     x0, dx = clamped(theta[2], FAR)
     c, dc = clamped(theta[3], LARGE)
     floor = math.exp(c)
     for s in range(len(shots)):
         far = math.log(shots[s]) - x0
-        power = l - softplus(k * far)
+        power = top - softplus(k * far)
         term = math.exp(power) if power >= NOTHING else 0.0
         loss[s] = term + floor
-        by[s, 0] = term * dl
+        by[s, 0] = term * dtop
         by[s, 1] = -term * sigmoid(k * far) * far * dk
         by[s, 2] = term * sigmoid(k * far) * k * dx
         by[s, 3] = floor * dc
@@ -103,11 +105,9 @@ def bayesian(kind, theta, shots, task, prior_at, speed_at, hypotheses, tasks, lo
 
     -log of sum_m rho_m P_hm^(K n + 1) / sum_m rho_m P_hm^(K n). ``theta`` holds at ``prior_at`` the free
     priors [M], at ``speed_at`` that of K, and at its end the likelihoods: P [tasks, M], or for the tied laws
-    what gamma and beta <= gamma come from: g then b, each [M] (kind 1, by column) or [tasks] (kind 2, by row).
+    what gamma and beta <= gamma come from: g then b, each [M] (kind 1, by column) or [tasks] (2, by row).
     """
-    first = len(theta) - (
-        tasks * hypotheses if kind == 0 else 2 * hypotheses if kind == 1 else 2 * tasks
-    )
+    first = len(theta) - (tasks * hypotheses if kind == 0 else 2 * hypotheses if kind == 1 else 2 * tasks)
     k, dk = softplus(theta[speed_at]), sigmoid(theta[speed_at])
     top = theta[prior_at]
     for m in range(1, hypotheses):

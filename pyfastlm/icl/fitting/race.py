@@ -19,8 +19,8 @@ FINALISTS = 2
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
-    """Of B fits from T starts: ``ends`` [B, T, P] and half the losses there ``costs`` [B, T]; whether the best
-    of them came to rest, ``rests`` [B]; and how many steps were made."""
+    """Of B fits from T starts: ``ends`` [B, T, P] and half the losses there ``costs`` [B, T]; whether the
+    best of them came to rest, ``rests`` [B]; and how many steps were made."""
 
     ends: Doubles
     costs: Doubles
@@ -37,7 +37,8 @@ class Found:
 def race(
     law: Law, loss: str, starts: Doubles, problems: Sequence[Problem], layout: Layout, threads: int | None
 ) -> Found:
-    """Fit problems of the same shape from ``starts`` [T, P], or [B, T, P]; B counts curves if the law is not joint."""
+    """Fit problems of the same shape from ``starts`` [T, P], or [B, T, P]; curves alone count in B if the law
+    is not joint."""
     solver = compiled()
     if law.joint:
         shots = np.stack([each.shots for each in problems])
@@ -53,8 +54,8 @@ def race(
 
     def run(begin: Doubles, limit: int) -> Any:
         return solver.all_minimised(
-            law.code, LOSSES.index(loss), begin, shots, nll, known, task, prior_at, speed_at, layout.hypotheses,
-            problems[0].tasks, limit,
+            law.code, LOSSES.index(loss), begin, shots, nll, known, task, prior_at, speed_at,
+            layout.hypotheses, problems[0].tasks, limit,
         )  # fmt: skip
 
     numba = require("numba", "icl")
@@ -72,8 +73,10 @@ def race(
     return Found(ends, costs, rested, int(steps.sum() + more.sum()))
 
 
-def predicted(law: Law, theta: Doubles, problem: Problem, layout: Layout, shots: Doubles) -> tuple[Doubles, Doubles]:
-    """Losses [C, S] and their derivatives [C, S, P] at ``shots`` [S], for ``theta`` [C, P], or [P] if joint."""
+def predicted(
+    law: Law, theta: Doubles, problem: Problem, layout: Layout, shots: Doubles
+) -> tuple[Doubles, Doubles]:
+    """Losses [C, S] and derivatives [C, S, P] at ``shots`` [S], for ``theta`` [C, P], or [P] if joint."""
     solver = compiled()
     curves, width = len(problem.nll), theta.shape[-1]
     loss, by = np.empty((curves, len(shots))), np.empty((curves, len(shots), width))

@@ -134,7 +134,7 @@ def promised(a, g, step):
 
 @numba.njit(cache=True, error_model="numpy")
 def minimised(law, kind, theta, shots, nll, known, task, prior_at, speed_at, hypotheses, tasks, limit):
-    """From ``theta`` down, at most ``limit`` steps: parameters, half the loss, steps, and whether it rests."""
+    """From ``theta`` down, at most ``limit`` steps: parameters, half the loss, steps, whether it rests."""
     width = len(theta)
     loss, by, r = np.empty(nll.shape), np.empty((*nll.shape, width)), np.empty(nll.size)
     new_loss, new_by, new_r = np.empty_like(loss), np.empty_like(by), np.empty_like(r)
@@ -171,7 +171,7 @@ def minimised(law, kind, theta, shots, nll, known, task, prior_at, speed_at, hyp
 @numba.njit(cache=True, error_model="numpy", parallel=True)
 def all_minimised(law, kind, starts, shots, nll, known, task, prior_at, speed_at, hypotheses, tasks, limit):
     """The same for ``starts`` [B, T, P] of B problems: ``shots`` [B, S], ``nll`` and ``known`` [B, C, S]."""
-    problems, count, width = starts.shape
+    problems, count = starts.shape[:2]
     theta, cost = np.empty_like(starts), np.empty((problems, count))
     steps, rests = np.empty((problems, count), np.int64), np.empty((problems, count), np.bool_)
     for at in numba.prange(problems * count):

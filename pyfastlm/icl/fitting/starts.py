@@ -7,7 +7,9 @@ from pyfastlm.icl.laws import Doubles, Law
 SPREAD = {False: 2.0, True: 1.0}  # of random places, for curves alone and for joint laws
 
 
-def starting(law: Law, count: int, tasks: int, hypotheses: int, priors: int, speeds: int, seed: int) -> Doubles:
+def starting(
+    law: Law, count: int, tasks: int, hypotheses: int, priors: int, speeds: int, seed: int
+) -> Doubles:
     """[count, P], the same for all problems of a shape.
 
     The published start of the likelihoods makes what a task says *less* likely to itself; every other start

@@ -39,7 +39,9 @@ def beliefs(ginc: GINC, tokens: Tokens, *, smoothing: float = 0.02, prior: Doubl
     steps = (1 - smoothing) * ginc.transitions + smoothing / states
     says = np.eye(ginc.symbols)[ginc.words]  # [S, symbols]
     count, length = tokens.shape
-    ahead = np.repeat(((1 - smoothing) * ginc.start + smoothing / states)[:, None], count, axis=1)  # [H, N, S]
+    ahead = np.repeat(
+        ((1 - smoothing) * ginc.start + smoothing / states)[:, None], count, axis=1
+    )  # [H, N, S]
     with np.errstate(divide="ignore"):
         evidence = np.repeat(np.log(prior)[:, None], count, axis=1)  # [H, N]
     words, models = np.empty((count, length, ginc.symbols)), np.empty((count, length, ginc.hmms))
@@ -50,7 +52,9 @@ def beliefs(ginc: GINC, tokens: Tokens, *, smoothing: float = 0.02, prior: Doubl
             evidence = evidence + np.log(mass)
         top = evidence.max(axis=0)
         if not np.isfinite(top).all():
-            raise InputError(f"tokens[{int(np.flatnonzero(~np.isfinite(top))[0])}]: no model writes this text")
+            raise InputError(
+                f"tokens[{int(np.flatnonzero(~np.isfinite(top))[0])}]: no model writes this text"
+            )
         posterior = np.exp(evidence - top)
         posterior /= posterior.sum(axis=0)
         ahead = np.divide(seen, mass[..., None], out=np.zeros_like(seen), where=mass[..., None] > 0) @ steps

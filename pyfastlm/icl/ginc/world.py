@@ -70,7 +70,7 @@ class GINC:
 def _mixture(size: int, rng: np.random.Generator) -> Doubles:
     """Of random permutations: a matrix whose rows and columns sum to 1."""
     weights = _softmax(rng.random(MIXED) - 0.5, SHARP)
-    mixed: Doubles = sum(weight * np.eye(size)[rng.permutation(size)] for weight in weights)  # type: ignore[assignment]
+    mixed: Doubles = sum(weight * np.eye(size)[rng.permutation(size)] for weight in weights)
     return mixed
 
 

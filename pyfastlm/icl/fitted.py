@@ -23,8 +23,8 @@ class Fit:
         law: its name.
         params: what was found, by the names of the paper.
         loss: the sum over all known numbers, as the ``loss`` of :func:`pyfastlm.icl.fit` asks.
-        nrmse: root mean square error of probabilities, over their mean.
-        nrmse_nll: the same of losses in nats; NaN where a loss is infinite.
+        nrmse: root mean square error of probabilities, over their mean; NaN where all are 0.
+        nrmse_nll: the same of losses in nats; NaN where one is infinite, or all are 0.
         n_params: how many free numbers were fitted to how many, ``n_points``.
         start_losses: [T] at the end of each start, summed over curves that are fitted alone.
         reached: how many starts came within a thousandth of the best.
@@ -80,6 +80,14 @@ class Fit:
         return sure
 
 
+def relative_error(truth: Doubles, guess: Doubles) -> float:
+    """The root mean square error over the mean of ``truth``; NaN where that is 0 or infinite."""
+    mean = float(truth.mean())
+    if mean == 0 or not np.isfinite(mean):
+        return float("nan")
+    return float(np.sqrt(np.mean((truth - guess) ** 2)) / mean)
+
+
 def _shape(problem: Problem, layout: Layout) -> tuple[int, int, int, int]:
     return problem.tasks, layout.hypotheses, layout.priors, layout.speeds
 
@@ -90,18 +98,14 @@ def judged(
     """Name the numbers that were found, and say what is doubtful about them."""
     nll, by = predicted(law, theta, problem, layout, problem.shots)
     known = problem.known
-    truth, guess = np.exp(-problem.nll[known]), np.exp(-nll[known])
-    with np.errstate(invalid="ignore"):
-        off = problem.nll[known] - nll[known]
-        nrmse_nll = float(np.sqrt(np.mean(off**2)) / problem.nll[known].mean())
     best = float(start_losses.min())
     reached = int((start_losses <= best * (1 + SAME) + ROUNDING).sum())
     return Fit(
         law=law.name,
         params=named(law, theta, *_shape(problem, layout)),
         loss=best,
-        nrmse=float(np.sqrt(np.mean((truth - guess) ** 2)) / truth.mean()),
-        nrmse_nll=nrmse_nll if np.isfinite(nrmse_nll) else float("nan"),
+        nrmse=relative_error(np.exp(-problem.nll[known]), np.exp(-nll[known])),
+        nrmse_nll=relative_error(problem.nll[known], nll[known]),
         n_params=theta.size,
         n_points=int(known.sum()),
         start_losses=start_losses,
