@@ -6,6 +6,9 @@ from pyfastlm._lazy import lazily
 
 if TYPE_CHECKING:
     from pyfastlm.icl.comparison import Comparison, compare
+    from pyfastlm.icl.curves.measuring import Curve, icl_curve
+    from pyfastlm.icl.curves.reading import read_task
+    from pyfastlm.icl.curves.task import Example, Task
     from pyfastlm.icl.fitted import Fit
     from pyfastlm.icl.fitting.fitting import fit, fit_many
     from pyfastlm.icl.ginc.oracle import Beliefs, beliefs
@@ -22,24 +25,32 @@ __all__ = [
     "Beliefs",
     "BoundedPower",
     "Comparison",
+    "Curve",
+    "Example",
     "Fit",
     "Intervals",
     "Law",
     "Logistic",
     "Power",
     "Prompts",
+    "Task",
     "beliefs",
     "bootstrap",
     "compare",
     "fit",
     "fit_many",
+    "icl_curve",
     "prompts",
+    "read_task",
 ]
 
 __getattr__, __dir__ = lazily(
     __name__,
     {
         "comparison": ("Comparison", "compare"),
+        "curves.measuring": ("Curve", "icl_curve"),
+        "curves.reading": ("read_task",),
+        "curves.task": ("Example", "Task"),
         "fitted": ("Fit",),
         "fitting.fitting": ("fit", "fit_many"),
         "ginc.oracle": ("Beliefs", "beliefs"),
