@@ -7,7 +7,7 @@ import numpy as np
 
 from pyfastlm._require import require
 from pyfastlm.errors import InputError
-from pyfastlm.icl.fitted import relative_error
+from pyfastlm.icl.fitted import Fit, relative_error
 from pyfastlm.icl.fitting.fitting import fit_many
 from pyfastlm.icl.laws import LAWS, Doubles, LawName
 from pyfastlm.icl.problem import Loss, Problem, problem
@@ -20,7 +20,7 @@ RESAMPLED = 2000
 
 class Score(NamedTuple):
     """Of a law, or a baseline, on one set of curves: errors on all shots where ``fraction`` is 1, else on
-    those behind it. ``warnings`` counts those of the fit."""
+    those behind it. ``fit`` is None of baselines."""
 
     law: str
     fraction: float
@@ -28,7 +28,7 @@ class Score(NamedTuple):
     nrmse: float
     nrmse_nll: float
     n_params: int
-    warnings: int
+    fit: Fit | None
 
 
 class Mean(NamedTuple):
@@ -99,7 +99,7 @@ class Comparison(NamedTuple):
             high,
             float(np.mean([score.nrmse_nll for score in found])),
             found[0].n_params,
-            float(np.mean([score.warnings > 0 for score in found])),
+            float(np.mean([bool(score.fit and score.fit.warnings) for score in found])),
         )
 
 
@@ -138,13 +138,11 @@ def compare(
             fits = fit_many(law, parts, starts=starts, loss=loss, seed=seed, threads=threads)
             for n, (each, some, found) in enumerate(zip(given, judged, fits, strict=True)):
                 guess = found.predict(each.shots[some]).reshape(len(each.nll), -1)
-                scores.append(
-                    _score(law, fraction, n, each, some, guess, found.n_params, len(found.warnings))
-                )
+                scores.append(_score(law, fraction, n, each, some, guess, found))
         for name in BASELINES:
             for n, (each, some, rest) in enumerate(zip(given, seen, judged, strict=True)):
                 guess = np.repeat(_baseline(name, each, some)[:, None], int(rest.sum()), axis=1)
-                scores.append(_score(name, fraction, n, each, rest, guess, len(each.nll), 0))
+                scores.append(_score(name, fraction, n, each, rest, guess, None))
     return Comparison(tuple(scores), seed)
 
 
@@ -173,18 +171,11 @@ def _baseline(name: str, each: Problem, seen: Any) -> Doubles:
 
 
 def _score(
-    law: str,
-    fraction: float,
-    place: int,
-    each: Problem,
-    some: Any,
-    guess: Doubles,
-    n_params: int,
-    warnings: int,
+    law: str, fraction: float, place: int, each: Problem, some: Any, guess: Doubles, fit: Fit | None
 ) -> Score:
     truth = each.nll[:, some]
-    nrmse = relative_error(np.exp(-truth), np.exp(-guess))
-    return Score(law, fraction, place, nrmse, relative_error(truth, guess), n_params, warnings)
+    nrmse, nrmse_nll = relative_error(np.exp(-truth), np.exp(-guess)), relative_error(truth, guess)
+    return Score(law, fraction, place, nrmse, nrmse_nll, fit.n_params if fit else len(each.nll), fit)
 
 
 def _interval(values: Doubles, seed: int) -> tuple[float, float]:
