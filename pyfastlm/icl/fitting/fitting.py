@@ -32,7 +32,8 @@ def fit(
     """Fit a law of in-context learning (Arora et al., 2024) to curves.
 
     Bayesian laws are fitted to all curves at once, the others to each. In float64, with exact derivatives,
-    from several starts: all for a while, then the best two to the end. The order of shots does not matter.
+    from several starts: all for a while, then the published one and the best two of the
+    others to the end. The order of shots does not matter.
 
     Args:
         law: a name of :data:`pyfastlm.icl.LAWS`.
