@@ -1,0 +1,80 @@
+"""``pyfastlm icl ginc``: curves of the best learner there can be, on GINC."""
+
+from typing import Annotated
+
+import typer
+
+from pyfastlm.cli.icl_options import CurvesOut, Json, Seed
+
+SHOWN = (1, 2, 3, 5, 9, 17, 33, 65, 129)
+
+
+def command(
+    output: CurvesOut,
+    k: Annotated[int, typer.Option("-k", min=2, help="Words of a shot.")] = 3,
+    shots: Annotated[
+        int | None, typer.Option(min=1, help="Of a prompt.", show_default="1,024 tokens")
+    ] = None,
+    prompts: Annotated[int, typer.Option(min=1, help="Of each model.")] = 200,
+    hmms: Annotated[int, typer.Option(min=1, help="Models of the world.")] = 5,
+    smoothing: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Share of steps that go anywhere: shots jump as no document does."),
+    ] = 0.02,
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """Write what exact Bayes over the hidden Markov models predicts after more and more shots.
+
+    \b
+    Example:
+        pyfastlm icl ginc -k 3 --shots 64 -o ginc.csv
+        pyfastlm icl fit ginc.csv
+    """
+    import numpy as np
+
+    from pyfastlm.cli import show
+    from pyfastlm.icl import GINC, beliefs
+    from pyfastlm.icl import prompts as drawn
+    from pyfastlm.icl.files.curve_tables import write_curves
+    from pyfastlm.lm.progress import watched
+
+    if not output.parent.is_dir():
+        raise typer.BadParameter(f"no such directory: {str(output.parent)!r}", param_hint="--output")
+    world = GINC.make(hmms)
+    curves = []
+    for hmm in watched(range(hmms), hmms, "models", True):
+        given = drawn(world, hmm, k, shots=shots, count=prompts, seed=seed)
+        found = beliefs(world, given.tokens, smoothing=smoothing)
+        p = np.take_along_axis(found.words[:, given.places], given.labels[..., None], axis=2)[..., 0]
+        curves.append((p, found.models[:, given.places, hmm]))
+    write_curves(
+        (
+            (str(hmm), n, float(v))
+            for hmm, (p, _) in enumerate(curves)
+            for row in p
+            for n, v in enumerate(row, 1)
+        ),
+        output,
+    )
+    if json:
+        show.as_json(
+            {
+                "k": k,
+                "curves": [
+                    {"hmm": hmm, "prob": p.mean(axis=0).tolist(), "posterior": sure.mean(axis=0).tolist()}
+                    for hmm, (p, sure) in enumerate(curves)
+                ],
+            }
+        )
+        return
+    places = [n for n in SHOWN if n <= curves[0][0].shape[1]]
+    for title, what in (("Probability of the likeliest word", 0), ("Belief in the right model", 1)):
+        show.table(
+            f"{title}, exact Bayes, {prompts} prompts of each model",
+            ["model", *(f"shot {n}" for n in places)],
+            [
+                [str(hmm), *(f"{each[what][:, n - 1].mean():.3f}" for n in places)]
+                for hmm, each in enumerate(curves)
+            ],
+        )

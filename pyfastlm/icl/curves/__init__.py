@@ -1,0 +1,1 @@
+"""Curves of real models: what examples in the context change."""

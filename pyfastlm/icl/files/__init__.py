@@ -1,0 +1,1 @@
+"""Curves in files, and in pictures."""

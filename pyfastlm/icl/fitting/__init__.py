@@ -1,0 +1,1 @@
+"""From curves to the numbers of a law."""

@@ -1,0 +1,1 @@
+"""A world whose best learner is known: documents by hidden Markov models."""
