@@ -3,9 +3,9 @@
     python benchmarks/spelling_rag_tables.py [rows [tuning rows [training pairs [seeds]]]]
 
 The four corners of the paper (a model as it is and fine-tuned, without and with names), each deciding by
-scores and by what it writes, with the controls: do nothing, the channel alone, names of other queries. Models
-are trained on the shop alone, and judged on both tasks. A killed run goes on where it was. Writes
-benchmarks/results/spelling_rag.json. Needs `apt-get update` once.
+scores and, with the first seed, by what it writes; with the controls: do nothing, the channel alone, names of
+other queries. Models are trained on the shop alone, and judged on both tasks. A killed run goes on where it
+was. Writes benchmarks/results/spelling_rag.json after each task. Needs `apt-get update` once.
 """
 
 import json
@@ -38,8 +38,10 @@ from pyfastlm.spelling import (
     Fuzzy,
     Generation,
     Hybrid,
+    Report,
     Scoring,
     Speller,
+    difference,
     evaluate,
     finetune,
     threshold_for_rate,
@@ -50,9 +52,9 @@ from pyfastlm.spelling.deciding import Counts, Decider, Weights
 
 RESULTS = Path(__file__).parent / "results" / "spelling_rag.json"
 WORK = Path(tempfile.gettempdir()) / "pyfastlm-spelling-rag"
-ROWS, TUNING, TRAINING, SEEDS = 60, 30, 150, 3
+ROWS, TUNING, TRAINING, SEEDS = 40, 20, 100, 3
 NAMES = 10
-CANDIDATES = 10
+CANDIDATES = 8
 RATE = 0.05  # of false corrections
 CHUNK = 16
 
@@ -60,7 +62,7 @@ CHUNK = 16
 CORNERS = (("as it is", "none"), ("as it is", "names"), ("tuned without", "none"), ("tuned with", "names"))
 # and these controls, with one seed: names found for other queries, and no names where some were trained with.
 CONTROLS = (("as it is", "other names"), ("tuned with", "other names"), ("tuned with", "none"))
-MODES = ("scores", "writes")
+MEASURES = ("f1", "recall", "novel_false_correction_rate")
 Key = tuple[str, str, str, int]  # model, what it reads, how it decides, seed
 HEADS = ("model, what it reads", "by", "P", "R", "F1", "false", "new", "12 %", "ms")
 
@@ -233,14 +235,15 @@ class Decided:
         return [*self.correct(query).candidates][:k]
 
 
-def judged(cell: Cell, task: Task) -> dict[str, Any]:
-    """What is said about a cell: under the threshold of the tuning part, and as it decides by itself."""
+def judged(cell: Cell, task: Task) -> tuple[dict[str, Any], Report]:
+    """What is said about a cell: as it decides by itself, and, where the tuning part has queries enough to
+    choose a threshold by, at a rate of false corrections."""
     tuning, part = task.parts["tune"], task.parts["judge"]
     rows, before = cell.decided("judge"), cell.decided("tune")
-    needless = [row[1] for row in before[len(tuning.pairs) :]]
-    gate = threshold_for_rate(needless, RATE)
+    gate = threshold_for_rate([row[1] for row in before[len(tuning.pairs) :]], RATE)
     own = cell.weights[-1] if cell.weights else -np.inf  # what a model writes is followed
     milliseconds = np.array([row[2] for row in rows]) * 1000
+    report = evaluate(Decided(part.queries, rows, own), part.pairs, part.clean, novel=part.novel)
     found: dict[str, Any] = {
         "model": cell.model,
         "reads": cell.reads,
@@ -254,24 +257,46 @@ def judged(cell: Cell, task: Task) -> dict[str, Any]:
             "p99": float(np.percentile(milliseconds, 99)),
         },
     }
-    for name, threshold in (("own threshold", own), (f"at most {RATE:.0%} false", gate)):
-        corrector = Decided(part.queries, rows, threshold)
-        report = evaluate(corrector, part.pairs, part.clean, novel=part.novel).as_dict()
-        for unmeasured in ("latency", "recall_at_1", "recall_at_k"):
-            report.pop(unmeasured)
-        found[name] = {"threshold": threshold if np.isfinite(threshold) else str(threshold)} | report
-    return found
+    reports = {"own threshold": (own, report)}
+    if np.isfinite(gate):
+        gated = Decided(part.queries, rows, gate)
+        reports[f"at most {RATE:.0%} false"] = (
+            gate,
+            evaluate(gated, part.pairs, part.clean, novel=part.novel),
+        )
+    for name, (threshold, each) in reports.items():
+        told = each.as_dict()
+        for unmeasured in ("latency", "recall_at_1", "recall_at_k", "by_kind"):
+            told.pop(unmeasured)
+        found[name] = {"threshold": threshold if np.isfinite(threshold) else str(threshold)} | told
+    return found, report
 
 
-def keys(seeds: int, modes: Sequence[str], controls: Sequence[tuple[str, str]]) -> list[Key]:
-    """What is compared; cells of one model stand together, because only one is held."""
+def gains(reports: dict[Key, Report]) -> list[dict[str, Any]]:
+    """What each corner adds to another on the same queries, with the intervals of drawing these anew."""
+    rows = []
+    for key, report in reports.items():
+        model, reads, mode, seed = key
+        for base in (
+            ("as it is", "none", mode, 0),
+            ("tuned without", "none", mode, seed),
+            ("as it is", "names", mode, 0),
+            (model, reads, "writes", seed),
+        ):
+            if reads == "names" and base != key and base in reports:
+                gain = difference(report, reports[base])
+                rows.append({"of": key, "over": base} | {name: getattr(gain, name) for name in MEASURES})
+    return rows
+
+
+def keys(seeds: int, *, every: bool) -> list[Key]:
+    """What is compared: scores of all seeds, then, where it is ``every``, controls and what models write."""
     found: list[Key] = [("no model", "", "channel", 0)]
     for seed in range(seeds):
-        for model in ("as it is", "tuned without", "tuned with")[seed > 0 :]:
-            readings = [
-                reads for tuned, reads in (*CORNERS, *(controls if seed == 0 else ())) if tuned == model
-            ]
-            found += [(model, reads, mode, seed) for reads in readings for mode in modes]
+        found += [(*corner, "scores", seed) for corner in CORNERS if seed == 0 or corner[0] != "as it is"]
+    if every:
+        found += [(*control, "scores", 0) for control in CONTROLS]
+        found += [(*corner, "writes", 0) for corner in CORNERS]
     return found
 
 
@@ -288,7 +313,7 @@ def nothing(task: Task) -> dict[str, Any]:
     }
 
 
-def tell(title: str, cells: Sequence[dict[str, Any]]) -> None:
+def tell(title: str, cells: Sequence[dict[str, Any]], gained: Sequence[dict[str, Any]]) -> None:
     for threshold in ("own threshold", f"at most {RATE:.0%} false"):
         rows = []
         for cell in cells:
@@ -301,7 +326,20 @@ def tell(title: str, cells: Sequence[dict[str, Any]]) -> None:
                 rows.append(
                     [", ".join(filter(None, (cell["model"], cell["reads"]))), cell["by"], *shown, spent]
                 )
-        show.table(f"{title}, {threshold}", HEADS, rows)
+        if len(rows) > 1:
+            show.table(f"{title}, {threshold}", HEADS, rows)
+    show.table(
+        f"{title}: gains on the same queries, with 95 % intervals",
+        ("of", "over", *MEASURES),
+        [
+            [", ".join(map(str, row[end])) for end in ("of", "over")]
+            + [
+                f"{row[m].value:+.3f} ({row[m].interval[0]:+.3f} to {row[m].interval[1]:+.3f})"
+                for m in MEASURES
+            ]
+            for row in gained
+        ],
+    )
     for cell in cells:
         if "counts" in cell:
             print(f"{cell['model']}, {cell['reads']}, {cell['by']}: {Counts(**cell['counts'])}")
@@ -343,15 +381,18 @@ def main(arguments: Sequence[str]) -> None:
         models = Models(shops[0], ledger)  # trained on the shop, and judged on both
         for shop in shops:
             cells = [nothing(shop.task)]
-            every = shop is shops[0]
-            wanted = keys(seeds, MODES if every else MODES[:1], CONTROLS if every else ())
-            cells += [judged(Cell(shop, models, ledger, key), shop.task) for key in wanted]
-            tell(shop.task.name, cells)
-            result["tasks"][shop.task.name] = {"retrieval": retrieval(shop), "cells": cells}
-    for model in ("tuned without", "tuned with"):
-        for seed in range(seeds):
-            result["tuning"][f"{model} {seed}"] = ledger.get(f"{model} {seed}")
-    RESULTS.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+            wanted = keys(seeds, every=shop is shops[0])
+            found = {key: judged(Cell(shop, models, ledger, key), shop.task) for key in wanted}
+            cells += [cell for cell, _ in found.values()]
+            gained = gains({key: report for key, (_, report) in found.items()})
+            tell(shop.task.name, cells, gained)
+            result["tasks"][shop.task.name] = {
+                "retrieval": retrieval(shop), "cells": cells, "gains": gained,
+            }  # fmt: skip
+            for model in ("tuned without", "tuned with"):
+                for seed in range(seeds):
+                    result["tuning"][f"{model} {seed}"] = ledger.get(f"{model} {seed}")
+            RESULTS.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":
