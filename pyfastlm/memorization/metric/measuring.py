@@ -5,7 +5,6 @@ from typing import NamedTuple, overload
 
 import numpy as np
 
-from pyfastlm.errors import InputError
 from pyfastlm.lm.encoding import Tokens
 from pyfastlm.lm.following import Course, follow
 from pyfastlm.lm.loading import LMLike, as_lm
@@ -96,8 +95,7 @@ def verbatim_lengths(
     Source: Huang, Yang and Potts (2024), and ``src/memorization_utils.py`` of their repository, which decodes
     every prompt.
     """
-    if mode not in ("token", "normalized"):
-        raise InputError(f"mode: expected 'token' or 'normalized', got {mode!r}")
+    asking.refuse_mode(mode)
     model = as_lm(lm)
     given, single = asking.sequences(tokens, model)
     prefixes = asking.lengths(prefix_lengths, horizon)
