@@ -148,9 +148,9 @@ def _saved(
     """Name and rows of each passage, and whether an earlier run has measured it; ``target`` has all rows."""
     with locked(target) as job:
         if not (resume and job.continues(description)):
-            if resume and target.exists():
-                raise InputError(f"output: {str(target)!r} exists; remove it, or {START_AFRESH}")
             job.begin(description, replaces=not resume)
+        if target.exists() and not job.replaces:
+            raise InputError(f"output: {str(target)!r} exists; remove it, or {START_AFRESH}")
         measured = []
         for number, one in enumerate(passages):
             key = hashlib.blake2b(json.dumps(dataclasses.astuple(one)).encode(), digest_size=16).hexdigest()
