@@ -1,5 +1,6 @@
 """Verbatim lengths from one pass per start."""
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, overload
 
@@ -104,8 +105,9 @@ def verbatim_lengths(
     longest = max((course.size for course in courses), default=1)
     asking.refuse_long(model, longest)
     runner, texts = Runner(model, longest, tokens_per_batch), Texts(model.tokenizer)
-    judged = watched(_judged(runner, texts, courses, mode), len(courses), "starts", progress)
-    results = [_finish(grid, prefixes, horizon, mode, judged) for grid in grids]
+    every = watched(_judged(runner, texts, courses, mode), len(courses), "starts", progress)
+    with contextlib.closing(every) as judged:
+        results = [_finish(grid, prefixes, horizon, mode, judged) for grid in grids]
     return results[0] if single else results
 
 
