@@ -22,9 +22,7 @@ NEAR = 1e-4
 """Logits nearer to each other than this may be ordered otherwise by another way of computing them."""
 
 FIRST_ROWS = 2  # of each run, that go through the head at once; twice as many after each success
-FIRST_TOKENS = (
-    8  # after the longest prefix, that are read before it is seen which runs are over; then twice as many
-)
+FIRST_TOKENS = 8  # read after the longest prefix, before it is seen which runs are over; then all the rest
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +119,7 @@ class _Batch:
                     stop = min(stop, max(begin, int(course.prefixes.max())) + ahead)
                 pieces[i] = (*read, Piece(course.tokens[begin:stop], parents=read, start=begin))
             self._read(reading, [pieces[i][-1] for i in reading])
-            ahead *= 2
+            ahead = max(course.size for course in self._courses)
         yield [*self._results(pieces)]
         for piece in (piece for several in pieces for piece in several):
             piece.kept.clear()

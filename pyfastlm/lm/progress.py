@@ -1,6 +1,6 @@
 """A progress bar on standard error, for calls that walk a list."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import TypeVar
 
 from pyfastlm._require import require
@@ -8,7 +8,7 @@ from pyfastlm._require import require
 T = TypeVar("T")
 
 
-def watched(items: Iterable[T], total: int | None, what: str, progress: bool) -> Iterator[T]:
+def watched(items: Iterable[T], total: int | None, what: str, progress: bool) -> Generator[T, None, None]:
     """``items`` as they come; with ``progress``, also counted on standard error.
 
     Raises:

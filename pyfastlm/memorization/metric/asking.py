@@ -65,6 +65,12 @@ def whole_numbers(name: str, values: Any) -> Numbers:
     return found.astype(np.int64)
 
 
+def refuse_mode(mode: object) -> None:
+    """Raise :class:`InputError` where ``mode`` is none that there is."""
+    if mode not in ("token", "normalized"):
+        raise InputError(f"mode: expected 'token' or 'normalized', got {mode!r}")
+
+
 def refuse_long(lm: LM, longest: int) -> None:
     """Raise :class:`InputError` where the model cannot read so many tokens at once."""
     if longest > (context := context_length(lm)):

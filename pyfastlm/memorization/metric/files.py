@@ -1,5 +1,6 @@
 """Lengths of all texts of files, saved as they come."""
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -91,6 +92,7 @@ def measure_files(
     started = time.perf_counter()
     prefixes = asking.lengths(prefix_lengths, horizon)
     positive("stride", stride)
+    asking.refuse_mode(mode)
     names = [source.name for source in resolve(inputs)]
     target = None if output is None else Path(output)
     if target is not None:
@@ -107,22 +109,22 @@ def measure_files(
         )
         return found.rows(one.id, transform=one.transform, checkpoint=checkpoint or model.name)
 
-    passages = watched(read_passages(inputs, text_key), None, "texts", progress)
-    if target is None:
-        measured = [(one.id, measure(one), False) for one in passages]
-    else:
-        description = {
-            "layout": LAYOUT,
-            "model": model.fingerprint,
-            "checkpoint": checkpoint or model.name,
-            "inputs": names,
-            "text_key": text_key,
-            "prefix_lengths": list(prefixes),
-            "horizon": horizon,
-            "mode": mode,
-            "stride": stride,
-        }
-        measured = _saved(target, description, passages, measure, resume)
+    description = {
+        "layout": LAYOUT,
+        "model": model.fingerprint,
+        "checkpoint": checkpoint or model.name,
+        "inputs": names,
+        "text_key": text_key,
+        "prefix_lengths": list(prefixes),
+        "horizon": horizon,
+        "mode": mode,
+        "stride": stride,
+    }
+    with contextlib.closing(watched(read_passages(inputs, text_key), None, "texts", progress)) as passages:
+        if target is None:
+            measured = [(one.id, measure(one), False) for one in passages]
+        else:
+            measured = _saved(target, description, passages, measure, resume)
     rows = tuple(row for _, several, _ in measured for row in several)
     return MeasureReport(
         model=model.name,
@@ -146,9 +148,9 @@ def _saved(
     """Name and rows of each passage, and whether an earlier run has measured it; ``target`` has all rows."""
     with locked(target) as job:
         if not (resume and job.continues(description)):
-            if resume and target.exists():
-                raise InputError(f"output: {str(target)!r} exists; remove it, or {START_AFRESH}")
             job.begin(description, replaces=not resume)
+        if target.exists() and not job.replaces:
+            raise InputError(f"output: {str(target)!r} exists; remove it, or {START_AFRESH}")
         measured = []
         for number, one in enumerate(passages):
             key = hashlib.blake2b(json.dumps(dataclasses.astuple(one)).encode(), digest_size=16).hexdigest()

@@ -1,11 +1,11 @@
 """Verbatim lengths from one pass per start."""
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, overload
 
 import numpy as np
 
-from pyfastlm.errors import InputError
 from pyfastlm.lm.encoding import Tokens
 from pyfastlm.lm.following import Course, follow
 from pyfastlm.lm.loading import LMLike, as_lm
@@ -96,8 +96,7 @@ def verbatim_lengths(
     Source: Huang, Yang and Potts (2024), and ``src/memorization_utils.py`` of their repository, which decodes
     every prompt.
     """
-    if mode not in ("token", "normalized"):
-        raise InputError(f"mode: expected 'token' or 'normalized', got {mode!r}")
+    asking.refuse_mode(mode)
     model = as_lm(lm)
     given, single = asking.sequences(tokens, model)
     prefixes = asking.lengths(prefix_lengths, horizon)
@@ -106,8 +105,9 @@ def verbatim_lengths(
     longest = max((course.size for course in courses), default=1)
     asking.refuse_long(model, longest)
     runner, texts = Runner(model, longest, tokens_per_batch), Texts(model.tokenizer)
-    judged = watched(_judged(runner, texts, courses, mode), len(courses), "starts", progress)
-    results = [_finish(grid, prefixes, horizon, mode, judged) for grid in grids]
+    every = watched(_judged(runner, texts, courses, mode), len(courses), "starts", progress)
+    with contextlib.closing(every) as judged:
+        results = [_finish(grid, prefixes, horizon, mode, judged) for grid in grids]
     return results[0] if single else results
 
 

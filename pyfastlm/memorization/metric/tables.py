@@ -41,8 +41,10 @@ def save(rows: Sequence[LengthRow], path: Path, temporary: Path) -> None:
                 file.write(json.dumps(row._asdict()).encode() + b"\n")
             return
         pa, pq = require("pyarrow", "memorization"), require("pyarrow.parquet", "memorization")
-        columns = [list(column) for column in zip(*rows, strict=True)] or [[]] * len(LengthRow._fields)
-        table = pa.table(columns, schema=schema())
+        columns = [*zip(*rows, strict=True)] or [()] * len(LengthRow._fields)
+        table = pa.table(
+            [pa.array(c, f.type) for c, f in zip(columns, schema(), strict=True)], schema=schema()
+        )
         pq.write_table(table, file, compression="zstd", write_page_checksum=True)
 
 

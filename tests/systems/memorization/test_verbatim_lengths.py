@@ -12,6 +12,8 @@ from tiny import EXTRA_ROWS, tiny_config, tiny_tokenizer
 
 from pyfastlm.errors import InputError, InputTypeError
 from pyfastlm.lm import LM
+from pyfastlm.lm.head import LinearHead
+from pyfastlm.lm.runner import Runner
 from pyfastlm.memorization import VerbatimLengths, verbatim_lengths
 
 PREFIXES = (1, 2, 4, 8, 16, 32)
@@ -93,6 +95,33 @@ def test_nothing_is_put_in_front_of_a_prompt(knowing, known, found):
     with_bos = verbatim_lengths(knowing, [1, *known[:40]], (9,), 8, starts=[0])
     out = memorised.greedy(knowing.model, [[1, *known[:8]]], 8)[0]
     assert with_bos.lengths[0, 0] == np.logical_and.accumulate(out == known[8:16]).sum()
+
+
+def test_what_no_run_needs_is_not_computed(knowing, known, monkeypatch):
+    """Tokens behind the end of all runs are not read, and the head sees little more than the runs."""
+    read: list[int] = []
+    rows: list[int] = []
+    hidden, choose = Runner.hidden, LinearHead.choose
+
+    def counting(self, batch, later):
+        read.extend(len(piece.tokens) for piece in batch)
+        return hidden(self, batch, later)
+
+    def counting_rows(self, outputs, targets, **options):
+        rows.append(len(outputs))
+        return choose(self, outputs, targets, **options)
+
+    monkeypatch.setattr(Runner, "hidden", counting)
+    monkeypatch.setattr(LinearHead, "choose", counting_rows)
+    unknown = known[::-1][:100]
+    found = verbatim_lengths(knowing, unknown, (4, 16), 64, starts=range(20))
+    assert found.longest < 6
+    assert sum(read) == 20 * (16 + 8)
+    assert sum(rows) <= 20 * 2 * 4
+    read.clear()
+    found = verbatim_lengths(knowing, known, (16,), 64, starts=[40, 50])
+    assert (found.lengths == 64).all()
+    assert sum(read) == 2 * (16 + 64 - 1)
 
 
 def test_an_end_token_is_a_token_like_others(knowing, known):
