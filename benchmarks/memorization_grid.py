@@ -19,8 +19,10 @@ import torch
 
 from pyfastlm.cli import show
 from pyfastlm.demo import memorization
-from pyfastlm.demo.memorization import Cell, Memory
-from pyfastlm.demo.memorization_runs import PREFIXES, TRANSFORMS
+from pyfastlm.demo.memorization import Memory
+from pyfastlm.demo.memorization_plan import TRANSFORMS
+from pyfastlm.demo.memorization_runs import PREFIXES
+from pyfastlm.demo.memorization_tables import Cell
 from pyfastlm.lm import smollm2
 from pyfastlm.memorization.injection.picture import Curve, draw
 

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from html import escape
 
 from pyfastlm.demo import memorization_texts
-from pyfastlm.demo.memorization import REPLICATES, Cell, Memory
-from pyfastlm.demo.memorization_runs import LONG, PREFIXES, TRANSFORMS
+from pyfastlm.demo.memorization import Memory
+from pyfastlm.demo.memorization_plan import TRANSFORMS
+from pyfastlm.demo.memorization_runs import LONG, PREFIXES
+from pyfastlm.demo.memorization_tables import REPLICATES, Cell
 from pyfastlm.demo.memorization_world import WINDOW
 
 WIDTH, HEIGHT = 820, 260

@@ -3,59 +3,21 @@
 import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 
-from pyfastlm.demo.memorization_world import WINDOW, Shape, World
+from pyfastlm.demo.memorization_plan import TRANSFORMS, Size, Task, injection, injections, sentences_of
+from pyfastlm.demo.memorization_world import WINDOW, World
 from pyfastlm.lm import LM, load
 from pyfastlm.lm.progress import watched
 from pyfastlm.lm.run_directory import checkpoints, step_of
-from pyfastlm.memorization import Continued, Injection, continue_pretraining, scheduled, verbatim_lengths
+from pyfastlm.memorization import Continued, Injection, continue_pretraining, verbatim_lengths
 
 PREFIXES = (8, 16)  # tokens
 LONG = 16  # tokens: a prompt that gives so many counts as a long one
-TRANSFORMS = ("original", "shuffled")
-
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """How large the experiment is.
-
-    ``base``: steps after which the base model is continued, early and late; ``repetitions``: the levels;
-    ``sequences``: of each transform at each level in one run; ``groups``: runs of other sentences for each
-    seed and checkpoint; ``twins``: seeds that also have a run without injections; ``share``: of the examples
-    of a run that are replaced.
-    """
-
-    shape: Shape
-    base: tuple[int, int]
-    repetitions: tuple[int, ...]
-    sequences: int
-    groups: int
-    seeds: int
-    twins: int
-    share: float = 0.02
-    batch_size: int = 50
-    lr: float = 3e-3
-    warmup: int = 100
-
-    @property
-    def steps(self) -> int:
-        """Of each continued run."""
-        planted = len(TRANSFORMS) * self.sequences * sum(self.repetitions)
-        return math.ceil(planted / self.share / self.batch_size)
-
-
-class Task(NamedTuple):
-    """One continued run; ``group`` is None for a twin without injections."""
-
-    checkpoint: int
-    seed: int
-    group: int | None
 
 
 class Row(NamedTuple):
@@ -109,19 +71,6 @@ class Found(NamedTuple):
     ties: int
 
 
-def tasks(size: Size) -> list[Task]:
-    """All continued runs, such that a first part of them already has every seed and checkpoint."""
-    found = [
-        Task(checkpoint, seed, group)
-        for group in range(size.groups)
-        for seed in range(1, size.seeds + 1)
-        for checkpoint in size.base
-    ]
-    twins = [Task(checkpoint, seed, None) for seed in range(1, size.twins + 1) for checkpoint in size.base]
-    first = 2 * size.seeds
-    return [*found[:first], *twins, *found[first:]]
-
-
 def base(world: World, size: Size, home: Path, progress: bool) -> Continued:
     """The model from scratch up to the late checkpoint."""
     return continue_pretraining(
@@ -153,41 +102,6 @@ def run(
         waiting = [pool.submit(_run, world.directory, size, home, task) for task in chosen]
         for one in watched(waiting, len(waiting), "runs", progress):
             yield one.result()
-
-
-def injections(world: World, size: Size, task: Task) -> list[Injection]:
-    """What a run plants: of each transform, another block of sentences, so that none is in both.
-
-    Block b of ``groups`` is original in group b and shuffled in the group half-way on. Sentence j of a block
-    is at level ``j // sequences + seed``, so that over the seeds each goes through the levels.
-    """
-    if task.group is None:
-        return []
-    levels = len(size.repetitions)
-    block = levels * size.sequences
-    wanted = {}
-    for number, transform in enumerate(TRANSFORMS):
-        first = _block(size, task.group, number) * block
-        for place in range(block):
-            level = (place // size.sequences + task.seed) % levels
-            wanted[f"{transform} {first + place}"] = size.repetitions[level]
-    places = scheduled(wanted, examples=size.steps * size.batch_size, seed=task.seed)
-    return [_injection(world, name, places[name]) for name in wanted]
-
-
-def _block(size: Size, group: int, transform: int) -> int:
-    blocks = max(size.groups, len(TRANSFORMS))
-    return (group + transform * (blocks // len(TRANSFORMS))) % blocks
-
-
-def sentences_of(size: Size) -> int:
-    """How many sentences the runs need."""
-    return max(size.groups, len(TRANSFORMS)) * len(size.repetitions) * size.sequences
-
-
-def _injection(world: World, name: str, examples: tuple[int, ...] = ()) -> Injection:
-    transform, number = name.split()
-    return Injection(name, world.sentences[int(number)], examples, transform)  # type: ignore[arg-type]
 
 
 def _run(directory: Path, size: Size, home: Path, task: Task) -> Ran:
@@ -230,18 +144,18 @@ def _rows(
 ) -> tuple[Row, ...]:
     """Of the sequences of a run; of a twin, all sequences of all runs."""
     measured = planted or [
-        _injection(world, f"{transform} {number}")
+        injection(world, f"{transform} {number}")
         for transform in TRANSFORMS
         for number in range(sentences_of(size))
     ]
-    tokens = [injection.tokens(world.tokenizer, WINDOW + 1) for injection in measured]
+    tokens = [one.tokens(world.tokenizer, WINDOW + 1) for one in measured]
     earlier, later = (_measured(lm, tokens) for lm in (given, found.lm))
     last = {one.sequence: int(one.steps.max(initial=-1)) for one in found.planted}
     rows = []
-    for injection, was, now in zip(measured, earlier, later, strict=True):
-        transform, number = injection.sequence.split()
-        count = len(injection.examples)
-        since = size.steps - 1 - last[injection.sequence] if count else -1
+    for one, was, now in zip(measured, earlier, later, strict=True):
+        transform, number = one.sequence.split()
+        count = len(one.examples)
+        since = size.steps - 1 - last[one.sequence] if count else -1
         rows.append(
             Row(
                 task.checkpoint,

@@ -24,8 +24,8 @@ E = TypeVar("E", bound=Entry)
 
 
 def read(path: Path, last_step: int, make: Callable[..., E]) -> list[E]:
-    """The entries up to ``last_step``, each as ``make`` makes it of its fields; a line that a kill has torn
-    ends the list."""
+    """The entries up to ``last_step``, each as ``make`` makes it of its fields; a line that a kill has torn,
+    or that is no entry, ends the list."""
     found: list[E] = []
     try:
         lines = path.read_text("utf-8").splitlines()
@@ -33,12 +33,12 @@ def read(path: Path, last_step: int, make: Callable[..., E]) -> list[E]:
         return found
     for line in lines:
         try:
-            entry: dict[str, Any] = json.loads(line)
-        except json.JSONDecodeError:
+            entry = make(**json.loads(line))
+            if entry.step > last_step:
+                break
+        except (ValueError, TypeError):
             break
-        if entry["step"] > last_step:
-            break
-        found.append(make(**entry))
+        found.append(entry)
     return found
 
 

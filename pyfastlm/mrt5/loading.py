@@ -9,7 +9,7 @@ import torch
 from pyfastlm._require import require
 from pyfastlm.errors import InputError
 from pyfastlm.lm.loading import quiet
-from pyfastlm.mrt5.checkpoints import newest_checkpoint
+from pyfastlm.lm.run_directory import newest_checkpoint
 from pyfastlm.mrt5.kinds import LEARNED, POOLING
 
 if TYPE_CHECKING:

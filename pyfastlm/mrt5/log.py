@@ -1,13 +1,7 @@
-"""The log of a training run: means over the steps between two entries, as JSON lines."""
+"""What a training run writes down: means over the steps between two entries."""
 
-import json
 import math
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
-
-from pyfastlm._durable import replacing
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,38 +58,3 @@ class Sums:
             lr=lr,
             seconds=seconds,
         )
-
-
-def read(path: Path, last_step: int) -> list[Logged]:
-    """The entries up to ``last_step``; a line that a kill has torn ends the list."""
-    found: list[Logged] = []
-    try:
-        lines = path.read_text("utf-8").splitlines()
-    except FileNotFoundError:
-        return found
-    for line in lines:
-        try:
-            entry: dict[str, Any] = json.loads(line)
-        except json.JSONDecodeError:
-            break
-        if entry["step"] > last_step:
-            break
-        found.append(Logged(**entry))
-    return found
-
-
-def write(path: Path, entries: Iterable[Logged]) -> None:
-    """Replace the log by ``entries``, atomically."""
-    with replacing(path, path.with_suffix(".tmp")) as file:
-        for entry in entries:
-            file.write(_line(entry))
-
-
-def append(path: Path, entry: Logged) -> None:
-    """Add one entry. The log is a convenience: what a power cut takes from it, a resumed run writes again."""
-    with open(path, "ab") as file:
-        file.write(_line(entry))
-
-
-def _line(entry: Logged) -> bytes:
-    return json.dumps(asdict(entry)).encode() + b"\n"

@@ -14,9 +14,10 @@ import numpy as np
 import torch
 
 from pyfastlm.errors import InputError
+from pyfastlm.lm import run_log
 from pyfastlm.lm.progress import watched
-from pyfastlm.mrt5 import log
-from pyfastlm.mrt5.checkpoints import Run, locked, newest_checkpoint
+from pyfastlm.lm.run_directory import newest_checkpoint
+from pyfastlm.mrt5.checkpoints import Run, locked
 from pyfastlm.mrt5.controller import DeletionController
 from pyfastlm.mrt5.examples import Data, collate
 from pyfastlm.mrt5.log import Logged, Sums
@@ -116,8 +117,8 @@ def train(
         if run is not None:
             start = run.begin(settings(options, model, data, controller), resume=resume)
             if start:
-                training.restore(run.load(model, training.optimizer), log.read(run.log, start))
-            log.write(run.log, training.log)
+                training.restore(run.load(model, training.optimizer), run_log.read(run.log, start, Logged))
+            run_log.write(run.log, training.log)
         with _training_mode(model):
             for step in watched(range(start, steps), steps - start, "training", progress):
                 training.step(step)
@@ -200,7 +201,7 @@ class _Training:
     def keep(self, run: Run, done: int) -> None:
         """Append to the log of ``run`` what is new after ``done`` steps, and save where it is time to."""
         if self.log and self.log[-1].step == done:
-            log.append(run.log, self.log[-1])
+            run_log.append(run.log, self.log[-1])
         if done % self.options.save_every == 0 or done == self.options.steps:
             run.save(done, self.model, self.optimizer, self._state())
 

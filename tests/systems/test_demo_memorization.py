@@ -16,10 +16,11 @@ import numpy as np
 import pytest
 
 from pyfastlm.cli.demo import _memory_json, _memory_table
-from pyfastlm.demo import debian, memorization, memorization_html, memorization_texts
-from pyfastlm.demo import memorization_runs as runs
-from pyfastlm.demo.memorization import FULL, QUICK, SHORT, Memory, learn, summed_up
-from pyfastlm.demo.memorization_runs import TRANSFORMS, Ran, Row, Task
+from pyfastlm.demo import debian, memorization_html, memorization_tables, memorization_texts
+from pyfastlm.demo import memorization_plan as plan
+from pyfastlm.demo.memorization import FULL, QUICK, SHORT, Memory, learn
+from pyfastlm.demo.memorization_plan import TRANSFORMS, Task
+from pyfastlm.demo.memorization_runs import Ran, Row
 from pyfastlm.demo.memorization_world import PARTS, WINDOW, World, world
 from pyfastlm.demo.texts import TextsMissing
 from pyfastlm.lm import smollm2
@@ -106,8 +107,8 @@ class Sentences(World):
 def test_every_level_has_its_sentences_and_no_sentence_is_twice_in_a_run(size: Any, tmp_path: Path) -> None:
     made = Sentences(tmp_path, size.shape)
     seen: Counter[tuple[str, str, int]] = Counter()
-    for task in runs.tasks(size):
-        planned = runs.injections(made, size, task)
+    for task in plan.tasks(size):
+        planned = plan.injections(made, size, task)
         if task.group is None:
             assert planned == []
             continue
@@ -122,14 +123,14 @@ def test_every_level_has_its_sentences_and_no_sentence_is_twice_in_a_run(size: A
         if task.checkpoint == size.base[0]:
             seen.update((i.transform, i.sequence, len(i.examples)) for i in planned)
         other = Task(size.base[1], task.seed, task.group)
-        assert runs.injections(made, size, other) == planned
+        assert plan.injections(made, size, other) == planned
     assert set(seen.values()) == {1}
-    assert runs.sentences_of(size) <= size.shape.sentences
+    assert plan.sentences_of(size) <= size.shape.sentences
 
 
 def test_full_is_what_it_says() -> None:
     """Two checkpoints, two transforms, five levels, 16 sentences for each, three seeds, 2 % of examples."""
-    planned = [task for task in runs.tasks(FULL) if task.group is not None]
+    planned = [task for task in plan.tasks(FULL) if task.group is not None]
     assert FULL.sequences * FULL.groups == 16
     assert FULL.repetitions == (0, 1, 10, 40, 160)
     assert {(task.checkpoint, task.seed) for task in planned[:6]} == {
@@ -140,7 +141,7 @@ def test_full_is_what_it_says() -> None:
 
 
 def test_the_batches_of_a_full_run_have_one_planted_example_each(tmp_path: Path) -> None:
-    planned = runs.injections(Sentences(tmp_path, FULL.shape), FULL, Task(100, 1, 0))
+    planned = plan.injections(Sentences(tmp_path, FULL.shape), FULL, Task(100, 1, 0))
     steps = sorted(place // FULL.batch_size for injection in planned for place in injection.examples)
     assert steps == list(range(FULL.steps))
 
@@ -195,12 +196,12 @@ def rows_of(lengths: dict[tuple[int, int], list[int]]) -> list[Ran]:
 
 def test_tables_by_hand() -> None:
     lengths = {(100, 1): [2, 4], (100, 2): [6, 8], (6000, 1): [5, 6], (6000, 2): [7, 12]}
-    found = summed_up(FULL, 1, (), rows_of(lengths), 0, 1.0)
-    early, late = found.cells
+    cells, contrasts = memorization_tables.tables(FULL, rows_of(lengths), 0)
+    early, late = cells
     assert (early.longest, late.longest) == (5.0, 7.5)
     assert (early.measured, early.sentences, early.before) == (4, 2, 1.0)
     assert math.isnan(early.twin)
-    (contrast,) = found.contrasts
+    (contrast,) = contrasts
     assert contrast.difference == np.mean([3, 2, 1, 4])
     assert 2 <= early.low < 5 < early.high <= 8
     assert contrast.low > 0
@@ -212,7 +213,7 @@ def test_intervals_cover_as_often_as_they_say() -> None:
     covered = 0
     for _ in range(200):
         values = [(seed, float(value)) for seed in range(8) for value in rng.normal(rng.normal(), 1, 8)]
-        low, high = memorization._interval(memorization._replicates(values, rng))
+        low, high = memorization_tables._interval(memorization_tables._replicates(values, rng))
         covered += low <= 0 <= high
     assert 0.8 * 200 <= covered <= 0.97 * 200
 

@@ -1,7 +1,7 @@
 """How much of what was planted each checkpoint of a run gives back."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -71,23 +71,23 @@ def measure(
         horizon: the most tokens that are counted.
         progress: a bar on standard error.
     """
-    kept = [(step_of(path), path) for path in found.checkpoints if step_of(path) != found.steps]
-    models: list[LM | None] = [base, *(None for _ in kept), found.lm]
-    steps = [0, *(step for step, _ in kept), found.steps]
-    paths = [None, *(path for _, path in kept), None]
+    tokens = [one.tokens for one in found.planted]
     measured = []
-    for step, lm, path in watched(
-        list(zip(steps, models, paths, strict=True)), len(steps), "measuring", progress
-    ):
-        model = lm if path is None else load(path)
-        assert model is not None
-        tokens = [one.tokens for one in found.planted]
-        for one, lengths in zip(
-            found.planted, verbatim_lengths(model, tokens, prefix_lengths, horizon), strict=True
-        ):
+    for step, lm in watched(_models(found, base), 1 + len(found.checkpoints), "measuring", progress):
+        lengths = verbatim_lengths(lm, tokens, prefix_lengths, horizon)
+        for one, own in zip(found.planted, lengths, strict=True):
             count = int(np.searchsorted(one.steps, step))
-            measured.append(Measured(one.sequence, one.transform, step, count, lengths))
+            measured.append(Measured(one.sequence, one.transform, step, count, own))
     return measured
+
+
+def _models(found: Continued, base: LM) -> Iterator[tuple[int, LM]]:
+    """With how many steps each has done."""
+    yield 0, base
+    for path in found.checkpoints:
+        if step_of(path) != found.steps:
+            yield step_of(path), load(path, dtype=base.model.dtype)
+    yield found.steps, found.lm
 
 
 def levels(found: Continued, measured: Sequence[Measured]) -> list[Level]:

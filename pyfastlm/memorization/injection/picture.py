@@ -61,6 +61,7 @@ def draw(curves: Sequence[Curve], path: "str | os.PathLike[str]", *, limit: int 
         axes.set_xscale("symlog", linthresh=1)
         axes.set_xticks(ticks, [str(tick) for tick in ticks], minor=False)
         axes.minorticks_off()
+        axes.set_xlim(-0.1, 1.15 * max(ticks[-1], 1))
         axes.set_ylim(bottom=0)
         axes.set_xlabel("repetitions in training")
         axes.set_ylabel("longest verbatim continuation, tokens")

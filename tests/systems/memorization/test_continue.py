@@ -426,14 +426,14 @@ def test_a_directory_of_something_else_is_left_alone(lm: LM, tmp_path: Path) -> 
 def test_a_full_disk_keeps_the_checkpoint_before(
     lm: LM, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import pyfastlm.memorization.injection.training as training
+    from pyfastlm.memorization.injection import steps
 
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
     interrupt(lm, tmp_path, monkeypatch, 4)
     with monkeypatch.context() as patch:
-        patch.setattr(training, "save_state", full)
+        patch.setattr(steps, "save_state", full)
         with pytest.raises(OSError, match=r"No space left"):
             run(lm, directory=tmp_path)
     assert [path.name for path in checkpoints(tmp_path)] == ["checkpoint-000000004"]

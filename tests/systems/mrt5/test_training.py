@@ -16,8 +16,9 @@ import torch
 from tiny_mrt5 import open_gate, tiny_data, tiny_mrt5
 
 from pyfastlm.errors import InputError
+from pyfastlm.lm.run_directory import newest_checkpoint
 from pyfastlm.mrt5 import DeletionController, MrT5ForConditionalGeneration, train
-from pyfastlm.mrt5.checkpoints import Run, locked, newest_checkpoint
+from pyfastlm.mrt5.checkpoints import Run, locked
 from pyfastlm.mrt5.examples import collate
 from pyfastlm.mrt5.order import Order
 from pyfastlm.mrt5.regularizers import regularizer
