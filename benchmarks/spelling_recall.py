@@ -9,7 +9,7 @@ from what is written together (spelling_spaces.py), so many that spaces are a te
 made-up ones by class. At most QUERIES of each, 5,000 by default, drawn with a seed.
 
 symspellpy's look-up of a term knows nothing of spaces; its look-up of compounds, with its list of pairs of
-words, does, but gives one text. "both" is the two together by their distance, terms first. Writes
+words, does, but gives one text. "both" is the two together by their distance, the compound first. Writes
 benchmarks/results/spelling_recall.json. Needs `apt-get update` once.
 """
 
@@ -64,10 +64,10 @@ def some(pairs: Sequence[Pair], count: int, name: str) -> list[Pair]:
 
 
 def both(terms: SymSpellPeer, compound: SymSpellPeer) -> Suggest:
-    """The terms by their distance, and the compound after those that are as near."""
+    """The terms by their distance, and the compound before those that are as near."""
 
     def suggest(query: str, k: int) -> list[Candidate]:
-        found = [*terms.suggest(query, k), *compound.suggest(query, 1)]
+        found = [*compound.suggest(query, 1), *terms.suggest(query, k)]
         return sorted(found, key=lambda one: one.cost)
 
     return suggest

@@ -44,8 +44,8 @@ class Peer:
 class SymSpellPeer(Peer):
     """symspellpy over words or names with counts, with up to two edits.
 
-    ``how`` is "top", "closest" or "all" (a query is looked up whole), "words" (each of its words that has no
-    digit, by its top suggestion), or "compound" (word by word, with spaces repaired). The last two give one
+    ``how`` is "top", "closest" or "all" (a query is looked up whole), "words" (each of its words that is all
+    letters, by its top suggestion), or "compound" (word by word, with spaces repaired). The last two give one
     text. ``bigrams``: file of pairs of words with counts, which "compound" weighs.
 
     Raises:
@@ -80,7 +80,7 @@ class SymSpellPeer(Peer):
         return [Candidate(item.term, float(-item.distance), float(item.distance)) for item in found[:k]]
 
     def _of_word(self, word: str) -> tuple[str, int]:
-        if not word or any(letter.isdigit() for letter in word):
+        if not word.isalpha():
             return word, 0
         found = self._symspell.lookup(word, self._verbosity, EDITS)
         return (found[0].term, found[0].distance) if found else (word, 0)
