@@ -2,8 +2,8 @@
 
     python benchmarks/icl_fits.py [sets]
 
-Each set of curves is fitted by both, one thread each, and losses and CPU seconds are compared; ours with eight
-starts, the published way with its one. Writes benchmarks/results/icl_fits.json.
+Each set of curves is fitted by both, one thread each, and losses and CPU seconds are compared; ours with
+eight starts, the published way with its one. Writes benchmarks/results/icl_fits.json.
 """
 
 import json
@@ -107,8 +107,10 @@ def beside_published(sets: list[tuple[str, Doubles]]) -> list[dict[str, Any]]:
         rows.append(
             {
                 "law": law, "sets": len(sets), "lower": lower, "higher": higher,
-                "cpu_ms": 1000 * statistics.median(spent), "published_cpu_ms": 1000 * statistics.median(theirs_spent),
-                "times": sum(theirs_spent) / sum(spent), "least_times": min(ratios), "median_times": statistics.median(ratios),
+                "cpu_ms": 1000 * statistics.median(spent),
+                "published_cpu_ms": 1000 * statistics.median(theirs_spent),
+                "times": sum(theirs_spent) / sum(spent), "least_times": min(ratios),
+                "median_times": statistics.median(ratios),
             }
         )  # fmt: skip
         print(rows[-1], flush=True)
@@ -116,7 +118,7 @@ def beside_published(sets: list[tuple[str, Doubles]]) -> list[dict[str, Any]]:
 
 
 def recovery(count: int) -> list[dict[str, Any]]:
-    """How far found numbers are from true ones, in the median over curves and sets; priors by 1, others by size."""
+    """How far found numbers are from true ones, over curves and sets."""
     n = np.arange(1.0, SHOTS + 1)
     rows = []
     for law in LAWS:
@@ -158,7 +160,7 @@ def confusion(count: int) -> dict[str, dict[str, int]]:
 
 
 def sweep() -> dict[str, float]:
-    """All laws on sets of the shape of the publication's, drawn from its laws; wall seconds by all threads."""
+    """All laws on sets of the shape of the publication's, drawn from laws; wall seconds by all threads."""
     rng = np.random.default_rng(0)
     sets = []
     for shots in SWEEP.values():

@@ -6,8 +6,7 @@ import collections.abc
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['EditCosts', 'LinearLogpInputs', 'SuffixSearch', 'TermIndex', 'TermIndexFile', 'VarlenAttentionInputs', 'centred_ranks', 'compact_count', 'compact_gather', 'compact_index', 'compact_scatter', 'concordance', 'gate_compact', 'isa', 'linear_forward', 'linear_logp_backward', 'linear_logp_forward', 'rank_products', 'suffix_keys', 'suffix_stride', 'term_index_build', 'term_index_concatenate', 'term_index_strings', 'varlen_attention_backward', 'varlen_attention_forward', 'xxh64']
-__all__: list[str] = ['EditCosts', 'LinearLogpInputs', 'Spelling', 'TermIndex', 'TermIndexFile', 'VarlenAttentionInputs', 'centred_ranks', 'compact_count', 'compact_gather', 'compact_index', 'compact_scatter', 'concordance', 'gate_compact', 'isa', 'linear_forward', 'linear_logp_backward', 'linear_logp_forward', 'rank_products', 'term_index_build', 'term_index_concatenate', 'term_index_similar', 'term_index_strings', 'varlen_attention_backward', 'varlen_attention_forward']
+__all__: list[str] = ['EditCosts', 'LinearLogpInputs', 'Spelling', 'SuffixSearch', 'TermIndex', 'TermIndexFile', 'VarlenAttentionInputs', 'centred_ranks', 'compact_count', 'compact_gather', 'compact_index', 'compact_scatter', 'concordance', 'gate_compact', 'isa', 'linear_forward', 'linear_logp_backward', 'linear_logp_forward', 'rank_products', 'suffix_keys', 'suffix_stride', 'term_index_build', 'term_index_concatenate', 'term_index_similar', 'term_index_strings', 'varlen_attention_backward', 'varlen_attention_forward', 'xxh64']
 class LinearLogpInputs:
     """
     Shapes and addresses that the passes of linear_logp share.

@@ -37,7 +37,7 @@ ALLOWED: dict[str, set[str]] = {
     # Its corpus index searches without torch.
     "memorization": {"base", "native", "ops", "lm", "index", "memorization"},
     # It weighs candidates natively, for one query at a time.
-    "spelling": {"base", "native", "ops", "lm", "index", "spelling"},
+    "spelling": {"base", "native", "ops", "lm", "index", "_http", "spelling"},
     "demo": SHARED - {"native", "kernels"} | SYSTEMS | {"demo"},
     "cli": SHARED - {"native", "kernels"} | SYSTEMS | {"demo", "cli"},
 }
