@@ -2,8 +2,8 @@
 
     python benchmarks/memorization_grid.py --out benchmarks/results/memorization_grid.json
 
-Killed and called again, it goes on. It takes about 17 minutes on two idle cores the first time; the runs of
-the first group of sentences come first, so that ``--runs`` stops earlier with all seeds and checkpoints.
+Killed and called again, it goes on. All of it should take 17 minutes on two idle cores (estimated); the
+runs of the first group of sentences come first, so that ``--runs`` stops earlier with all seeds.
 """
 
 import argparse

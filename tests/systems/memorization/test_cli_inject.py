@@ -62,32 +62,32 @@ def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 def test_what_is_repeated_is_given_back(
     given: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = [*given, "--steps", "100", "--repetitions", "80,1,0", "--grid", "20", "--held-out", "3"]
+    options = [*given, "--steps", "60", "--repetitions", "50,1,0", "--grid", "12", "--held-out", "3"]
     picture = tmp_path / "lengths.svg"
     found = json.loads(output(capsys, *options, "--json", "--picture", str(picture)))
-    assert found["planted"] == 81
-    assert found["share"] == 81 / 200
+    assert found["planted"] == 51
+    assert found["share"] == 51 / 120
     assert found["log"][0]["validation"] is not None
     levels = {(level["step"], level["repetitions"]): level for level in found["levels"]}
-    assert sorted(levels) == [(step, count) for step in (0, 20, 100) for count in (0, 1, 80)]
-    assert levels[100, 80]["longest"] == 12  # all that is asked for
-    assert max(level["longest"] for (step, count), level in levels.items() if not (step and count == 80)) < 6
-    last = [row for row in found["rows"] if row["step"] == 100]
+    assert sorted(levels) == [(step, count) for step in (0, 12, 60) for count in (0, 1, 50)]
+    assert levels[60, 50]["longest"] == 12  # all that is asked for
+    assert max(level["longest"] for (step, count), level in levels.items() if not (step and count == 50)) < 6
+    last = [row for row in found["rows"] if row["step"] == 60]
     assert {row["sequence_id"]: row["repetitions"] for row in last} == {
-        "news/often": 80, "news/once": 1, "news/never": 0,
+        "news/often": 50, "news/once": 1, "news/never": 0,
     }  # fmt: skip
-    early = {row["sequence_id"]: row["repetitions"] for row in found["rows"] if row["step"] == 20}
-    assert early["news/often"] in (15, 16, 17)
+    early = {row["sequence_id"]: row["repetitions"] for row in found["rows"] if row["step"] == 12}
+    assert early["news/often"] in (9, 10, 11)
     lm = load(found["checkpoints"][-1])
     tokens = lm.tokenizer(TEXTS["often"])["input_ids"][:21]
     expected = verbatim_lengths(lm, tokens, (4, 8), 12)
     mine = [row["length"] for row in last if row["sequence_id"] == "news/often"]
     assert mine == [row.length for row in expected.rows("x")]
-    assert "step 100, original" in picture.read_text()
+    assert "step 60, original" in picture.read_text()
 
     table = output(capsys, *options)  # the same command again: the run is only loaded
-    assert "100 steps, 100 of them by earlier runs" in table
-    assert "planted: 81 examples, 40.50% of all, at most" in table
+    assert "60 steps, 60 of them by earlier runs" in table
+    assert "planted: 51 examples, 42.50% of all, at most" in table
     assert "nats/token before" in table
     (tmp_path / "seq.json").write_text(json.dumps({"other": TEXTS}))
     assert "another injections" in refusal(capsys, *options)
