@@ -47,7 +47,7 @@ void beams_find_every_way() {
             for (std::size_t last = first + 1; last <= held.size(); ++last) {
                 if (random() % 2 == 0) continue;
                 changes.push_back({first, last, {}});
-                for (unsigned text = random() % 3; text < 5; text += 2)
+                for (auto text = random() % 3; text < 5; text += 2)
                     changes.back().texts.push_back(
                         {"t" + std::to_string(text), static_cast<double>(random() % 13) - 6, 1});
             }
@@ -92,7 +92,7 @@ bool is_digit(std::uint32_t c) { return c >= '0' && c <= '9'; }
 void threads_change_nothing(const std::string& path) {
     std::mt19937 random(2);
     std::map<std::string, double> terms;
-    const auto text = [&random](unsigned words) {
+    const auto text = [&random](std::uint_fast32_t words) {
         std::string all;
         for (; words > 0; --words) {
             for (auto size = 2 + random() % 6; size > 0; --size) all += static_cast<char>('a' + random() % 5);
