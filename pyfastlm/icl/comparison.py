@@ -9,7 +9,7 @@ from pyfastlm._require import require
 from pyfastlm.errors import InputError
 from pyfastlm.icl.fitted import Fit, relative_error
 from pyfastlm.icl.fitting.fitting import fit_many
-from pyfastlm.icl.laws import LAWS, Doubles, LawName
+from pyfastlm.icl.laws import LAW_NAMES, Doubles, LawName
 from pyfastlm.icl.problem import Loss, Problem, problem
 
 WHOLE = 1.0
@@ -106,7 +106,7 @@ class Comparison(NamedTuple):
 def compare(
     sets: Iterable[tuple[Any, Any]],
     *,
-    laws: Sequence[LawName] = tuple(LAWS),  # type: ignore[arg-type]
+    laws: Sequence[LawName] = LAW_NAMES,
     fractions: Sequence[float] = FRACTIONS,
     starts: int = 8,
     loss: Loss = "mse_prob",

@@ -9,7 +9,7 @@ from pyfastlm.icl.fitting.doubts import doubts
 from pyfastlm.icl.fitting.layout import Layout
 from pyfastlm.icl.fitting.race import predicted
 from pyfastlm.icl.laws import Doubles, Law
-from pyfastlm.icl.params import Params, named
+from pyfastlm.icl.params import Bayesian, Params, named
 from pyfastlm.icl.problem import Problem, shots_of
 
 SAME, ROUNDING = 1e-3, 1e-12  # relative and absolute difference of losses that are called equal
@@ -65,15 +65,15 @@ class Fit:
         Raises:
             InputError: the law is not Bayesian, or a number of shots is below 0.
         """
-        if not self._law.joint:
+        found = self.params
+        if not isinstance(found, Bayesian):
             raise InputError(f"law: {self.law} has no hypotheses to believe in")
         n = shots_of(shots, least=0)
-        found = named(self._law, self._theta, *_shape(self._problem, self._layout))
         task, _, _ = self._layout.places(self._problem)
         group = np.repeat(np.arange(self._problem.groups), self._problem.tasks)
-        prior = found.prior[np.minimum(group, self._layout.priors - 1)]  # type: ignore[union-attr]
-        speed = found.efficiency[np.minimum(group, self._layout.speeds - 1)]  # type: ignore[union-attr]
-        evidence = speed[:, None, None] * n[:, None] * np.log(found.likelihood[task])[:, None]  # type: ignore[union-attr]
+        prior = found.prior[np.minimum(group, self._layout.priors - 1)]
+        speed = found.efficiency[np.minimum(group, self._layout.speeds - 1)]
+        evidence = speed[:, None, None] * n[:, None] * np.log(found.likelihood[task])[:, None]
         belief = np.log(prior)[:, None] + evidence
         belief = np.exp(belief - belief.max(axis=-1, keepdims=True))
         sure: Doubles = belief / belief.sum(axis=-1, keepdims=True)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 Doubles = NDArray[np.float64]
 LawName = Literal["bayesian", "bayesian_sampling", "bayesian_scoring", "power", "bounded_power", "logistic"]
 
+LAW_NAMES: tuple[LawName, ...] = get_args(LawName)
 EYE = 0.5  # added to the identity where the published fit of P begins
 
 
