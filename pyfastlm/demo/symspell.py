@@ -2,6 +2,7 @@
 
 import importlib.util
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ EDITS = 2
 PREFIX = 7  # letters that symspellpy indexes
 
 
-class Peer:
+class Peer(ABC):
     """A corrector by its suggestions: a query becomes the first one, where that is another.
 
     ``unlisted`` is the score of a query that is not among them: what a suggestion must exceed.
@@ -24,9 +25,9 @@ class Peer:
 
     unlisted = -math.inf
 
+    @abstractmethod
     def suggest(self, query: str, k: int = 10) -> list[Candidate]:
         """The best ``k`` texts that the query may mean."""
-        raise NotImplementedError
 
     def correct(self, query: str) -> Correction:
         """The first suggestion, or the query where that is better."""
