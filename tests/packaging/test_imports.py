@@ -19,6 +19,8 @@ print(time.process_time() - start)
 print(*(name for name in {HEAVY!r} if name in sys.modules))
 """
 
+COMPILED = {"pyfastlm.icl.fitting.forms", "pyfastlm.icl.fitting.solver"}  # by numba, of an extra
+
 
 def fresh_import(module: str, cwd: Path) -> tuple[float, list[str]]:
     """Processor seconds for ``import module`` in a new interpreter, and the heavy packages it loaded."""
@@ -80,6 +82,8 @@ def test_probe_sees_heavy_imports(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("module", public_modules())
 def test_public_names_resolve_and_are_documented(module: str) -> None:
+    if module in COMPILED:
+        pytest.importorskip("numba")
     imported = importlib.import_module(module)
     assert imported.__doc__, f"{module} has no docstring"
     for name in getattr(imported, "__all__", ()):
