@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pyfastlm.icl.intervals import Intervals, bootstrap
     from pyfastlm.icl.laws import LAWS, Law
     from pyfastlm.icl.params import Bayesian, BoundedPower, Logistic, Power
+    from pyfastlm.icl.suppression import Suppression, suppress
 
 __all__ = [
     "GINC",
@@ -33,6 +34,7 @@ __all__ = [
     "Logistic",
     "Power",
     "Prompts",
+    "Suppression",
     "Task",
     "beliefs",
     "bootstrap",
@@ -42,6 +44,7 @@ __all__ = [
     "icl_curve",
     "prompts",
     "read_task",
+    "suppress",
 ]
 
 __getattr__, __dir__ = lazily(
@@ -59,5 +62,6 @@ __getattr__, __dir__ = lazily(
         "intervals": ("Intervals", "bootstrap"),
         "laws": ("LAWS", "Law"),
         "params": ("Bayesian", "BoundedPower", "Logistic", "Power"),
+        "suppression": ("Suppression", "suppress"),
     },
 )

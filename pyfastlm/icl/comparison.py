@@ -9,7 +9,7 @@ from pyfastlm._require import require
 from pyfastlm.errors import InputError
 from pyfastlm.icl.fitted import Fit, relative_error
 from pyfastlm.icl.fitting.fitting import fit_many
-from pyfastlm.icl.laws import LAW_NAMES, Doubles, LawName
+from pyfastlm.icl.laws import LAW_NAMES, LAWS, Doubles, LawName
 from pyfastlm.icl.problem import Loss, Problem, problem
 
 WHOLE = 1.0
@@ -110,6 +110,7 @@ def compare(
     fractions: Sequence[float] = FRACTIONS,
     starts: int = 8,
     loss: Loss = "mse_prob",
+    hypotheses: int | None = None,
     seed: int = 0,
     threads: int | None = None,
 ) -> Comparison:
@@ -120,6 +121,7 @@ def compare(
         laws: names of :data:`pyfastlm.icl.LAWS`.
         fractions: 1 fits and judges all shots; x fits those up to x of the largest, and judges the others.
         starts, loss, seed, threads: of the fits.
+        hypotheses: of the Bayesian laws, the curves of a set by default.
 
     Raises:
         InputError: as :func:`fit`; or a fraction leaves nothing to fit or to judge.
@@ -135,7 +137,10 @@ def compare(
         judged = [np.ones_like(some) if fraction == WHOLE else ~some for some in seen]
         parts = [(each.shots[some], _shaped(each, some)) for each, some in zip(given, seen, strict=True)]
         for law in laws:
-            fits = fit_many(law, parts, starts=starts, loss=loss, seed=seed, threads=threads)
+            fits = fit_many(
+                law, parts, starts=starts, loss=loss, hypotheses=hypotheses if LAWS[law].joint else None,
+                seed=seed, threads=threads,
+            )  # fmt: skip
             for n, (each, some, found) in enumerate(zip(given, judged, fits, strict=True)):
                 guess = found.predict(each.shots[some]).reshape(len(each.nll), -1)
                 scores.append(_score(law, fraction, n, each, some, guess, found))

@@ -118,6 +118,7 @@ def finetune(
         trainer.train()
         losses = tuple(float(entry["loss"]) for entry in trainer.state.log_history if "loss" in entry)
         merged = trainer.model.merge_and_unload().eval()
+        vars(merged).pop("forward", None)  # accelerate's, with which a copy would read this model's weights
     return FineTuned(
         LM(merged, given.tokenizer, f"{given.name}, fine-tuned"),
         len(rows),

@@ -38,6 +38,17 @@ def test_completions_are_learnt(lm: LM, tmp_path: Path, capfd: pytest.CaptureFix
     assert tuned_model.load(lm, tmp_path / "nothing", done.lm.fingerprint) is None
 
 
+def test_what_was_fine_tuned_can_be_again(lm: LM) -> None:
+    once = finetune(lm, EXAMPLES, extra="x", epochs=5, lr=1e-2).lm
+    other = [Example(each.prompt, " none\n") for each in EXAMPLES]
+    twice = finetune(once, other, extra="x", epochs=5, lr=1e-2).lm
+    ids = torch.tensor([lm.tokenizer(EXAMPLES[0].prompt).input_ids])
+    with torch.inference_mode():
+        assert not torch.equal(once.model(ids).logits, twice.model(ids).logits)
+    old, new = (Scorer(model).conditional(other[:1])[0].logp for model in (once, twice))
+    assert new > old + 5.0
+
+
 def test_what_is_wrong_is_named(lm: LM, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="examples: expected at least one"):
         finetune(lm, [], extra="x")
