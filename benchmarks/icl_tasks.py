@@ -1,5 +1,6 @@
 """Tasks for curves of real models: tables of scikit-learn, and words of WordNet with what they name."""
 
+import random
 from pathlib import Path
 
 from pyfastlm.demo import debian
@@ -8,6 +9,7 @@ from pyfastlm.icl import Example, Task
 WORDNET = "wordnet-base"
 NAMED = {5: "animal", 8: "body", 13: "food", 15: "place", 18: "person", 20: "plant"}  # by lexicographer file
 FREQUENT = 3.2  # occurrences in a billion words, log10: "lobster", not "axolotl"
+EACH = 160  # words of a kind
 TABLES = ("iris", "wine", "breast_cancer")
 
 
@@ -28,7 +30,7 @@ def table(name: str) -> Task:
 
 
 def words(cache: Path) -> Task:
-    """Common nouns, and what their first meaning is: an animal, food, ..."""
+    """Common nouns, and what their first meaning is: an animal, food, ...; as many of each."""
     return Task(
         "wordnet",
         tuple(Example(*line.split("\t")) for line in debian.kept(WORDNET, cache, _nouns)),
@@ -43,12 +45,14 @@ def _nouns() -> list[str]:
     from wordfreq import zipf_frequency
 
     files = {Path(path).name: data.decode() for path, data in debian.members(WORDNET, ".noun")}
-    kinds = {line[:8]: int(line[9:11]) for line in files["data.noun"].splitlines() if line[:1].isdigit()}
-    found = []
+    lines = [line for line in files["data.noun"].splitlines() if line[:1].isdigit() and " @i " not in line]
+    kinds = {line[:8]: int(line[9:11]) for line in lines}  # of all but single persons and places
+    found: dict[str, list[str]] = {kind: [] for kind in NAMED.values()}
     for line in files["index.noun"].splitlines():
         fields = line.split()
         first = fields[6 + int(fields[3])] if not line.startswith(" ") else ""  # the most frequent meaning
         word, kind = fields[0], NAMED.get(kinds.get(first, -1))
         if kind and word.isalpha() and zipf_frequency(word, "en") > FREQUENT:
-            found.append(f"{word}\t{kind}")
-    return found
+            found[kind].append(f"{word}\t{kind}")
+    rng = random.Random(0)
+    return [line for lines in found.values() for line in sorted(rng.sample(lines, EACH))]

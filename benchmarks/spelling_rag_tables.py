@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 import spelling_rag_tasks as tasks
-from spelling_rag_ledger import Ledger
+from ledger import Ledger
 from spelling_rag_tasks import Part, Task
 
 import pyfastlm
