@@ -85,8 +85,9 @@ class Speller:
         self._threads = threads
 
     def suggest(self, query: str, k: int = 10) -> list[Candidate]:
-        """The best ``k`` texts that ``query`` may mean, best first; of two or more, the query itself is one.
+        """The best ``k`` texts that ``query`` may mean, best first.
 
+        Of two or more, the query itself is one; of three or more, so is the likeliest text for all of it.
         Where a name for all of the query is near, no words are looked at.
 
         Raises:
@@ -94,10 +95,7 @@ class Speller:
         """
         if isinstance(k, bool) or not isinstance(k, int) or k < 1:
             raise InputError(f"k: expected a whole number >= 1, got {k!r}")
-        found = self._weighed([query], k, 1, near=NEAR)[0]
-        if k > 1 and all(one.text != query for one in found[:k]):
-            return [*found[: k - 1], found[k]]
-        return found[:k]
+        return self._weighed([query], max(k - 1, 1), 1, near=NEAR)[0][:k]
 
     def correct(self, query: str) -> Correction:
         """What ``query`` is taken to mean: itself, or the best candidate.

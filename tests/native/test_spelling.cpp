@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <random>
 #include <stdexcept>
 #include <string>
@@ -82,6 +83,18 @@ void beams_find_every_way() {
             CHECK(few.size() <= width + 1);
             CHECK(std::any_of(few.begin(), few.end(),
                               [&query](const Candidate& one) { return one.text == query; }));
+            std::optional<Candidate> name;  // the best text for all of it
+            for (const Change& change : changes)
+                if (change.first == 0 && change.last == held.size())
+                    for (const Candidate& one : change.texts)
+                        if (!name || one.score > name->score ||
+                            (one.score == name->score && one.text < name->text))
+                            name = one;
+            CHECK(!name || width == 1 || std::any_of(few.begin(), few.end(), [&name](const Candidate& one) {
+                return one.text == name->text;
+            }));
+            CHECK(std::is_sorted(few.begin(), few.end(),
+                                 [](const Candidate& a, const Candidate& b) { return a.score > b.score; }));
         }
     }
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <tuple>
 #include <unordered_map>
 
@@ -44,10 +45,28 @@ std::vector<Candidate> kept(std::vector<Candidate> all, std::size_t width) {
     return found;
 }
 
-std::vector<Candidate> with_query(std::vector<Candidate> all, std::string_view query, std::size_t width) {
+// The best text for all of the query.
+std::optional<Candidate> name_in(const std::vector<Change>& changes, std::size_t words) {
+    std::optional<Candidate> best;
+    for (const Change& change : changes) {
+        if (change.first > 0 || change.last < words) continue;
+        for (const Candidate& one : change.texts)
+            if (!best || better(one, *best)) best = one;
+    }
+    return best;
+}
+
+// `name` is not crowded out by what its words may have meant.
+std::vector<Candidate> with_query(std::vector<Candidate> all, std::string_view query, std::size_t width,
+                                  const std::optional<Candidate>& name) {
     std::erase_if(all, [query](const Candidate& one) { return one.text == query; });
     std::sort(all.begin(), all.end(), better);
     if (all.size() > width) all.resize(width);
+    const auto is_name = [&name](const Candidate& one) { return one.text == name->text; };
+    if (name && name->text != query && width > 1 && std::none_of(all.begin(), all.end(), is_name)) {
+        if (all.size() == width) all.pop_back();
+        all.insert(std::upper_bound(all.begin(), all.end(), *name, better), *name);
+    }
     Candidate itself{std::string(query), 0, 0};
     all.insert(std::upper_bound(all.begin(), all.end(), itself, better), std::move(itself));
     return all;
@@ -57,6 +76,7 @@ std::vector<Candidate> with_query(std::vector<Candidate> all, std::string_view q
 
 std::vector<Candidate> assembled(std::string_view query, const std::vector<std::string_view>& words,
                                  std::vector<Change> changes, std::size_t width) {
+    const std::optional<Candidate> name = name_in(changes, words.size());
     const bool of_parts = std::any_of(changes.begin(), changes.end(), [&words](const Change& change) {
         return change.first > 0 || change.last < words.size();
     });
@@ -64,7 +84,7 @@ std::vector<Candidate> assembled(std::string_view query, const std::vector<std::
         std::vector<Candidate> all;
         for (Change& change : changes)
             std::move(change.texts.begin(), change.texts.end(), std::back_inserter(all));
-        return with_query(std::move(all), query, width);
+        return with_query(std::move(all), query, width, name);
     }
     std::vector<std::vector<Candidate>> beams(words.size() + 1);
     beams[0].push_back({});
@@ -79,7 +99,7 @@ std::vector<Candidate> assembled(std::string_view query, const std::vector<std::
         }
         beams[end] = kept(std::move(found), width);
     }
-    return with_query(std::move(beams.back()), query, width);
+    return with_query(std::move(beams.back()), query, width, name);
 }
 
 }  // namespace pyfastlm::spelling

@@ -23,7 +23,7 @@ struct Change {
 };
 
 // The `width` best queries besides `query`, whose `words` they are, and this as it is with score 0; best
-// first.
+// first. Of two or more, the best text for all of it is one.
 std::vector<Candidate> assembled(std::string_view query, const std::vector<std::string_view>& words,
                                  std::vector<Change> changes, std::size_t width);
 

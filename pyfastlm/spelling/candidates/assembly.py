@@ -31,9 +31,9 @@ def assembled(
         width: of the beam, too.
     """
     query = " ".join(words)
+    names = [Candidate(*change) for change in changes.get((0, len(words)), ())]
     if changes.keys() <= {(0, len(words))}:  # nothing but other texts for all of it
-        candidates = [Candidate(*change) for change in changes.get((0, len(words)), ())]
-        return _best(candidates, query, width)
+        return _best(names, query, width, names)
     beams: list[list[_Beam]] = [[] for _ in range(len(words) + 1)]
     beams[0] = [_Beam(0.0, 0.0, "")]
     for end in range(1, len(words) + 1):
@@ -46,11 +46,15 @@ def assembled(
             if beam.text not in best or beam > best[beam.text]:
                 best[beam.text] = beam
         beams[end] = sorted(best.values(), key=lambda beam: (-beam.score, beam.text))[:width]
-    return _best([Candidate(beam.text, beam.score, beam.cost) for beam in beams[-1]], query, width)
+    return _best([Candidate(beam.text, beam.score, beam.cost) for beam in beams[-1]], query, width, names)
 
 
-def _best(candidates: list[Candidate], query: str, width: int) -> list[Candidate]:
+def _best(candidates: list[Candidate], query: str, width: int, names: list[Candidate]) -> list[Candidate]:
+    """The best of ``names`` is not crowded out by what words may have meant."""
     others = sorted((one for one in candidates if one.text != query), key=_order)[:width]
+    name = min(names, key=_order, default=None)
+    if name and name.text != query and width > 1 and all(one.text != name.text for one in others):
+        others = [*others[: width - 1], name]
     return sorted([*others, Candidate(query, 0.0, 0.0)], key=_order)
 
 

@@ -180,6 +180,16 @@ def test_the_query_is_there_with_any_width(spans: list[tuple[int, int]], width: 
     assert found[0].text == " ".join("c0" for _ in words)
 
 
+@pytest.mark.parametrize("width", [2, 3, 8])
+def test_words_do_not_crowd_out_a_name_for_all_of_the_query(width: int) -> None:
+    parts = {span: [Change(f"c{n}", 9.0 - n, 1.0) for n in range(8)] for span in [(0, 1), (1, 2)]}
+    names = [Change("far", -9.0, 3.0), Change("near", -5.0, 2.0)]
+    found = assembled(["aaa", "bbb"], parts | {(0, 2): names}, width)
+    assert [one.text for one in found[-2:]] == ["aaa bbb", "near"]
+    assert len(found) == width + 1
+    assert found[: width - 1] == assembled(["aaa", "bbb"], parts, width)[: width - 1]
+
+
 # Odds
 
 
