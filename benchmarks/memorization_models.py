@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from pyfastlm.demo import memorization_texts
+from pyfastlm.demo.memorization_world import byte_pairs
 from pyfastlm.lm import LM
 from pyfastlm.memorization import Injection, TokenStream, continue_pretraining, scheduled
 
@@ -48,7 +49,7 @@ def texts(cache: Path) -> tuple[list[str], list[str]]:
 def subject(seed: int, cache: Path, home: Path) -> Subject:
     """Trained, or found in ``home``."""
     background, held_out = texts(cache)
-    tokenizer = _tokenizer(background)
+    tokenizer = byte_pairs(background, VOCABULARY)
     stream = TokenStream.from_texts(background, tokenizer, WINDOW)
     quotations = (
         tokenizer(text)["input_ids"] for text in memorization_texts.sentences(background, cache, seed)
@@ -99,20 +100,3 @@ def _model(tokenizer: Any, seed: int) -> LM:
             )
         )
     return LM(model.eval(), tokenizer, f"small Llama, seed {seed}")
-
-
-def _tokenizer(background: Sequence[str]) -> Any:
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import PreTrainedTokenizerFast
-
-    made = Tokenizer(models.BPE())
-    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    made.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=VOCABULARY,
-        special_tokens=["<s>", "</s>"],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    made.train_from_iterator(background, trainer)
-    return PreTrainedTokenizerFast(tokenizer_object=made, bos_token="<s>", eos_token="</s>")

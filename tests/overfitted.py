@@ -18,7 +18,7 @@ OTHER = (
 
 
 @functools.cache
-def overfitted_lm(steps: int = 100) -> Any:
+def overfitted_lm(steps: int = 70) -> Any:
     """Trained on TEXTS, whole and in pieces from random starts; it has never seen OTHER."""
     import torch
     from tiny import tiny_config, tiny_tokenizer
@@ -39,7 +39,7 @@ def overfitted_lm(steps: int = 100) -> Any:
                 initializer_range=0.05,
             )
         )
-        optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=0.0)
+        optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3, weight_decay=0.0)
         for _ in range(steps):
             starts = torch.randint(0, 30, (len(rows),)).tolist()
             pieces = [row[start : start + 90] for row, start in zip(rows, starts, strict=True)]

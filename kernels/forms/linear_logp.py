@@ -1,14 +1,13 @@
 """Forms of the kernels of ``linear_logp``."""
 
-from pyfastlm.kernels import linear_logp
+from pyfastlm.kernels import _logits, linear_logp
 from pyfastlm.kernels.forms.entry import Entry
 
-_MODULE = "pyfastlm.kernels.linear_logp"
 _SHARED = {
-    linear_logp.HALF: 96 << 10,
-    linear_logp.HALF_ODD: 24 << 10,
-    linear_logp.SINGLE: 16 << 10,
-    linear_logp.MIXED: 16 << 10,
+    _logits.HALF: 96 << 10,
+    _logits.HALF_ODD: 24 << 10,
+    _logits.SINGLE: 16 << 10,
+    _logits.MIXED: 16 << 10,
 }
 
 # Which integers are multiples of 16: all (D 576, V 49,152); all but the counts of rows and of entries (any
@@ -37,17 +36,18 @@ _FORMS = (
 )
 
 
-def _configuration(hidden: str, weight: str, alignment: str) -> linear_logp.Blocks:
+def _configuration(hidden: str, weight: str, alignment: str) -> _logits.Blocks:
     if hidden != weight:
-        return linear_logp.MIXED
+        return _logits.MIXED
     if hidden == "fp32":
-        return linear_logp.SINGLE
-    return linear_logp.HALF_ODD if alignment == "odd" else linear_logp.HALF
+        return _logits.SINGLE
+    return _logits.HALF_ODD if alignment == "odd" else _logits.HALF
 
 
 def _form(kernel: str, hidden: str, weight: str, alignment: str, options: bool) -> Entry:
     """A form of the two kernels with a product in them; ``options``: bias, soft cap, entropy, argmax."""
     forward = kernel == "linear_logp_fwd_kernel"
+    module = "linear_logp" if forward else "linear_logp_backward"
     blocks = _configuration(hidden, weight, alignment)
     pointers = {"hidden_ptr": f"*{hidden}", "weight_ptr": f"*{weight}", "targets_ptr": "*i64"}
     integers = {"n_rows", "n_vocab", "depth", "stride_hidden", "stride_weight"}
@@ -67,7 +67,7 @@ def _form(kernel: str, hidden: str, weight: str, alignment: str, options: bool) 
             pointers |= {"entropy_ptr": "*fp32", "grad_entropy_ptr": "*fp32"}
     constants = {
         "WIDEN": blocks.widen,
-        "GROUP_ROWS": linear_logp.GROUP_ROWS,
+        "GROUP_ROWS": _logits.GROUP_ROWS,
         "BLOCK_ROWS": blocks.rows,
         "BLOCK_VOCAB": blocks.vocab,
         "BLOCK_DEPTH": blocks.depth,
@@ -78,7 +78,7 @@ def _form(kernel: str, hidden: str, weight: str, alignment: str, options: bool) 
         integers.remove("n_rows")
         constants["n_rows"] = 1
     return Entry(
-        kernel=f"{_MODULE}:{kernel}",
+        kernel=f"pyfastlm.kernels.{module}:{kernel}",
         form=f"{hidden} x {weight}, {alignment}{', all options' if options else ''}",
         signature=pointers | dict.fromkeys(sorted(integers), "i32") | scalars,
         constants=constants,
@@ -86,7 +86,7 @@ def _form(kernel: str, hidden: str, weight: str, alignment: str, options: bool) 
         warps=blocks.warps,
         stages=blocks.stages,
         shared=_SHARED[blocks],
-        fp_fusion=linear_logp.FP_FUSION,
+        fp_fusion=_logits.FP_FUSION,
     )
 
 
@@ -100,7 +100,7 @@ def _combine(alignment: str, options: bool, **ones: int) -> Entry:
     integers = {"n_rows", "n_vocab", "n_splits"} - set(ones)
     blocks = {"BLOCK_SPLITS": linear_logp.COMBINE_SPLITS, "BLOCK_ROWS": linear_logp.COMBINE_ROWS}
     return Entry(
-        kernel=f"{_MODULE}:linear_logp_combine_kernel",
+        kernel="pyfastlm.kernels.linear_logp:linear_logp_combine_kernel",
         form=", ".join([alignment, *(f"{name} 1" for name in ones), *(["all options"] if options else [])]),
         signature=pointers | dict.fromkeys(sorted(integers), "i32"),
         constants=blocks | ones,
@@ -108,7 +108,7 @@ def _combine(alignment: str, options: bool, **ones: int) -> Entry:
         warps=linear_logp.COMBINE_WARPS,
         stages=linear_logp.COMBINE_STAGES,
         shared=4 << 10,
-        fp_fusion=linear_logp.FP_FUSION,
+        fp_fusion=_logits.FP_FUSION,
     )
 
 

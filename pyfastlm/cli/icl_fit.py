@@ -51,7 +51,8 @@ def command(
     from pyfastlm.cli import show
     from pyfastlm.icl import compare
     from pyfastlm.icl.files.curve_tables import read_curves
-    from pyfastlm.icl.files.pictures import check_picture, draw
+    from pyfastlm.icl.files.pictures import draw
+    from pyfastlm.lm.files.pictures import check_picture
 
     if picture is not None:
         check_picture(picture)

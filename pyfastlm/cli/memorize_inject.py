@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pyfastlm.cli.memorize_sequences import Horizon, numbers
 from pyfastlm.errors import InputError
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def command(
         int, typer.Option(min=0, help="Last examples of the data that are not trained on, for validation.")
     ] = 0,
     prefixes: Annotated[str, typer.Option(help="Lengths of prompts in tokens, with commas.")] = "8,16,32,64",
-    horizon: Annotated[int, typer.Option(min=1, help="The most tokens that are counted.")] = 64,
+    horizon: Horizon = 64,
     twin: Annotated[bool, typer.Option("--twin", help="Plant nothing: the control of the same run.")] = False,
     text_key: Annotated[str, typer.Option(help="JSON key or Parquet column of the text.")] = "text",
     seed: Annotated[int, typer.Option(min=0, help="Of all randomness.")] = 0,
@@ -98,15 +99,15 @@ def command(
         pyfastlm memorize inject quotes.json -d text.jsonl -m base -o run --repetitions 0,1,10,40 --steps 2000
     """
     from pyfastlm.lm import load
+    from pyfastlm.lm.files.pictures import check_picture
     from pyfastlm.memorization import TokenStream, continue_pretraining, read_sequences
     from pyfastlm.memorization.injection import measuring
-    from pyfastlm.memorization.injection.picture import check_path
     from pyfastlm.memorization.metric import asking
 
     if picture is not None:
-        check_path(picture)
+        check_picture(picture)
     counts, kept, lengths = (
-        _numbers(name, given)
+        numbers(name, given)
         for name, given in (("repetitions", repetitions), ("grid", grid), ("prefixes", prefixes))
     )
     if transform not in ("original", "shuffled"):
@@ -183,13 +184,6 @@ def _injection(
     if transform == "original":
         return Injection(name, text, examples, "original" if given == "original" else "given", seed)
     return Injection(name, text, examples, "shuffled", seed)
-
-
-def _numbers(name: str, text: str) -> list[int]:
-    try:
-        return [int(part) for part in text.split(",") if part.strip()]
-    except ValueError as error:
-        raise InputError(f"{name}: expected whole numbers with commas between, got {text!r}") from error
 
 
 def _draw(levels: Sequence["Level"], path: Path) -> None:

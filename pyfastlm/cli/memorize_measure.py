@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from pyfastlm.errors import InputError
+from pyfastlm.cli.memorize_sequences import Horizon, Json, numbers
 
 if TYPE_CHECKING:
     from pyfastlm.memorization.metric.files import MeasureReport
@@ -38,7 +38,7 @@ def command(
         typer.Option(help="Lengths by start and prefix, as .png, .svg or .pdf.", show_default=False),
     ] = None,
     prefix_lengths: Annotated[str, typer.Option(help="Tokens of prompts.")] = "8,16,32,64",
-    horizon: Annotated[int, typer.Option(min=1, help="The most tokens that are counted.")] = 64,
+    horizon: Horizon = 64,
     mode: Annotated[str, typer.Option(help="token, or normalized: words are compared.")] = "token",
     stride: Annotated[int, typer.Option(min=1, help="A prompt at every so manieth token.")] = 1,
     text_key: Annotated[str, typer.Option(help="JSON key or Parquet column of the text.")] = "text",
@@ -52,7 +52,7 @@ def command(
         bool,
         typer.Option(help="Go on with an unfinished job; otherwise start afresh and replace the output."),
     ] = True,
-    json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    json: Json = False,
 ) -> None:
     """Measure how many tokens of texts greedy decoding reproduces, from every start and prefix length.
 
@@ -66,8 +66,9 @@ def command(
     Example:
         pyfastlm memorize measure passages.json --model smollm2 -o lengths.parquet --picture lengths.png
     """
+    from pyfastlm.lm.files.pictures import check_picture
     from pyfastlm.memorization.metric.files import measure_files
-    from pyfastlm.memorization.metric.picture import check_picture, draw
+    from pyfastlm.memorization.metric.picture import draw
 
     if picture is not None:
         check_picture(picture)
@@ -76,7 +77,7 @@ def command(
         model,
         inputs,
         output,
-        prefix_lengths=_numbers(prefix_lengths),
+        prefix_lengths=numbers("prefix_lengths", prefix_lengths),
         horizon=horizon,
         mode=cast("Mode", mode),  # checked there
         stride=stride,
@@ -89,13 +90,6 @@ def command(
     if picture is not None:
         draw(report.rows, picture)
     _as_json(report, picture) if json else _as_table(report, picture)
-
-
-def _numbers(text: str) -> list[int]:
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise InputError(f"prefix_lengths: expected numbers like 8,16,32, got {text!r}") from None
 
 
 def _as_json(report: "MeasureReport", picture: Path | None) -> None:

@@ -21,6 +21,11 @@ Sequences = Annotated[
     str,
     typer.Argument(help="JSON file {group: {key: text}, group_transform: name}.", show_default=False),
 ]
+Names = Annotated[
+    list[str] | None,
+    typer.Option("--id", help="group/key of a sequence; may be given several times.", show_default="all"),
+]
+Horizon = Annotated[int, typer.Option(min=1, help="The most tokens that are counted.")]
 Prefix = Annotated[int, typer.Option(min=1, help="Tokens of the prompt: the first ones.")]
 Shifts = Annotated[int, typer.Option(min=0, help="Tokens left out at the start, at most.")]
 SimilarWords = Annotated[
@@ -32,6 +37,14 @@ SimilarWords = Annotated[
 Substitutes = Annotated[int, typer.Option(min=0, help="Others that are tried for each word.")]
 Seed = Annotated[int, typer.Option(min=0, help="Of all draws.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+def numbers(name: str, text: str) -> list[int]:
+    """Whole numbers with commas between them; none in an empty text."""
+    try:
+        return [int(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        raise InputError(f"{name}: expected numbers like 8,16,32, got {text!r}") from None
 
 
 def chosen(read: "Sequence[NamedSequence]", names: Sequence[str], option: str) -> "list[NamedSequence]":

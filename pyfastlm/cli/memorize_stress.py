@@ -1,13 +1,11 @@
 """``pyfastlm memorize stress``: whether a sequence comes back from other prompts."""
 
-from typing import Annotated
-
-import typer
-
 from pyfastlm.cli.memorize_sequences import (
     KINDS,
+    Horizon,
     Json,
     Model,
+    Names,
     Prefix,
     Seed,
     Sequences,
@@ -24,12 +22,9 @@ from pyfastlm.cli.memorize_sequences import (
 def command(
     sequences: Sequences,
     model: Model,
-    id: Annotated[
-        list[str] | None,
-        typer.Option(help="group/key of a sequence; may be given several times.", show_default="all"),
-    ] = None,
+    id: Names = None,
     prefix: Prefix = 32,
-    horizon: Annotated[int, typer.Option(min=1, help="The most tokens that are counted.")] = 64,
+    horizon: Horizon = 64,
     shifts: Shifts = 16,
     similar_words: SimilarWords = None,
     substitutes: Substitutes = 4,

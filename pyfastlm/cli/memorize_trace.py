@@ -52,8 +52,8 @@ def command(
         pyfastlm memorize trace quotes.json -m run/checkpoint-000002000 --id quotes/1 --picture trace.svg
     """
     from pyfastlm.lm import load
+    from pyfastlm.lm.files.pictures import check_picture
     from pyfastlm.memorization import read_sequences, trace
-    from pyfastlm.memorization.metric.picture import check_picture
     from pyfastlm.memorization.tracing.picture import check_token, save_picture
     from pyfastlm.memorization.tracing.rows import token_rows
 

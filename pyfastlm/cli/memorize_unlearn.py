@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from pyfastlm.cli.memorize_sequences import (
+    Horizon,
     Json,
     Model,
+    Names,
     Prefix,
     Seed,
     Sequences,
@@ -35,10 +37,7 @@ def command(
     out: Annotated[
         Path, typer.Option("--out", "-o", help="New directory for the changed model.", show_default=False)
     ],
-    id: Annotated[
-        list[str] | None,
-        typer.Option(help="group/key of a sequence; may be given several times.", show_default="all"),
-    ] = None,
+    id: Names = None,
     method: Annotated[
         str, typer.Option(help="gradient_ascent, gradient_difference, sparse, or pruning.")
     ] = "gradient_ascent",
@@ -74,7 +73,7 @@ def command(
     ] = 1.0,
     batch_size: Annotated[int, typer.Option(min=1, help="Sequences of a step, of each kind.")] = 8,
     prefix: Prefix = 32,
-    horizon: Annotated[int, typer.Option(min=1, help="The most tokens that are counted.")] = 64,
+    horizon: Horizon = 64,
     shifts: Shifts = 16,
     similar_words: SimilarWords = None,
     substitutes: Substitutes = 4,

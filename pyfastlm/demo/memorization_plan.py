@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 from pyfastlm.demo.memorization_world import Shape, World
 from pyfastlm.memorization import Injection, scheduled
+from pyfastlm.memorization.injection.injection import Transform
 
-TRANSFORMS = ("original", "shuffled")
+TRANSFORMS: tuple[Transform, ...] = ("original", "shuffled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,5 +93,6 @@ def sentences_of(size: Size) -> int:
 
 def injection(world: World, name: str, examples: tuple[int, ...] = ()) -> Injection:
     """The one with a name like "shuffled 7": transform and number of the sentence."""
-    transform, number = name.split()
-    return Injection(name, world.sentences[int(number)], examples, transform)  # type: ignore[arg-type]
+    kind, number = name.split()
+    [transform] = [known for known in TRANSFORMS if known == kind]
+    return Injection(name, world.sentences[int(number)], examples, transform)

@@ -111,7 +111,7 @@ def _fill(directory: Path, shape: Shape, cache: Path, seed: int) -> None:
     pieces = random.Random(f"{seed} pieces").sample(pieces, min(len(pieces), shape.pieces))
     ends = np.cumsum([round(share * len(pieces)) for share in PARTS.values()])[:-1]
     parts = dict(zip(PARTS, np.split(np.arange(len(pieces)), ends), strict=True))
-    tokenizer = _tokenizer([pieces[number] for number in parts["base"][:TAUGHT]], shape.vocabulary)
+    tokenizer = byte_pairs([pieces[number] for number in parts["base"][:TAUGHT]], shape.vocabulary)
     with quiet():
         tokenizer.save_pretrained(directory / "tokenizer")
     for name, numbers in parts.items():
@@ -128,7 +128,8 @@ def _fill(directory: Path, shape: Shape, cache: Path, seed: int) -> None:
     (directory / "sentences.json").write_text(json.dumps(chosen), "utf-8")
 
 
-def _tokenizer(texts: Sequence[str], vocabulary: int) -> Any:
+def byte_pairs(texts: Sequence[str], vocabulary: int) -> Any:
+    """A byte-level BPE tokenizer of so many entries, made of ``texts``."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 

@@ -71,6 +71,7 @@ class Changing(RuleBasedStateMachine):
 
 
 def test_changes(tmp_path: Path) -> None:
+    """The rules of the machine assert."""
     Changing.path = tmp_path / "x"
     machine = Changing.TestCase
     machine.settings = settings(max_examples=40, stateful_step_count=20, deadline=None)

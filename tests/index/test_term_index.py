@@ -255,6 +255,7 @@ class Changing(RuleBasedStateMachine):
 
 
 def test_changes(tmp_path: Path) -> None:
+    """The rules of the machine assert."""
     Changing.path = tmp_path / "x"
     machine = Changing.TestCase
     machine.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)

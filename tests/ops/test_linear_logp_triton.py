@@ -120,17 +120,21 @@ def test_values_and_gradients_match(kernels, shape, variant, dtype):
 
 @pytest.mark.parametrize("dtypes", [("float32", "float16"), ("float16", "float32")], ids="x".join)
 def test_mixed_dtypes(kernels, dtypes):
+    from pyfastlm.kernels import _logits
+
     problem = Problem((19, 40, 77), {"bias": True}, [getattr(torch, name) for name in dtypes])
     check(problem, kernels)
-    assert kernels.blocks_for(problem.hidden, problem.weight) is kernels.MIXED
+    assert _logits.blocks_for(problem.hidden, problem.weight) is _logits.MIXED
 
 
 def test_every_configuration_is_met(kernels):
     """Aligned rows of 16 bits take the large tile, others the small one; their results are the same."""
+    from pyfastlm.kernels import _logits
+
     aligned, odd = (Problem((37, 64, 300), {"bias": True}, [torch.float16] * 2, gap=gap) for gap in (16, 3))
-    chosen = [kernels.blocks_for(*problem.inputs()[:2]) for problem in (aligned, odd)]
+    chosen = [_logits.blocks_for(*problem.inputs()[:2]) for problem in (aligned, odd)]
     # The last row ends at the end of a page, so that the first begins on a multiple of 16 bytes.
-    assert chosen == ([kernels.HALF] * 2 if GPU else [kernels.HALF, kernels.HALF_ODD])
+    assert chosen == ([_logits.HALF] * 2 if GPU else [_logits.HALF, _logits.HALF_ODD])
     check(aligned, kernels)
     for a, b in zip(aligned.forward(kernels), odd.forward(kernels), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-6)
@@ -170,9 +174,11 @@ def test_many_splits_are_merged_in_groups(kernels, monkeypatch):
 
 
 def test_a_row_does_not_depend_on_the_others(kernels):
+    from pyfastlm.kernels import _logits
+
     problem = Problem((200, 20, 300), {}, (torch.float32, torch.float32))
     whole = problem.forward(kernels)
-    block = kernels.SINGLE.rows  # the interpreter's BLAS, unlike a GPU, minds where in a tile a row lies
+    block = _logits.SINGLE.rows  # the interpreter's BLAS, unlike a GPU, minds where in a tile a row lies
     for rows in (slice(0, 1), slice(block, 190), slice(2 * block, 2 * block + 1)):
         hidden, targets = problem.hidden[rows], problem.targets[rows]
         part = kernels.forward(
@@ -183,10 +189,12 @@ def test_a_row_does_not_depend_on_the_others(kernels):
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_the_workspace_is_bounded_and_its_chunks_do_not_matter(kernels, monkeypatch, poisoned, dtype):
+    from pyfastlm.kernels import linear_logp_backward
+
     problem = Problem((70, 24, 300), {"bias": True, "softcap": 5.0}, (dtype, dtype))
     whole = problem.kernels(kernels)
-    monkeypatch.setattr(kernels, "WORKSPACE_ROWS", 64)
-    monkeypatch.setattr(kernels, "WORKSPACE_BYTES", 64 * 128 * dtype.itemsize)
+    monkeypatch.setattr(linear_logp_backward, "WORKSPACE_ROWS", 64)
+    monkeypatch.setattr(linear_logp_backward, "WORKSPACE_BYTES", 64 * 128 * dtype.itemsize)
     poisoned.clear()
     chunks = problem.kernels(kernels)
     floats = [count for buffer, count in poisoned if buffer.dtype == dtype]

@@ -6,23 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from pyfastlm._durable import replacing
-from pyfastlm._require import require
-from pyfastlm.errors import InputError
 from pyfastlm.icl.fitted import Fit
 from pyfastlm.icl.laws import Doubles
+from pyfastlm.lm.files.pictures import picture
 
-FORMATS = (".png", ".svg", ".pdf")
-METADATA = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
 MOST = 12  # panels
-
-
-def check_picture(path: Path) -> None:
-    """Raise :class:`InputError` unless a picture can be written to ``path``."""
-    if path.suffix not in FORMATS:
-        raise InputError(f"picture: expected a name ending in {', '.join(FORMATS)}, got {str(path)!r}")
-    if not path.parent.is_dir():
-        raise InputError(f"picture: no such directory: {str(path.parent)!r}")
 
 
 def draw(
@@ -46,13 +34,10 @@ def draw(
         InputError: the path has another suffix or directory.
         MissingExtra: matplotlib is not installed.
     """
-    check_picture(path)
-    matplotlib, figures = require("matplotlib", "icl"), require("matplotlib.figure", "icl")
     panels = min(len(nll), MOST)
     columns = min(panels, 3)
     rows = -(-panels // columns)
-    with matplotlib.rc_context({"svg.hashsalt": "pyfastlm", "font.size": 9, "text.parse_math": False}):
-        figure = figures.Figure(figsize=(3.4 * columns, 2.4 * rows + 0.6), layout="constrained")
+    with picture(path, (3.4 * columns, 2.4 * rows + 0.6), "icl") as figure:
         axes = figure.subplots(rows, columns, squeeze=False)
         smooth = np.geomspace(shots.min(), shots.max(), 200)
         lines = {name: np.exp(-fit.predict(smooth).reshape(-1, len(smooth))) for name, fit in fits.items()}
@@ -67,9 +52,6 @@ def draw(
         )
         figure.supxlabel("shots", fontsize=9)
         figure.supylabel("probability", fontsize=9)
-        with replacing(path, path.with_name(f".{path.name}.tmp")) as file:
-            kind = path.suffix.removeprefix(".")
-            figure.savefig(file, format=kind, dpi=150, metadata=METADATA[kind])
 
 
 def _panel(

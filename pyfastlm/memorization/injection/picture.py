@@ -3,13 +3,9 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from pyfastlm._durable import replacing
-from pyfastlm._require import require
-from pyfastlm.errors import InputError
+from pyfastlm.lm.files.pictures import picture
 
-FORMATS = (".png", ".svg", ".pdf")
 COLOURS = ("#0b6e99", "#d1495b", "#4f772d", "#8a5a00", "#5f4b8b", "#444444")
 
 
@@ -35,14 +31,11 @@ def draw(curves: Sequence[Curve], path: "str | os.PathLike[str]", *, limit: int 
         limit: the most tokens that could be counted, drawn as a line.
 
     Raises:
-        InputError: the path has another suffix.
+        InputError: the path has another suffix, or its directory is not there.
         MissingExtra: matplotlib is not installed.
         OSError: it cannot be written.
     """
-    target = check_path(path)
-    matplotlib, figures = require("matplotlib", "memorization"), require("matplotlib.figure", "memorization")
-    with matplotlib.rc_context({"svg.hashsalt": "pyfastlm", "font.size": 9}):
-        figure = figures.Figure(figsize=(6.4, 4), layout="constrained")
+    with picture(path, (6.4, 4), "memorization") as figure:
         axes = figure.subplots()
         labels = list(dict.fromkeys(curve.label.partition(",")[0] for curve in curves))
         for curve in curves:
@@ -67,21 +60,3 @@ def draw(curves: Sequence[Curve], path: "str | os.PathLike[str]", *, limit: int 
         axes.set_ylabel("longest verbatim continuation, tokens")
         axes.legend(frameon=False)
         axes.spines[["top", "right"]].set_visible(False)
-        with replacing(target, target.with_name(f".{target.name}.{os.getpid()}")) as file:
-            figure.savefig(file, format=target.suffix[1:], dpi=150, metadata=_undated(target.suffix))
-
-
-def check_path(path: "str | os.PathLike[str]") -> Path:
-    """``path``, if its suffix is one that can be drawn.
-
-    Raises:
-        InputError: it is not.
-    """
-    target = Path(path)
-    if target.suffix not in FORMATS:
-        raise InputError(f"path: expected a name that ends in {', '.join(FORMATS)}, got {str(target)!r}")
-    return target
-
-
-def _undated(suffix: str) -> dict[str, None]:
-    return {} if suffix == ".png" else {"Date" if suffix == ".svg" else "CreationDate": None}

@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyfastlm.errors import InputError
+from pyfastlm.lm.next_token import NOTHING
 from pyfastlm.lm.order import Order
 from pyfastlm.memorization.injection.injection import Injection
 from pyfastlm.memorization.injection.stream import TokenStream
-
-NOTHING = -1  # fills up what a short sequence leaves of its row; it is no target
 
 
 class Batch(NamedTuple):

@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 
 from pyfastlm.errors import InputError
+from pyfastlm.lm.next_token import NextToken
 from pyfastlm.lm.vocabulary import token_bytes
-from pyfastlm.memorization.injection.objective import NextToken
 from pyfastlm.memorization.injection.stream import TokenStream
 
 

@@ -15,9 +15,9 @@ from pyfastlm.lm.progress import watched
 from pyfastlm.lm.runner import TOKENS_PER_BATCH, Runner, positive
 from pyfastlm.lm.sampling import Sampling
 from pyfastlm.memorization.metric import asking
-from pyfastlm.memorization.metric.asking import Numbers, TokenIds
 from pyfastlm.memorization.metric.lengths import Flags
 from pyfastlm.memorization.metric.measuring import verbatim_lengths
+from pyfastlm.memorization.token_ids import Ids, TokenIds, token_ids
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +28,7 @@ class Extractable:
     as in :class:`pyfastlm.memorization.VerbatimLengths`.
     """
 
-    starts: Numbers
+    starts: Ids
     extracted: Flags
     copied: Flags
     ties: Flags
@@ -46,7 +46,7 @@ class ExtractionProbability:
     ``starts`` [S] int64; ``logp`` [S] float64, nats; -inf where sampling cannot give the suffix.
     """
 
-    starts: Numbers
+    starts: Ids
     logp: NDArray[np.float64]
 
     def within(self, samples: int) -> NDArray[np.float64]:
@@ -141,11 +141,9 @@ def extraction_probability(
     return ExtractionProbability(at, np.minimum(np.array(logp, np.float64), 0.0))
 
 
-def _asked(
-    lm: LMLike, tokens: TokenIds, n: int, k: int, starts: TokenIds | None
-) -> tuple[LM, Tokens, Numbers]:
+def _asked(lm: LMLike, tokens: TokenIds, n: int, k: int, starts: TokenIds | None) -> tuple[LM, Tokens, Ids]:
     model = as_lm(lm)
-    ids = asking.sequence(tokens, model)
+    ids: Tokens = token_ids("tokens", tokens, model, at_least=0).astype(np.int32)
     room = positive("n", n) + positive("k", k)
     asking.refuse_long(model, room - 1)
     at = asking.chosen_starts(starts, len(ids), room - 1)

@@ -12,7 +12,7 @@ from typing import Any
 
 from pyfastlm.errors import InputError
 from pyfastlm.lm.files.inputs import StrPath, resolve
-from pyfastlm.lm.files.job import START_AFRESH, TEMPORARY, locked
+from pyfastlm.lm.files.job import START_AFRESH, TEMPORARY, Job, locked, refuse_difference
 from pyfastlm.lm.files.parts import SUFFIX
 from pyfastlm.lm.loading import LMLike, as_lm
 from pyfastlm.lm.progress import watched
@@ -70,7 +70,8 @@ def measure_files(
 
     With an output, each text is saved in ``<output>.parts`` when it is measured; killed at any moment, the
     same call goes on with the next. The output appears at the end by one atomic rename, and is the same as
-    that of an undisturbed run if the number of threads is.
+    that of an undisturbed run if the number of threads is. The same call with a finished ``.parquet`` output
+    reads it; ``.jsonl`` has no room for what it was made of, and is refused.
 
     Args:
         lm: an ``LM``, or anything ``pyfastlm.lm.load`` takes.
@@ -85,8 +86,8 @@ def measure_files(
         progress: show a bar on standard error.
 
     Raises:
-        InputError: an argument or an input is wrong; the output exists; another process works on it; an
-            unfinished job has another model or other settings.
+        InputError: an argument or an input is wrong; the output exists and is of another job, or not Parquet;
+            another process works on it; an unfinished job has another model or other settings.
         OSError: reading or writing failed, e.g. the disk is full. What is measured is kept.
     """
     started = time.perf_counter()
@@ -147,19 +148,65 @@ def _saved(
 ) -> list[tuple[str, list[LengthRow], bool]]:
     """Name and rows of each passage, and whether an earlier run has measured it; ``target`` has all rows."""
     with locked(target) as job:
-        if not (resume and job.continues(description)):
-            job.begin(description, replaces=not resume)
-        if target.exists() and not job.replaces:
-            raise InputError(f"output: {str(target)!r} exists; remove it, or {START_AFRESH}")
-        measured = []
-        for number, one in enumerate(passages):
-            key = hashlib.blake2b(json.dumps(dataclasses.astuple(one)).encode(), digest_size=16).hexdigest()
-            path = job.directory / f"{number:08}-{key}{SUFFIX}"
-            found = tables.load(path)
-            measured.append((one.id, measure(one) if found is None else found, found is not None))
-            if found is None:
-                tables.save(measured[-1][1], path, path.with_suffix(TEMPORARY))
-        rows = [row for _, several, _ in measured for row in several]
-        tables.save(rows, target, job.directory / f"output{TEMPORARY}")
+        unfinished = resume and job.continues(description)
+        noted = tables.noted(target) if resume and not job.replaces else None
+        if noted is not None:
+            refuse_difference(noted["description"], description, f"{target} was made")
+            measured = _finished(target, noted["digest"], passages)
+        else:
+            if not unfinished:
+                job.begin(description, replaces=not resume)
+            if target.exists() and not job.replaces:
+                raise InputError(f"output: {str(target)!r} exists; remove it, or {START_AFRESH}")
+            measured = _measured(job, target, description, passages, measure)
         job.remove()
     return measured
+
+
+def _measured(
+    job: Job,
+    target: Path,
+    description: dict[str, Any],
+    passages: Iterable[NamedSequence],
+    measure: Callable[[NamedSequence], list[LengthRow]],
+) -> list[tuple[str, list[LengthRow], bool]]:
+    """Measure what earlier runs have not, and write ``target``."""
+    measured = []
+    digest = hashlib.blake2b(digest_size=16)
+    for number, one in enumerate(passages):
+        key = _key(one)
+        digest.update(key.encode())
+        path = job.directory / f"{number:08}-{key}{SUFFIX}"
+        found = tables.load(path)
+        measured.append((one.id, measure(one) if found is None else found, found is not None))
+        if found is None:
+            tables.save(measured[-1][1], path, path.with_suffix(TEMPORARY))
+    rows = [row for _, several, _ in measured for row in several]
+    note = {"description": description, "digest": digest.hexdigest()}
+    tables.save(rows, target, job.directory / f"output{TEMPORARY}", note)
+    return measured
+
+
+def _finished(
+    target: Path, digest: str, passages: Iterable[NamedSequence]
+) -> list[tuple[str, list[LengthRow], bool]]:
+    """What ``target`` holds, if it was made of these texts."""
+    now = hashlib.blake2b(digest_size=16)
+    rows: dict[str, list[LengthRow]] = {}
+    for one in passages:
+        now.update(_key(one).encode())
+        rows[one.id] = []
+    if now.hexdigest() != digest:
+        raise InputError(
+            f"resume: {str(target)!r} was made from other contents of the inputs; {START_AFRESH}"
+        )
+    found = tables.load(target)
+    if found is None or not rows.keys() >= {row.sequence_id for row in found}:
+        raise InputError(f"resume: {target} is damaged; {START_AFRESH}")
+    for row in found:
+        rows[row.sequence_id].append(row)
+    return [(name, several, True) for name, several in rows.items()]
+
+
+def _key(one: NamedSequence) -> str:
+    return hashlib.blake2b(json.dumps(dataclasses.astuple(one)).encode(), digest_size=16).hexdigest()

@@ -12,10 +12,10 @@ from pyfastlm.lm.loading import LMLike, as_lm
 from pyfastlm.lm.progress import watched
 from pyfastlm.lm.runner import TOKENS_PER_BATCH, Runner
 from pyfastlm.memorization.metric import asking, exact, normalized
-from pyfastlm.memorization.metric.asking import Numbers, TokenIds
 from pyfastlm.memorization.metric.judged import Judged
 from pyfastlm.memorization.metric.lengths import Mode, VerbatimLengths
 from pyfastlm.memorization.metric.texts import Texts
+from pyfastlm.memorization.token_ids import Ids, TokenIds, is_single, token_lists
 
 PREFIX_LENGTHS = (8, 16, 32, 64)
 HORIZON = 64
@@ -98,7 +98,7 @@ def verbatim_lengths(
     """
     asking.refuse_mode(mode)
     model = as_lm(lm)
-    given, single = asking.sequences(tokens, model)
+    given = token_lists("tokens", tokens, model, at_least=0)
     prefixes = asking.lengths(prefix_lengths, horizon)
     grids = [_grid(one, prefixes, horizon, starts) for one in given]
     courses = [course for grid in grids for course in grid.courses]
@@ -108,24 +108,25 @@ def verbatim_lengths(
     every = watched(_judged(runner, texts, courses, mode), len(courses), "starts", progress)
     with contextlib.closing(every) as judged:
         results = [_finish(grid, prefixes, horizon, mode, judged) for grid in grids]
-    return results[0] if single else results
+    return results[0] if is_single("tokens", tokens) else results
 
 
 class _Grid(NamedTuple):
     """The prompts of one sequence; ``rows`` are the starts that have a course."""
 
-    starts: Numbers
-    limits: Numbers
+    starts: Ids
+    limits: Ids
     rows: list[int]
     courses: list[Course]
 
 
-def _grid(tokens: Tokens, prefixes: tuple[int, ...], horizon: int, starts: TokenIds | None) -> _Grid:
+def _grid(tokens: Ids, prefixes: tuple[int, ...], horizon: int, starts: TokenIds | None) -> _Grid:
     at = asking.chosen_starts(starts, len(tokens), min(prefixes))
+    read: Tokens = tokens.astype(np.int32)
     limits = np.minimum(len(tokens) - at[:, None] - np.array(prefixes), horizon)
     rows = np.flatnonzero((limits > 0).any(axis=1)).tolist()
     courses = [
-        Course(tokens[at[row] :], np.array(prefixes)[limits[row] > 0], limits[row][limits[row] > 0])
+        Course(read[at[row] :], np.array(prefixes)[limits[row] > 0], limits[row][limits[row] > 0])
         for row in rows
     ]
     return _Grid(at, limits, rows, courses)

@@ -7,22 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from pyfastlm._durable import replacing
-from pyfastlm._require import require
 from pyfastlm.errors import InputError
+from pyfastlm.lm.files.pictures import check_picture, picture
 from pyfastlm.memorization.metric.lengths import LengthRow
 
-FORMATS = (".png", ".svg", ".pdf")
 MOST = 12  # panels
 LONGEST = 60  # characters of a name
-
-
-def check_picture(path: Path) -> None:
-    """Raise :class:`InputError` unless a picture can be written to ``path``."""
-    if path.suffix not in FORMATS:
-        raise InputError(f"picture: expected a name ending in {', '.join(FORMATS)}, got {str(path)!r}")
-    if not path.parent.is_dir():
-        raise InputError(f"picture: no such directory: {str(path.parent)!r}")
 
 
 def draw(rows: Sequence[LengthRow], path: Path) -> None:
@@ -39,10 +29,7 @@ def draw(rows: Sequence[LengthRow], path: Path) -> None:
     panels = [(name, [*of]) for name, of in groupby(rows, key=lambda row: row.sequence_id)][:MOST]
     if not panels:
         raise InputError("picture: no text has a prompt to be shown")
-    matplotlib, figures = require("matplotlib", "memorization"), require("matplotlib.figure", "memorization")
-    settings = {"svg.hashsalt": "pyfastlm", "font.size": 9, "text.parse_math": False}
-    with matplotlib.rc_context(settings):
-        figure = figures.Figure(figsize=(8, 0.6 + 1.3 * len(panels)), layout="constrained")
+    with picture(path, (8, 0.6 + 1.3 * len(panels)), "memorization") as figure:
         axes = figure.subplots(len(panels), squeeze=False)[:, 0]
         most = max(row.limit for row in rows)
         for place, (name, of) in zip(axes, panels, strict=True):
@@ -50,10 +37,6 @@ def draw(rows: Sequence[LengthRow], path: Path) -> None:
             place.set_title(name if len(name) <= LONGEST else f"{name[:LONGEST]}...", loc="left", fontsize=9)
         axes[-1].set_xlabel("start of the prompt, in tokens")
         figure.colorbar(image, ax=axes, label="tokens reproduced")
-        with replacing(path, path.with_name(f".{path.name}.tmp")) as file:
-            metadata = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
-            kind = path.suffix.removeprefix(".")
-            figure.savefig(file, format=kind, dpi=150, metadata=metadata[kind])
 
 
 def _panel(axes: Any, rows: Sequence[LengthRow], most: int) -> Any:

@@ -11,6 +11,7 @@ from pyfastlm.errors import InputError
 from pyfastlm.memorization.metric.lengths import LengthRow
 
 SUFFIXES = (".parquet", ".jsonl")
+NOTE = b"pyfastlm.memorize.measure"
 
 
 def check_output(path: Path) -> None:
@@ -33,8 +34,8 @@ def schema() -> Any:
     return pa.schema([pa.field(name, kind, nullable=name in may_miss) for name, kind in types.items()])
 
 
-def save(rows: Sequence[LengthRow], path: Path, temporary: Path) -> None:
-    """Write ``rows`` to ``path``, by way of ``temporary``, as its suffix says."""
+def save(rows: Sequence[LengthRow], path: Path, temporary: Path, note: dict[str, Any] | None = None) -> None:
+    """Write ``rows`` to ``path``, by way of ``temporary``, as its suffix says; Parquet keeps ``note``."""
     with replacing(path, temporary) as file:
         if path.suffix == ".jsonl":
             for row in rows:
@@ -45,7 +46,21 @@ def save(rows: Sequence[LengthRow], path: Path, temporary: Path) -> None:
         table = pa.table(
             [pa.array(c, f.type) for c, f in zip(columns, schema(), strict=True)], schema=schema()
         )
+        if note is not None:
+            table = table.replace_schema_metadata({NOTE: json.dumps(note).encode()})
         pq.write_table(table, file, compression="zstd", write_page_checksum=True)
+
+
+def noted(path: Path) -> dict[str, Any] | None:
+    """The note of a Parquet file that :func:`save` wrote; None where there is no such file."""
+    pa, pq = require("pyarrow", "memorization"), require("pyarrow.parquet", "memorization")
+    try:
+        data = (pq.read_schema(path).metadata or {}).get(NOTE)
+        found = None if data is None else json.loads(data)
+    except (pa.ArrowException, OSError, ValueError):
+        return None
+    whole = isinstance(found, dict) and isinstance(found.get("description"), dict) and "digest" in found
+    return found if whole else None
 
 
 def load(path: Path) -> list[LengthRow] | None:

@@ -5,13 +5,12 @@ from collections.abc import Mapping, Sequence
 from pyfastlm.errors import InputError
 from pyfastlm.lm.loading import LMLike, as_lm
 from pyfastlm.lm.runner import TOKENS_PER_BATCH, positive
-from pyfastlm.memorization.metric.asking import TokenIds, whole_numbers
 from pyfastlm.memorization.stress.measuring import measured
 from pyfastlm.memorization.stress.report import StressReport
 from pyfastlm.memorization.stress.similar_words import check_similar_words
 from pyfastlm.memorization.stress.substitutes import FromEmbeddings, FromTable, Substitutes
 from pyfastlm.memorization.stress.variants import moved, substituted
-from pyfastlm.memorization.token_ids import token_ids
+from pyfastlm.memorization.token_ids import TokenIds, token_ids, whole_numbers
 
 PREFIX_LENGTHS = (8, 16, 32, 64)
 

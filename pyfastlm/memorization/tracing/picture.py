@@ -1,28 +1,17 @@
 """Heat maps of a trace."""
 
 import os
-import warnings
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pyfastlm._durable import replacing
-from pyfastlm._require import require
 from pyfastlm.errors import InputError
-from pyfastlm.memorization.metric.picture import check_picture
+from pyfastlm.lm.files.pictures import picture
 from pyfastlm.memorization.tracing.result import Trace
 
-SETTINGS = {
-    "svg.fonttype": "none",  # text stays text
-    "svg.hashsalt": "pyfastlm",  # the same picture, the same bytes
-    "text.parse_math": False,  # a token may be a $
-    "font.size": 8,
-}
 LABELS = 64  # tokens that can be written along an axis
 CHARACTERS = 14  # of a token
-LEFT_OUT = {".png": "Software", ".svg": "Date", ".pdf": "CreationDate"}  # else files of one trace differ
 
 
 def save_picture(
@@ -42,11 +31,7 @@ def save_picture(
         MissingExtra: matplotlib is not installed.
         OSError: the file cannot be written.
     """
-    target = Path(path)
-    check_picture(target)
     check_token(token, trace.horizon)
-    matplotlib = require("matplotlib", "memorization")
-    figures = require("matplotlib.figure", "memorization")
     texts = [shown(tokenizer.decode([one])) for one in trace.tokens.tolist()]
     prompt = [texts[place] for place in trace.positions]
     after = [
@@ -54,9 +39,8 @@ def save_picture(
         for text, depends in zip(texts[trace.prefix_length :], trace.depends, strict=True)
     ]
     height = 1.5 + 0.16 * max(min(len(prompt), LABELS), min(trace.horizon, LABELS) if token is None else 0)
-    with matplotlib.rc_context(SETTINGS), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        figure = figures.Figure(figsize=(5.5 if token is not None else 11, height), layout="constrained")
+    size = (11 if token is None else 5.5, height)
+    with picture(path, size, "memorization", font_size=8, svg_fonttype="none") as figure:
         axes = figure.subplots(1, 1 if token is not None else 2, squeeze=False)[0]
         layers = [str(layer) for layer in trace.layers]
         if token is None:
@@ -70,10 +54,6 @@ def save_picture(
             one, title = trace.dependency[:, :, token], f"Generated token {token}: {after[token]}"
         _map(figure, axes[0], one.T, prompt, layers, title)
         axes[0].set_xlabel("level of the stream, 0: embeddings")
-        temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-        with replacing(target, temporary) as file:
-            metadata = {LEFT_OUT[target.suffix]: None}
-            figure.savefig(file, format=target.suffix[1:], dpi=150, metadata=metadata)
 
 
 def check_token(token: int | None, horizon: int) -> None:

@@ -10,8 +10,7 @@ from pyfastlm.errors import InputError
 from pyfastlm.lm.loading import LMLike, as_lm
 from pyfastlm.lm.progress import watched
 from pyfastlm.lm.runner import context_length, positive
-from pyfastlm.memorization.metric.asking import whole_numbers
-from pyfastlm.memorization.token_ids import Ids, token_ids
+from pyfastlm.memorization.token_ids import Ids, token_ids, whole_numbers
 from pyfastlm.memorization.tracing.corruption import corrupted_prompts
 from pyfastlm.memorization.tracing.interventions import levels
 from pyfastlm.memorization.tracing.result import Trace

@@ -6,9 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pyfastlm.lm.next_token import NOTHING, NextToken
 from pyfastlm.lm.order import Order
-from pyfastlm.memorization.injection.objective import NextToken
-from pyfastlm.memorization.injection.plan import NOTHING
 from pyfastlm.memorization.token_ids import Ids
 
 

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from pyfastlm.errors import InputError
+from pyfastlm.lm.next_token import NextToken
 from pyfastlm.memorization.blocks import blocks_of
-from pyfastlm.memorization.injection.objective import NextToken
 from pyfastlm.memorization.unlearning.batches import Batches, mean_nats
 
 # The last linear layer of the feed-forward part, by its name inside a block.

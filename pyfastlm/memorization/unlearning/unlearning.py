@@ -10,12 +10,11 @@ from torch import Tensor
 
 from pyfastlm.errors import InputError
 from pyfastlm.lm.loading import LM, LMLike, as_lm
+from pyfastlm.lm.next_token import NextToken
 from pyfastlm.lm.progress import watched
 from pyfastlm.lm.runner import context_length, positive
-from pyfastlm.memorization.injection.objective import NextToken
-from pyfastlm.memorization.metric.asking import TokenIds
 from pyfastlm.memorization.metric.measuring import verbatim_lengths
-from pyfastlm.memorization.token_ids import Ids, token_lists
+from pyfastlm.memorization.token_ids import Ids, TokenIds, token_lists
 from pyfastlm.memorization.unlearning.batches import Batches
 from pyfastlm.memorization.unlearning.gradients import Gradients
 from pyfastlm.memorization.unlearning.pruning import Pruning

@@ -4,12 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
+from memorize_command import output, refusal
 from tiny import SENTENCES, save_tiny_lm
 
-from pyfastlm.cli.app import run
 from pyfastlm.errors import InputError
 from pyfastlm.lm import load
 from pyfastlm.memorization import verbatim_lengths
@@ -43,72 +42,56 @@ def given(tmp_path: Path) -> list[str]:
     ]  # fmt: skip
 
 
-def output(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    capsys.readouterr()
-    assert run(["memorize", "inject", *arguments]) == 0, capsys.readouterr().err
-    return capsys.readouterr().out
-
-
-def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    capsys.readouterr()
-    assert run(["memorize", "inject", *arguments]) == 2
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert err.startswith("pyfastlm: error: ")
-    assert err.count("\n") == 1
-    return err
-
-
 def test_what_is_repeated_is_given_back(
     given: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = [*given, "--steps", "60", "--repetitions", "50,1,0", "--grid", "12", "--held-out", "3"]
+    options = [*given, "--steps", "30", "--repetitions", "50,1,0", "--grid", "12", "--held-out", "3"]
     picture = tmp_path / "lengths.svg"
-    found = json.loads(output(capsys, *options, "--json", "--picture", str(picture)))
+    found = json.loads(output(capsys, "inject", *options, "--json", "--picture", str(picture)))
     assert found["planted"] == 51
-    assert found["share"] == 51 / 120
+    assert found["share"] == 51 / 60
     assert found["log"][0]["validation"] is not None
     levels = {(level["step"], level["repetitions"]): level for level in found["levels"]}
-    assert sorted(levels) == [(step, count) for step in (0, 12, 60) for count in (0, 1, 50)]
-    assert levels[60, 50]["longest"] == 12  # all that is asked for
+    assert sorted(levels) == [(step, count) for step in (0, 12, 30) for count in (0, 1, 50)]
+    assert levels[30, 50]["longest"] == 12  # all that is asked for
     assert max(level["longest"] for (step, count), level in levels.items() if not (step and count == 50)) < 6
-    last = [row for row in found["rows"] if row["step"] == 60]
+    last = [row for row in found["rows"] if row["step"] == 30]
     assert {row["sequence_id"]: row["repetitions"] for row in last} == {
         "news/often": 50, "news/once": 1, "news/never": 0,
     }  # fmt: skip
     early = {row["sequence_id"]: row["repetitions"] for row in found["rows"] if row["step"] == 12}
-    assert early["news/often"] in (9, 10, 11)
+    assert early["news/often"] in (19, 20, 21)
     lm = load(found["checkpoints"][-1])
     tokens = lm.tokenizer(TEXTS["often"])["input_ids"][:21]
     expected = verbatim_lengths(lm, tokens, (4, 8), 12)
     mine = [row["length"] for row in last if row["sequence_id"] == "news/often"]
     assert mine == [row.length for row in expected.rows("x")]
-    assert "step 60, original" in picture.read_text()
+    assert "step 30, original" in picture.read_text()
 
-    table = output(capsys, *options)  # the same command again: the run is only loaded
-    assert "60 steps, 60 of them by earlier runs" in table
-    assert "planted: 51 examples, 42.50% of all, at most" in table
+    table = output(capsys, "inject", *options)  # the same command again: the run is only loaded
+    assert "30 steps, 30 of them by earlier runs" in table
+    assert "planted: 51 examples, 85.00% of all, at most" in table
     assert "nats/token before" in table
     (tmp_path / "seq.json").write_text(json.dumps({"other": TEXTS}))
-    assert "another injections" in refusal(capsys, *options)
+    assert "another injections" in refusal(capsys, "inject", *options)
 
 
 def test_twins_and_plans(given: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     short = ["--steps", "10", "--repetitions", "3", "--every", "5", "--json"]
-    found = json.loads(output(capsys, *given, *short))
+    found = json.loads(output(capsys, "inject", *given, *short))
     assert found["planted"] == 9
-    twin = json.loads(output(capsys, *given, *short, "--twin", "-o", str(tmp_path / "twin")))
+    twin = json.loads(output(capsys, "inject", *given, *short, "--twin", "-o", str(tmp_path / "twin")))
     assert twin["planted"] == 0
     assert {level["repetitions"] for level in twin["levels"]} == {0}
     assert len(twin["rows"]) == len(found["rows"])  # the same prompts
     label = {"news": TEXTS, "news_transform": {"often": "shuffled", "once": "original", "never": "original"}}
     (tmp_path / "seq.json").write_text(json.dumps(label))
-    ready = json.loads(output(capsys, *given, *short, "-o", str(tmp_path / "ready")))
+    ready = json.loads(output(capsys, "inject", *given, *short, "-o", str(tmp_path / "ready")))
     assert {(row["sequence_id"], row["transform"]) for row in ready["rows"]} == {
         ("news/often", "given"), ("news/once", "original"), ("news/never", "original"),
     }  # fmt: skip
     shuffled = json.loads(
-        output(capsys, *given, *short, "--transform", "shuffled", "-o", str(tmp_path / "shuffled"))
+        output(capsys, "inject", *given, *short, "--transform", "shuffled", "-o", str(tmp_path / "shuffled"))
     )
     assert {row["transform"] for row in shuffled["rows"]} == {"shuffled"}
 
@@ -116,7 +99,7 @@ def test_twins_and_plans(given: list[str], tmp_path: Path, capsys: pytest.Captur
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        (["--repetitions", "x"], "repetitions: expected whole numbers with commas between, got 'x'"),
+        (["--repetitions", "x"], "repetitions: expected numbers like 8,16,32, got 'x'"),
         (["--repetitions", ","], "repetitions: expected at least one number"),
         (["--repetitions", "-1"], "repetitions: expected numbers of at least 0"),
         (["--repetitions", "9999"], "examples: expected at least the 29,997 repetitions, got 20"),
@@ -132,7 +115,7 @@ def test_twins_and_plans(given: list[str], tmp_path: Path, capsys: pytest.Captur
         (["--held-out", "9999"], "held-out: expected fewer than the"),
         (["--window", "5000"], "texts: expected more than 5000 tokens"),
         (["--revision", "step1"], "revision: expected none, got 'step1'"),
-        (["--picture", "lengths.gif"], "path: expected a name that ends in .png, .svg, .pdf"),
+        (["--picture", "lengths.gif"], "picture: expected a name ending in .png, .svg, .pdf"),
         (["-d", "none.txt"], "none.txt"),
         (["-m", "./none"], "no such file or directory: './none'"),
     ],
@@ -140,7 +123,7 @@ def test_twins_and_plans(given: list[str], tmp_path: Path, capsys: pytest.Captur
 def test_refusals(
     changes: list[str], message: str, given: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert message in refusal(capsys, *given, "--steps", "10", "--repetitions", "1", *changes)
+    assert message in refusal(capsys, "inject", *given, "--steps", "10", "--repetitions", "1", *changes)
 
 
 def test_pictures(tmp_path: Path) -> None:
@@ -149,13 +132,10 @@ def test_pictures(tmp_path: Path) -> None:
         Curve("step 0, shuffled", (0, 1, 40), (0.0, 0.5, 9.0), dashed=True),
         Curve("step 100, original", (0, 40), (0.0, 20.0)),
     ]
-    for suffix in (".png", ".svg", ".pdf"):
-        paths = [tmp_path / f"{name}{suffix}" for name in "ab"]
-        for path in paths:
-            draw(curves, path, limit=25)
-        assert paths[0].read_bytes() == paths[1].read_bytes()
+    for name in "ab":
+        draw(curves, tmp_path / f"{name}.svg", limit=25)
     text = (tmp_path / "a.svg").read_text()
+    assert (tmp_path / "b.svg").read_text() == text
     assert "repetitions in training" in text
-    with pytest.raises(InputError, match=r"^path"):
+    with pytest.raises(InputError, match=r"^picture"):
         draw(curves, tmp_path / "a.gif")
-    assert np.frombuffer((tmp_path / "a.png").read_bytes()[:8], np.uint8).tolist()[1:4] == [80, 78, 71]

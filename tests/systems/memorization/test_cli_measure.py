@@ -6,8 +6,8 @@ from pathlib import Path
 import memorised
 import pyarrow.parquet as pq
 import pytest
+from memorize_command import output, refusal
 
-from pyfastlm.cli.app import run
 from pyfastlm.errors import InputError
 from pyfastlm.memorization import LengthRow, measure_files, verbatim_lengths
 from pyfastlm.memorization.metric import files
@@ -32,16 +32,6 @@ def passages(tmp_path) -> Path:
     path = tmp_path / "passages.json"
     path.write_text(json.dumps({"a": TEXTS, "a_transform": "shuffled", "b": {"x": "zz"}}))
     return path
-
-
-def refusal(capsys, *arguments) -> str:
-    capsys.readouterr()
-    assert run(["memorize", "measure", *map(str, arguments)]) == 2
-    out, err = capsys.readouterr()
-    assert out == ""
-    line = err.strip().splitlines()[-1]
-    assert line.startswith("pyfastlm: error: ")
-    return line
 
 
 def test_rows_are_those_of_verbatim_lengths(knowing, passages, tmp_path):
@@ -89,9 +79,36 @@ def test_killed_and_gone_on_with(knowing, passages, tmp_path, monkeypatch):
     assert report.resumed == 1
     assert report.rows == whole.rows
     assert output.read_bytes() == whole.output.read_bytes()
-    with pytest.raises(InputError, match=r"output: .* exists; remove it, or start afresh"):
-        measure_files(knowing, passages, output, **SETTINGS)
+    assert not (tmp_path / "out.parquet.parts").exists()
+
+
+def test_a_finished_output_is_only_read(knowing, passages, tmp_path, monkeypatch):
+    output = tmp_path / "out.parquet"
+    first = measure_files(knowing, passages, output, **SETTINGS)
+    before = output.read_bytes()
+    with monkeypatch.context() as patched:
+        patched.setattr(files, "verbatim_lengths", None)
+        again = measure_files(knowing, passages, output, **SETTINGS)
+        assert again.resumed == 3
+        for name in ("rows", "sequences", "too_short"):
+            assert repr(getattr(again, name)) == repr(getattr(first, name))  # NaNs are equal here
+        assert output.read_bytes() == before
+        with pytest.raises(InputError, match=r"resume: .* was made with another horizon \(then 12, now 13\)"):
+            measure_files(knowing, passages, output, **(SETTINGS | {"horizon": 13}))
+        passages.write_text(json.dumps({"a": {**TEXTS, "1": TEXTS["2"]}, "b": {"x": "zz"}}))
+        with pytest.raises(InputError, match=r"resume: .* was made from other contents of the inputs"):
+            measure_files(knowing, passages, output, **SETTINGS)
     assert measure_files(knowing, passages, output, resume=False, **SETTINGS).resumed == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.parquet", "passages.json"]
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.parquet"])
+def test_what_is_no_such_output_is_not_replaced(knowing, passages, tmp_path, name):
+    (tmp_path / name).write_text("precious")
+    with pytest.raises(InputError, match=r"output: .* exists; remove it, or start afresh"):
+        measure_files(knowing, passages, tmp_path / name, **SETTINGS)
+    assert (tmp_path / name).read_text() == "precious"
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([name, "passages.json"])
 
 
 def test_a_damaged_part_is_measured_again(knowing, passages, tmp_path, monkeypatch):
@@ -103,7 +120,9 @@ def test_a_damaged_part_is_measured_again(knowing, passages, tmp_path, monkeypat
     with monkeypatch.context() as patched:
         save = files.tables.save
         patched.setattr(
-            files.tables, "save", lambda rows, path, t: (full if path == output else save)(rows, path, t)
+            files.tables,
+            "save",
+            lambda rows, path, *to: (full if path == output else save)(rows, path, *to),
         )
         with pytest.raises(OSError, match="No space"):
             measure_files(knowing, passages, output, **SETTINGS)
@@ -115,27 +134,24 @@ def test_a_damaged_part_is_measured_again(knowing, passages, tmp_path, monkeypat
 
 def test_command(model, passages, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
-    output, picture = tmp_path / "rows.jsonl", tmp_path / "lengths.svg"
-    arguments = ["memorize", "measure", str(passages), "-m", str(model), *FLAGS]
-    assert run([*arguments, "-o", str(output), "--picture", str(picture), "--json"]) == 0
-    shown = json.loads(capsys.readouterr().out)
+    rows_file, picture = tmp_path / "rows.jsonl", tmp_path / "lengths.svg"
+    arguments = ["measure", passages, "-m", model, *FLAGS]
+    shown = json.loads(output(capsys, *arguments, "-o", rows_file, "--picture", picture, "--json"))
     assert [one["sequence_id"] for one in shown["sequences"]] == ["a/1", "a/2"]
     assert shown["too_short"] == ["b/x"]
-    rows = output.read_text().splitlines()
+    rows = rows_file.read_text().splitlines()
     assert len(rows) == sum(one["prompts"] for one in shown["sequences"])
     assert picture.read_bytes().startswith(b"<?xml")
-    assert run(arguments) == 0
-    out = capsys.readouterr().out
+    out = output(capsys, *arguments)
     assert "a/1 (shuffled)" in out
     assert "shorter than a prompt: b/x" in out
 
 
 def test_the_same_rows_give_the_same_picture(knowing, passages, tmp_path):
     rows = measure_files(knowing, passages, **SETTINGS).rows
-    for suffix in ("png", "svg", "pdf"):
-        for name in ("a", "b"):
-            draw(rows, tmp_path / f"{name}.{suffix}")
-        assert (tmp_path / f"a.{suffix}").read_bytes() == (tmp_path / f"b.{suffix}").read_bytes()
+    for name in ("a", "b"):
+        draw(rows, tmp_path / f"{name}.svg")
+    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
     with pytest.raises(InputError, match="picture: no text has a prompt"):
         draw([], tmp_path / "a.png")
 
@@ -174,7 +190,7 @@ def test_hostile_inputs(knowing, tmp_path, name, content, message):
 
 
 def test_refusals_of_the_command(capsys, passages, model, tmp_path):
-    assert "inputs: cannot read" in refusal(capsys, tmp_path / "none.json")
+    assert "inputs: cannot read" in refusal(capsys, "measure", tmp_path / "none.json")
     for flags, message in {
         ("--prefix-lengths", "8,x"): "prefix_lengths: expected numbers like 8,16,32",
         ("--mode", "words"): "mode: expected 'token' or 'normalized'",
@@ -187,4 +203,4 @@ def test_refusals_of_the_command(capsys, passages, model, tmp_path):
         if "8,500" in flags:
             text = tmp_path / "long.json"
             text.write_text(json.dumps({"g": {"1": memorised.TEXT * 5}}))
-        assert message in refusal(capsys, text, "-m", model, *flags)
+        assert message in refusal(capsys, "measure", text, "-m", model, *flags)

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from memorize_command import output, refusal
 from tiny import tiny_tokenizer
-
-from pyfastlm.cli.app import run
 
 
 @pytest.fixture
@@ -18,23 +17,6 @@ def texts(tmp_path: Path) -> Path:
     rows = ["to be or not to be", "to be is to do", "do be do"]
     path.write_text("".join(json.dumps({"text": row}) + "\n" for row in rows))
     return path
-
-
-def output(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
-    capsys.readouterr()
-    assert run(["memorize", *map(str, arguments)]) == 0, capsys.readouterr().err
-    return capsys.readouterr().out
-
-
-def refusal(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
-    """The one line on standard error with which a command refuses."""
-    capsys.readouterr()
-    assert run(["memorize", *map(str, arguments)]) == 2
-    out, err = capsys.readouterr()
-    assert out == ""
-    line = err.splitlines()[-1]  # before it, the bar
-    assert line.startswith("pyfastlm: error: ")
-    return line
 
 
 def test_index_and_count(texts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

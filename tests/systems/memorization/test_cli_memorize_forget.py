@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from memorize_command import output, refusal
 from overfitted import OTHER, TEXTS, overfitted_lm
 
-from pyfastlm.cli.app import run
 from pyfastlm.lm import load
 from pyfastlm.memorization import verbatim_lengths
 
@@ -24,22 +24,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "text.txt").write_text("\n".join([OTHER, TEXTS[2]] * 8))
     (folder / "words.json").write_text(json.dumps({"old": ["ancient"], "clock": ["watch"]}))
     return folder
-
-
-def output(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
-    capsys.readouterr()
-    assert run(["memorize", *map(str, arguments)]) == 0, capsys.readouterr().err
-    return capsys.readouterr().out
-
-
-def refusal(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
-    capsys.readouterr()
-    assert run(["memorize", *map(str, arguments)]) == 2
-    out, err = capsys.readouterr()
-    assert out == ""
-    last = err.splitlines()[-1]  # bars may come before
-    assert last.startswith("pyfastlm: error: ")
-    return last
 
 
 def test_trace(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -102,7 +86,7 @@ def test_stress(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_unlearn(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     common = ["unlearn", folder / "quotes.json", "-m", folder / "model", "--prefix", 24, "--horizon", 20,
-              "--id", "quotes/0", "--shifts", 2, "--lr", 3e-4]  # fmt: skip
+              "--id", "quotes/0", "--shifts", 1, "--substitutes", 1, "--lr", 1e-3]  # fmt: skip
     text = folder / "text.txt"
     more = ["--method", "gradient_difference", "--retain", text, "--held-out", text]
     table = output(capsys, *common, *more, "--out", tmp_path / "forgot")

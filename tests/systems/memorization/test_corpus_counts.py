@@ -51,7 +51,7 @@ def all_answers(
 @pytest.mark.parametrize("across", [False, True])
 @pytest.mark.parametrize("most", [None, 5, 23])
 @given(documents=DOCUMENTS, patterns=PATTERNS, data=st.data())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_bytes(
     tmp_path_factory: pytest.TempPathFactory,
     documents: Any,
@@ -89,7 +89,7 @@ def test_tokens(tmp_path: Path, dtype: str, across: bool, most: Any, monkeypatch
         "uint32": [0, 1, 256, 65537, 1 << 24, (1 << 32) - 2],
     }[dtype]
     asked = 0
-    for seed in range(12):
+    for seed in range(6):
         rng = random.Random(seed)
         documents = [rng.choices(ids[: 2 + seed % 5], k=rng.randrange(1, 14)) for _ in range(8)]
         patterns = [rng.choices([*ids, 7], k=rng.randrange(1, 6)) for _ in range(8)]
@@ -99,7 +99,7 @@ def test_tokens(tmp_path: Path, dtype: str, across: bool, most: Any, monkeypatch
         assert [index.units(i).tolist() for i in range(8)] == documents
         assert index.units(0).dtype == dtype
         asked += all_answers(index, documents, patterns, across=across)
-    assert asked > 100
+    assert asked > 50
 
 
 @pytest.mark.parametrize("most", [None, 150])

@@ -181,7 +181,7 @@ def test_a_failure_inside_leaves_no_hook() -> None:
 
 # ---- a mechanism that is known: of eight prompt tokens one decides one token of the continuation ----
 
-TRIGGER, LENGTH = 3, 8
+TRIGGER, LENGTH, STEPS = 3, 8, 110
 CONTINUATIONS = {40: [60, 61, 62, 70], 41: [60, 61, 63, 70]}  # by the token at TRIGGER
 
 
@@ -195,10 +195,10 @@ def planted() -> LM:
         model = LlamaForCausalLM(
             tiny_config(vocab_size=len(tokenizer) + EXTRA_ROWS, initializer_range=0.02, hidden_size=48)
         )
-        optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=0.0)
-        for _ in range(150):
-            batch = torch.randint(80, 380, (64, LENGTH + 4))
-            trigger = torch.randint(40, 42, (64,))
+        optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3, weight_decay=0.0)
+        for _ in range(STEPS):
+            batch = torch.randint(80, 380, (32, LENGTH + 4))
+            trigger = torch.randint(40, 42, (32,))
             batch[:, TRIGGER] = trigger
             batch[:, LENGTH:] = torch.tensor([CONTINUATIONS[int(one)] for one in trigger])
             labels = batch.clone()
@@ -343,13 +343,13 @@ def test_rows_and_picture(planted: LM, tmp_path: Path) -> None:
     assert rows[2].text == planted.tokenizer.decode([62])
     assert rows[2].probability == pytest.approx(np.exp(found.logp[2]))
     assert rows[2].peak == pytest.approx(found.dependency[0, TRIGGER, 2])
-    for name in ("a.png", "a.svg", "again.svg"):
+    for name in ("a.svg", "again.svg"):
         save_picture(found, tmp_path / name, planted.tokenizer)
     assert (tmp_path / "again.svg").read_bytes() == (tmp_path / "a.svg").read_bytes()
     save_picture(found, tmp_path / "b.svg", planted.tokenizer, token=2)
     assert "Generated token 2" in (tmp_path / "b.svg").read_text()
     assert "Sum over 4" in (tmp_path / "a.svg").read_text()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "a.svg", "again.svg", "b.svg"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.svg", "again.svg", "b.svg"]
     with pytest.raises(InputError, match="picture: expected a name ending in"):
         save_picture(found, tmp_path / "a.gif", planted.tokenizer)
     with pytest.raises(InputError, match=r"token: expected 0\.\.3"):

@@ -11,8 +11,8 @@ from tiny import EXTRA_ROWS, SENTENCES, tiny_tokenizer
 
 from pyfastlm.errors import InputError
 from pyfastlm.lm import LM
+from pyfastlm.lm.next_token import NextToken
 from pyfastlm.memorization import stress_again, stress_test, unlearn, verbatim_lengths
-from pyfastlm.memorization.injection.objective import NextToken
 from pyfastlm.memorization.unlearning.batches import Batches
 from pyfastlm.memorization.unlearning.pruning import Pruning
 from pyfastlm.memorization.unlearning.result import METHODS
@@ -197,10 +197,10 @@ def test_pruning_other_architectures(name: str, changes: dict[str, Any], last: s
 
 
 SETTINGS: dict[str, dict[str, Any]] = {
-    "gradient_ascent": {"lr": 3e-4},
-    "gradient_difference": {"lr": 3e-4},
+    "gradient_ascent": {"lr": 1e-3},
+    "gradient_difference": {"lr": 1e-3},
     "sparse": {"share": 0.02, "lr": 3e-3},
-    "pruning": {"share": 0.01},
+    "pruning": {"share": 0.03},
 }
 
 

@@ -58,7 +58,7 @@ def test_summaries(found):
 
 @pytest.mark.parametrize("budget", [1, 100, 100_000])
 def test_batches_change_nothing(knowing, known, found, budget):
-    starts = [*range(10, 190, 7)]
+    starts = [*range(10, 190, 15)]
     again = verbatim_lengths(knowing, known, PREFIXES, HORIZON, starts=starts, tokens_per_batch=budget)
     assert (again.lengths == found.lengths[starts])[~found.ties[starts]].all()
 
@@ -168,21 +168,20 @@ def family(name: str) -> LM:
     return LM(model.eval(), tokenizer, name)
 
 
-@pytest.mark.parametrize("mode", ["token", "normalized"])
 @pytest.mark.parametrize("name", FAMILIES)
-def test_families(name, mode, known):
+def test_families(name, known):
     """What the model itself decodes after a prompt is what it knows of it."""
     lm = family(name)
     made = known[:12]
     made = [*made, *memorised.greedy(lm.model, [made], 30)[0].tolist()]
-    for tokens in (made, known[:42]):
-        found = verbatim_lengths(lm, tokens, (4, 12), 20, mode=mode)
-        if mode == "token":
-            expected = memorised.decoded_lengths(lm.model, tokens, (4, 12), 20)
-            assert (found.lengths == expected)[~found.ties].all()
+    for tokens in (made, known[:30]):
+        found = verbatim_lengths(lm, tokens, (4, 12), 20)
+        expected = memorised.decoded_lengths(lm.model, tokens, (4, 12), 20)
+        assert (found.lengths == expected)[~found.ties].all()
         if tokens is made:
-            assert found.lengths[0, 1] == found.limits[0, 1]
-            assert mode == "normalized" or found.limits[0, 1] == 20
+            assert found.lengths[0, 1] == found.limits[0, 1] == 20
+    words = verbatim_lengths(lm, made, (4, 12), 20, starts=[0], mode="normalized")
+    assert words.lengths[0, 1] == words.limits[0, 1]
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +195,7 @@ def coin() -> LM:
     return LM(model.eval(), tiny_tokenizer(), "coin")
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.data())
 def test_runs_of_hits(coin, data):
     tokens = data.draw(st.lists(st.integers(0, 2), min_size=1, max_size=40))
@@ -234,7 +233,7 @@ def test_files_rows(found):
     [
         ({"tokens": "a text"}, InputTypeError, "tokens: expected token ids, got str"),
         ({"tokens": ["a", "b"]}, InputTypeError, r"tokens\[0\]: expected token ids, got str"),
-        ({"tokens": []}, InputError, "tokens: .* got nothing"),
+        ({"tokens": []}, InputError, "tokens: expected at least one sequence of token ids, got nothing"),
         ({"tokens": 7}, InputTypeError, "tokens: expected token ids, got int"),
         ({"tokens": [1.0, 2.0]}, InputTypeError, "tokens: expected a sequence of whole numbers"),
         ({"tokens": [True, False]}, InputTypeError, "tokens: expected a sequence of whole numbers"),

@@ -286,6 +286,7 @@ def test_files_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 @QUICK
 @given(data=st.binary(max_size=100), suffix=st.sampled_from([".csv", ".jsonl", ".parquet"]))
 def test_any_bytes(data: bytes, suffix: str, tmp_path: Path) -> None:
+    """Read or refused: any other error fails the test."""
     path = tmp_path / f"any{suffix}"
     path.write_bytes(data)
     with contextlib.suppress(InputError):
@@ -297,6 +298,7 @@ def test_any_bytes(data: bytes, suffix: str, tmp_path: Path) -> None:
 @QUICK
 @given(place=st.floats(0, 1, exclude_max=True), value=st.integers(0, 255))
 def test_parquet_changed_anywhere(place: float, value: int, tmp_path: Path) -> None:
+    """Read or refused: any other error fails the test. Names and types have no checksum."""
     sink = io.BytesIO()
     pq.write_table(
         pa.Table.from_pandas(forms()["long"], preserve_index=False), sink, write_page_checksum=True

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from pyfastlm.lm import engine
 from pyfastlm.lm.head import LinearHead
-from pyfastlm.memorization.injection.plan import NOTHING
 
+NOTHING = -1  # fills up what a short sequence leaves of its row
 IGNORED = -100
 
 
