@@ -12,11 +12,11 @@ import torch
 from pyfastlm.errors import InputError
 from pyfastlm.lm import run_log
 from pyfastlm.lm.loading import LM, load, quiet
+from pyfastlm.lm.optimizer import STATE, adamw, load_state, save_state
 from pyfastlm.lm.order import Order
 from pyfastlm.lm.run_directory import RunDirectory, newest_checkpoint, step_of
 from pyfastlm.memorization.injection.log import Logged, Sums
 from pyfastlm.memorization.injection.objective import NextToken
-from pyfastlm.memorization.injection.optimizer import STATE, adamw, load_state, save_state
 from pyfastlm.memorization.injection.options import Options
 from pyfastlm.memorization.injection.plan import Plan
 from pyfastlm.memorization.injection.result import Continued, Planted

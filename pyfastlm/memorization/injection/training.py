@@ -8,11 +8,11 @@ from typing import Any
 
 from pyfastlm.errors import InputError
 from pyfastlm.lm.loading import LM, LMLike, as_lm
+from pyfastlm.lm.optimizer import load_state, state_digest
 from pyfastlm.lm.progress import watched
 from pyfastlm.lm.run_directory import RunDirectory, checkpoints, locked
 from pyfastlm.lm.runner import context_length
 from pyfastlm.memorization.injection.injection import Injection
-from pyfastlm.memorization.injection.optimizer import load_state, state_digest
 from pyfastlm.memorization.injection.options import Options
 from pyfastlm.memorization.injection.plan import Plan
 from pyfastlm.memorization.injection.result import Continued

@@ -5,8 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pyfastlm.lm.optimizer import adamw
 from pyfastlm.memorization.injection.objective import NextToken
-from pyfastlm.memorization.injection.optimizer import adamw
 from pyfastlm.memorization.unlearning.batches import Batches, mean_nats
 
 CLIP = 1.0  # largest norm of a gradient
