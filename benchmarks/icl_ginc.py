@@ -27,8 +27,8 @@ from pyfastlm._require import require
 from pyfastlm.cli import show
 from pyfastlm.icl import (
     GINC,
-    Options,
     Shape,
+    TrainingOptions,
     answered,
     beliefs,
     compare,
@@ -51,10 +51,10 @@ WORLD = GINC.make(5)
 K, SHOTS = 3, 64
 COUNT = 60  # prompts by each model
 SHAPE = Shape(layers=4, width=64, heads=4)
-PRETRAINING = Options(
+PRETRAINING = TrainingOptions(
     steps=3000, batch_size=8, smoothing=0.1, lr=8e-3, cooldown=0.4, grid=(100, 200, 400, 800, 1600, 3000)
 )
-TUNING = Options(steps=1, batch_size=8, smoothing=0.1, lr=5e-4, warmup=5, log_every=8)
+TUNING = TrainingOptions(steps=1, batch_size=8, smoothing=0.1, lr=5e-4, warmup=5, log_every=8)
 PREFERENCE = replace(TUNING, lr=1e-4)
 AMOUNTS = (0, 16, 64, 256, 1024)
 LATE = 32  # shots from here on are late

@@ -19,7 +19,11 @@ def command(
     hmms: Annotated[int, typer.Option(min=1, help="Models of the world.")] = 5,
     smoothing: Annotated[
         float,
-        typer.Option(min=0, max=1, help="Share of steps that go anywhere: shots jump as no document does."),
+        typer.Option(
+            min=0,
+            max=1,
+            help="Share of steps that go anywhere, as exact Bayes has it: shots jump as no document does.",
+        ),
     ] = 0.02,
     model: Annotated[
         str | None,

@@ -41,9 +41,9 @@ def command(
         pyfastlm icl ginc --model small/checkpoint-000003000 -k 3 --shots 64 -o small.csv
     """
     from pyfastlm.cli import show
-    from pyfastlm.icl import GINC, Options, Shape, train_ginc
+    from pyfastlm.icl import GINC, Shape, TrainingOptions, train_ginc
 
-    options = Options(
+    options = TrainingOptions(
         steps,
         batch_size,
         length,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pyfastlm.icl.laws import LAWS, Law
     from pyfastlm.icl.params import Bayesian, BoundedPower, Logistic, Power
     from pyfastlm.icl.training.measuring import Answers, GINCCurves, answered, ginc_curves
-    from pyfastlm.icl.training.options import Options
+    from pyfastlm.icl.training.options import TrainingOptions
     from pyfastlm.icl.training.shape import Shape
     from pyfastlm.icl.training.training import Trained, Tuned, dpo, sft, train_ginc
 
@@ -39,12 +39,12 @@ __all__ = [
     "Intervals",
     "Law",
     "Logistic",
-    "Options",
     "Power",
     "Prompts",
     "Shape",
     "Task",
     "Trained",
+    "TrainingOptions",
     "Tuned",
     "answered",
     "beliefs",
@@ -81,7 +81,7 @@ __getattr__, __dir__ = lazily(
         "laws": ("LAWS", "Law"),
         "params": ("Bayesian", "BoundedPower", "Logistic", "Power"),
         "training.measuring": ("Answers", "GINCCurves", "answered", "ginc_curves"),
-        "training.options": ("Options",),
+        "training.options": ("TrainingOptions",),
         "training.shape": ("Shape",),
         "training.training": ("Trained", "Tuned", "dpo", "sft", "train_ginc"),
     },

@@ -1,5 +1,6 @@
 """Texts as the models of GINC write them: what a language model is trained on."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -20,9 +21,9 @@ def documents(
     length: int,
     *,
     count: int,
-    hmms: "tuple[int, ...] | None" = None,
+    hmms: Sequence[int] | None = None,
     smoothing: float = 0.0,
-    seed: "int | tuple[int, ...]" = 0,
+    seed: int | tuple[int, ...] = 0,
 ) -> Documents:
     """Draw documents, each by one model.
 
@@ -37,9 +38,7 @@ def documents(
     Raises:
         InputError: there is no such model, or a number is too small.
     """
-    writers = tuple(range(ginc.hmms)) if hmms is None else tuple(hmms)
-    if not writers or not all(0 <= hmm < ginc.hmms for hmm in writers):
-        raise InputError(f"hmms: expected models from 0 to {ginc.hmms - 1}, got {writers}")
+    writers = checked_writers(ginc, range(ginc.hmms) if hmms is None else hmms)
     if length < 1 or count < 1:
         raise InputError(f"length, count: expected at least 1, got {length} and {count}")
     if not 0 <= smoothing <= 1:
@@ -57,3 +56,14 @@ def documents(
             state = np.where(rng.random(count) < smoothing, anywhere, state)
         tokens[:, place] = ginc.words[state]
     return Documents(tokens, models)
+
+
+def checked_writers(ginc: GINC, hmms: Sequence[int]) -> tuple[int, ...]:
+    """``hmms``, all of them models of the world.
+
+    Raises:
+        InputError: one is not, or there is none.
+    """
+    if not len(hmms) or not all(0 <= hmm < ginc.hmms for hmm in hmms):
+        raise InputError(f"hmms: expected models from 0 to {ginc.hmms - 1}, got {tuple(hmms)}")
+    return tuple(hmms)

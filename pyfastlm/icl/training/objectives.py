@@ -3,15 +3,16 @@
 The vocabulary has some fifty words, so logits are small, and computed.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from pyfastlm.icl.ginc.documents import documents
+from pyfastlm.icl.ginc.documents import checked_writers, documents
 from pyfastlm.icl.ginc.world import GINC, Tokens
-from pyfastlm.icl.training.options import Options
+from pyfastlm.icl.training.options import TrainingOptions
 from pyfastlm.icl.training.shape import begun
 
 PAIR = (1, 2)  # streams of draws: texts to prefer, texts to avoid
@@ -20,8 +21,8 @@ PAIR = (1, 2)  # streams of draws: texts to prefer, texts to avoid
 class NextWord:
     """Mean nats of each word of documents by the models ``hmms``."""
 
-    def __init__(self, ginc: GINC, hmms: tuple[int, ...], options: Options) -> None:
-        self._ginc, self._hmms, self._options = ginc, hmms, options
+    def __init__(self, ginc: GINC, hmms: Sequence[int], options: TrainingOptions) -> None:
+        self._ginc, self._hmms, self._options = ginc, checked_writers(ginc, hmms), options
 
     def __call__(self, model: Any, step: int) -> Tensor:
         """The loss of step number ``step``, a scalar."""
@@ -45,7 +46,7 @@ class Preference:
         beta: how much a log ratio counts.
     """
 
-    def __init__(self, ginc: GINC, hmm: int, reference: Any, beta: float, options: Options) -> None:
+    def __init__(self, ginc: GINC, hmm: int, reference: Any, beta: float, options: TrainingOptions) -> None:
         self._ginc, self._options, self._reference, self._beta = ginc, options, reference, beta
         self._sides = ((hmm,), tuple(other for other in range(ginc.hmms) if other != hmm))
 

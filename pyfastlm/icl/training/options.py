@@ -10,7 +10,7 @@ FREE = ("log_every", "checkpoint_every", "grid")  # what is written and when, no
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class TrainingOptions:
     """How a model is trained on texts that are drawn as it goes, none of them twice.
 
     Attributes:
@@ -31,10 +31,10 @@ class Options:
     """
 
     steps: int
-    batch_size: int = 16
+    batch_size: int = 8
     length: int = 256
-    smoothing: float = 0.0
-    lr: float = 5e-3
+    smoothing: float = 0.1
+    lr: float = 8e-3
     warmup: int = 50
     cooldown: float = 0.0
     weight_decay: float = 0.1

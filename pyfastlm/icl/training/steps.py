@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from pyfastlm.errors import InputError
-from pyfastlm.icl.training.options import Options
+from pyfastlm.icl.training.options import TrainingOptions
 from pyfastlm.lm import run_log
 from pyfastlm.lm.loading import LM, load, quiet
 from pyfastlm.lm.optimizer import STATE, adamw, load_state, save_state
@@ -35,7 +35,7 @@ class Logged:
 class Run:
     """A model on its way; ``lm`` is changed in place."""
 
-    def __init__(self, lm: LM, objective: Objective, options: Options) -> None:
+    def __init__(self, lm: LM, objective: Objective, options: TrainingOptions) -> None:
         self.lm, self.options = lm, options
         self._objective = objective
         self._optimizer = adamw(lm.model, options.lr, options.weight_decay)

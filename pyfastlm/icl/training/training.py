@@ -13,7 +13,7 @@ import numpy as np
 from pyfastlm.errors import InputError
 from pyfastlm.icl.ginc.world import GINC
 from pyfastlm.icl.training.objectives import NextWord, Preference
-from pyfastlm.icl.training.options import Options
+from pyfastlm.icl.training.options import TrainingOptions
 from pyfastlm.icl.training.shape import Shape, fits, small_lm
 from pyfastlm.icl.training.steps import Logged, Objective, Run
 from pyfastlm.lm.loading import LM, LMLike, as_lm, load
@@ -53,7 +53,7 @@ def train_ginc(
     directory: "str | os.PathLike[str] | None" = None,
     *,
     shape: Shape = Shape(),  # noqa: B008  it is frozen
-    options: Options = Options(3000, cooldown=0.4),  # noqa: B008
+    options: TrainingOptions = TrainingOptions(3000, cooldown=0.4),  # noqa: B008
     resume: bool = True,
     progress: bool = False,
 ) -> Trained:
@@ -77,7 +77,7 @@ def train_ginc(
         MissingExtra: transformers is not installed.
     """
     lm = small_lm(ginc, shape, seed=options.seed)
-    objective = NextWord(ginc, tuple(range(ginc.hmms)), options)
+    objective = NextWord(ginc, range(ginc.hmms), options)
     settings = {"objective": "pretraining", "shape": asdict(shape)}
     return _trained(lm, ginc, objective, options, directory, settings, resume, progress)
 
@@ -85,7 +85,7 @@ def train_ginc(
 def sft(
     lm: LMLike,
     ginc: GINC,
-    options: Options,
+    options: TrainingOptions,
     directory: "str | os.PathLike[str] | None" = None,
     *,
     hmms: Sequence[int] = (0,),
@@ -99,7 +99,7 @@ def sft(
     models, this is the control of as many words of the mixture.
 
     Args:
-        lm: what to begin with; it is left as it is.
+        lm: what to begin with; it is left as it is. Dropout is off.
         ginc: the world.
         options: of the training; ``steps`` and ``grid`` are set by the amounts.
         directory: as for :func:`train_ginc`.
@@ -113,7 +113,7 @@ def sft(
     options = _for_amounts(options, amounts)
     settings = {"objective": "sft", "hmms": list(hmms)}
     return _tuned(
-        lm, ginc, lambda model: NextWord(ginc, tuple(hmms), options), options, directory, amounts, settings,
+        lm, ginc, lambda model: NextWord(ginc, hmms, options), options, directory, amounts, settings,
         resume, progress,
     )  # fmt: skip
 
@@ -121,7 +121,7 @@ def sft(
 def dpo(
     lm: LMLike,
     ginc: GINC,
-    options: Options,
+    options: TrainingOptions,
     directory: "str | os.PathLike[str] | None" = None,
     *,
     hmm: int = 0,
@@ -156,7 +156,7 @@ def dpo(
     return _tuned(lm, ginc, objective, options, directory, amounts, settings, resume, progress)
 
 
-def _for_amounts(options: Options, amounts: Sequence[int]) -> Options:
+def _for_amounts(options: TrainingOptions, amounts: Sequence[int]) -> TrainingOptions:
     size, given = options.batch_size, list(amounts)
     if given != sorted({*given}) or not given or given[-1] == 0:
         raise InputError(f"amounts: expected ascending numbers of texts, not all 0, got {given}")
@@ -170,7 +170,7 @@ def _tuned(
     lm: LMLike,
     ginc: GINC,
     objective: Callable[[Any], Objective],
-    options: Options,
+    options: TrainingOptions,
     directory: "str | os.PathLike[str] | None",
     amounts: Sequence[int],
     settings: dict[str, Any],
@@ -179,7 +179,7 @@ def _tuned(
 ) -> Tuned:
     base = as_lm(lm)
     learner = LM(copy.deepcopy(base.model), base.tokenizer, f"{base.name}, {settings['objective']}")
-    settings = settings | {"lm": base.fingerprint}
+    settings = settings | {"lm": base.fingerprint, "amounts": list(amounts)}
     kept: dict[int, LM] = {0: base}
     run = _trained(learner, ginc, objective(base.model), options, directory, settings, resume, progress, kept)
     for path in run.checkpoints:
@@ -192,7 +192,7 @@ def _trained(
     lm: LM,
     ginc: GINC,
     objective: Objective,
-    options: Options,
+    options: TrainingOptions,
     directory: "str | os.PathLike[str] | None",
     settings: dict[str, Any],
     resume: bool,

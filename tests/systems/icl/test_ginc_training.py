@@ -12,8 +12,8 @@ import torch
 from pyfastlm.errors import InputError
 from pyfastlm.icl import (
     GINC,
-    Options,
     Shape,
+    TrainingOptions,
     answered,
     documents,
     dpo,
@@ -32,8 +32,8 @@ from pyfastlm.lm import load
 
 WORLD = GINC.make(3, entities=2, properties=4, symbols=7, seed=3)
 SHAPE = Shape(layers=2, width=16, heads=2, context=65)
-OPTIONS = Options(
-    100, batch_size=8, length=24, lr=1e-2, warmup=5, cooldown=0.2, log_every=20, checkpoint_every=7
+OPTIONS = TrainingOptions(
+    100, length=24, smoothing=0.0, lr=1e-2, warmup=5, cooldown=0.2, log_every=20, checkpoint_every=7
 )
 
 
@@ -135,6 +135,8 @@ def test_sft_takes_to_its_model_and_keeps_each_amount(trained: Any, tmp_path: Pa
         sft(trained.lm, WORLD, options, hmms=(1,), amounts=(0, 16, 160)),
     ):
         assert all(same_weights(a, b) for a, b in zip(tuned.lms, again.lms, strict=True))
+    with pytest.raises(InputError, match="amounts"):
+        sft(trained.lm, WORLD, options, tmp_path, hmms=(1,), amounts=(0, 160))
     # An amount is a place of one run.
     assert same_weights(sft(trained.lm, WORLD, options, hmms=(1,), amounts=(16,)).lms[0], tuned.lms[1])
 
@@ -220,20 +222,20 @@ def test_control_prompts_take_away_what_can_be_learnt() -> None:
 
 
 def test_other_models_and_wrong_numbers_are_refused(trained: Any, tmp_path: Path) -> None:
-    lm, long = trained.lm, Options(1, length=65)
+    lm, long = trained.lm, TrainingOptions(1, length=65)
     cases: list[tuple[str, Any]] = [
         ("lm: expected 52 tokens, 50 words", lambda: ginc_curves(lm, GINC.make(3))),
         ("lm: reads 65 tokens, got texts of 80", lambda: ginc_curves(lm, WORLD, shots=20)),
         ("batch_size: expected at least 1", lambda: answered(lm, WORLD, prompts(WORLD, 0, 3), batch_size=0)),
         ("width: expected a multiple of 2", lambda: Shape(width=18, heads=4)),
         ("layers: expected at least 1", lambda: Shape(layers=0)),
-        ("steps: expected at least 1", lambda: Options(0)),
-        ("lr: expected a finite number above 0", lambda: Options(5, lr=float("nan"))),
-        ("weight_decay: expected", lambda: Options(5, weight_decay=-1)),
-        ("smoothing: expected a share", lambda: Options(5, smoothing=-0.1)),
+        ("steps: expected at least 1", lambda: TrainingOptions(0)),
+        ("lr: expected a finite number above 0", lambda: TrainingOptions(5, lr=float("nan"))),
+        ("weight_decay: expected", lambda: TrainingOptions(5, weight_decay=-1)),
+        ("smoothing: expected a share", lambda: TrainingOptions(5, smoothing=-0.1)),
         ("smoothing: expected a share", lambda: documents(WORLD, 3, count=1, smoothing=1.5)),
-        ("cooldown: expected a share", lambda: Options(5, cooldown=2)),
-        ("grid: expected steps from 1 to 5, got 6", lambda: Options(5, grid=(6,))),
+        ("cooldown: expected a share", lambda: TrainingOptions(5, cooldown=2)),
+        ("grid: expected steps from 1 to 5, got 6", lambda: TrainingOptions(5, grid=(6,))),
         ("amounts: expected multiples of the batch size of 8", lambda: sft(lm, WORLD, OPTIONS, amounts=(4,))),
         ("amounts: expected ascending", lambda: sft(lm, WORLD, OPTIONS, amounts=(16, 8))),
         ("amounts: expected ascending", lambda: sft(lm, WORLD, OPTIONS, amounts=(0,))),
