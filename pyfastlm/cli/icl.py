@@ -2,7 +2,7 @@
 
 import typer
 
-from pyfastlm.cli import icl_curve, icl_fit, icl_ginc
+from pyfastlm.cli import icl_curve, icl_fit, icl_ginc, icl_train
 
 
 def group() -> typer.Typer:
@@ -10,6 +10,7 @@ def group() -> typer.Typer:
     app = typer.Typer(rich_markup_mode=None)
     app.callback()(_about)
     app.command("ginc")(icl_ginc.command)
+    app.command("train")(icl_train.command)
     app.command("curve")(icl_curve.command)
     app.command("fit")(icl_fit.command)
     return app

@@ -1,6 +1,6 @@
-"""``pyfastlm icl ginc``: curves of the best learner there can be, on GINC."""
+"""``pyfastlm icl ginc``: curves on GINC, of the best learner there can be or of a model."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,12 +19,23 @@ def command(
     hmms: Annotated[int, typer.Option(min=1, help="Models of the world.")] = 5,
     smoothing: Annotated[
         float,
-        typer.Option(min=0, max=1, help="Share of steps that go anywhere: shots jump as no document does."),
+        typer.Option(
+            min=0,
+            max=1,
+            help="Share of steps that go anywhere, as exact Bayes has it: shots jump as no document does.",
+        ),
     ] = 0.02,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="A checkpoint of icl train, on whose world it was trained: measure it instead.",
+            show_default=False,
+        ),
+    ] = None,
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
-    """Write what exact Bayes over the hidden Markov models predicts after more and more shots.
+    """Write what exact Bayes over the hidden Markov models, or a model, predicts after more and more shots.
 
     \b
     Example:
@@ -34,7 +45,7 @@ def command(
     import numpy as np
 
     from pyfastlm.cli import show
-    from pyfastlm.icl import GINC, beliefs
+    from pyfastlm.icl import GINC, beliefs, ginc_curves
     from pyfastlm.icl import prompts as drawn
     from pyfastlm.icl.files.curve_tables import write_curves
     from pyfastlm.lm.progress import watched
@@ -42,12 +53,20 @@ def command(
     if not output.parent.is_dir():
         raise typer.BadParameter(f"no such directory: {str(output.parent)!r}", param_hint="--output")
     world = GINC.make(hmms)
-    curves = []
-    for hmm in watched(range(hmms), hmms, "models", True):
-        given = drawn(world, hmm, k, shots=shots, count=prompts, seed=seed)
-        found = beliefs(world, given.tokens, smoothing=smoothing)
-        p = np.take_along_axis(found.words[:, given.places], given.labels[..., None], axis=2)[..., 0]
-        curves.append((p, found.models[:, given.places, hmm]))
+    curves: list[tuple[Any, Any]] = []  # of each model, two [prompts, shots]
+    if model is None:
+        tables, who = ("Probability of the likeliest word", "Belief in the right model"), "exact Bayes"
+        names = ("prob", "posterior")
+        for hmm in watched(range(hmms), hmms, "models", True):
+            given = drawn(world, hmm, k, shots=shots, count=prompts, seed=seed)
+            found = beliefs(world, given.tokens, smoothing=smoothing)
+            p = np.take_along_axis(found.words[:, given.places], given.labels[..., None], axis=2)[..., 0]
+            curves.append((p, found.models[:, given.places, hmm]))
+    else:
+        tables, who = ("Probability of the likeliest word", "It is the likeliest of the model"), model
+        names = ("prob", "acc")
+        measured = ginc_curves(model, world, k=k, shots=shots, count=prompts, seed=seed, progress=True)
+        curves = [(each.p, each.right) for each in measured.answers]
     write_curves(
         (
             (str(hmm), n, float(v))
@@ -62,16 +81,19 @@ def command(
             {
                 "k": k,
                 "curves": [
-                    {"hmm": hmm, "prob": p.mean(axis=0).tolist(), "posterior": sure.mean(axis=0).tolist()}
-                    for hmm, (p, sure) in enumerate(curves)
+                    {
+                        "hmm": hmm,
+                        **{name: v.mean(axis=0).tolist() for name, v in zip(names, each, strict=True)},
+                    }
+                    for hmm, each in enumerate(curves)
                 ],
             }
         )
         return
     places = [n for n in SHOWN if n <= curves[0][0].shape[1]]
-    for title, what in (("Probability of the likeliest word", 0), ("Belief in the right model", 1)):
+    for what, title in enumerate(tables):
         show.table(
-            f"{title}, exact Bayes, {prompts} prompts of each model",
+            f"{title}, {who}, {prompts} prompts of each model",
             ["model", *(f"shot {n}" for n in places)],
             [
                 [str(hmm), *(f"{each[what][:, n - 1].mean():.3f}" for n in places)]

@@ -1,5 +1,6 @@
 """GINC of Xie et al. (2022): documents by a mixture of hidden Markov models that share words, not habits."""
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,6 +67,13 @@ class GINC:
         """How many models there are."""
         return len(self.transitions)
 
+    def digest(self) -> str:
+        """A hash of all that decides what its models write."""
+        whole = hashlib.blake2b(repr((self.entities, self.properties, self.symbols)).encode(), digest_size=8)
+        for part in (self.transitions, self.start, self.words):
+            whole.update(np.ascontiguousarray(part).data)
+        return whole.hexdigest()
+
 
 def _mixture(size: int, rng: np.random.Generator) -> Doubles:
     """Of random permutations: a matrix whose rows and columns sum to 1."""
@@ -78,3 +86,10 @@ def _softmax(x: Doubles, temperature: float) -> Doubles:
     e = np.exp((x - x.max()) / temperature)
     weights: Doubles = e / e.sum()
     return weights
+
+
+def drawn(cumulated: Doubles, rng: np.random.Generator) -> Tokens:
+    """States [...], one for each row of cumulated probabilities [..., S]."""
+    found = (cumulated < rng.random(cumulated.shape[:-1])[..., None]).sum(axis=-1)
+    states: Tokens = np.minimum(found, cumulated.shape[-1] - 1)  # rows sum to 1 up to rounding
+    return states

@@ -9,7 +9,7 @@ import pytest
 
 from pyfastlm.cli.app import run
 from pyfastlm.errors import InputError
-from pyfastlm.icl import fit
+from pyfastlm.icl import GINC, fit, ginc_curves
 from pyfastlm.icl.files.curve_tables import read_curves, write_curves
 
 
@@ -51,6 +51,30 @@ def test_curves_of_a_model(tiny_lm_dir: Path, tmp_path: Path, capsys: pytest.Cap
     np.testing.assert_allclose(read.nll[0], told["nll"])
     assert run([*command, "--permutations", "2", "--shuffled-labels"]) == 0
     assert "example 3" in capsys.readouterr().out
+
+
+def test_a_small_model_is_trained_and_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out, curves = tmp_path / "run", tmp_path / "small.csv"
+    train = ["icl", "train", "-o", str(out), "--hmms", "2", "--layers", "1", "--width", "16", "--heads", "2"]
+    train += ["--batch-size", "2", "--length", "12", "--steps", "4", "--keep", "2"]
+    assert run([*train, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    names = ["checkpoint-000000002", "checkpoint-000000004"]
+    assert [Path(path).name for path in told["checkpoints"]] == names
+    assert told["log"][-1]["step"] == 4
+    assert run(train) == 0
+    assert "4 of them before" in capsys.readouterr().out
+    measure = ["icl", "ginc", "--model", told["checkpoints"][-1], "--shots", "3", "--prompts", "4"]
+    assert run([*measure, "--hmms", "2", "-o", str(curves), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    found = ginc_curves(out / names[-1], GINC.make(2), shots=3, count=4)
+    np.testing.assert_allclose([each["prob"] for each in told["curves"]], found.p)
+    np.testing.assert_allclose([each["acc"] for each in told["curves"]], found.accuracy)
+    np.testing.assert_allclose(read_curves(curves)[0].nll, found.nll)
+    assert run([*measure, "--hmms", "2", "-o", str(curves)]) == 0
+    assert "It is the likeliest" in capsys.readouterr().out
+    assert run([*train, "--seed", "1"]) == 2
+    assert "seed" in capsys.readouterr().err
 
 
 def test_columns_of_the_publication_are_read(tmp_path: Path) -> None:
