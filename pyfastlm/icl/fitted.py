@@ -69,7 +69,7 @@ class Fit:
         if not isinstance(found, Bayesian):
             raise InputError(f"law: {self.law} has no hypotheses to believe in")
         n = shots_of(shots, least=0)
-        task, _, _ = self._layout.places(self._problem)
+        task, _ = self._layout.places(self._law, self._problem)
         group = np.repeat(np.arange(self._problem.groups), self._problem.tasks)
         prior = found.prior[np.minimum(group, self._layout.priors - 1)]
         speed = found.efficiency[np.minimum(group, self._layout.speeds - 1)]

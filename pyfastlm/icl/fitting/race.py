@@ -40,23 +40,19 @@ def race(
     """Fit problems of the same shape from ``starts`` [T, P], or [B, T, P]; curves alone count in B if the law
     is not joint."""
     solver = compiled()
-    if law.joint:
-        shots = np.stack([each.shots for each in problems])
-        nll = np.stack([each.nll for each in problems])
-        known = np.stack([each.known for each in problems])
-        task, prior_at, speed_at = layout.places(problems[0])
-    else:  # every curve is a problem of its own
-        shots = np.concatenate([np.repeat(each.shots[None], len(each.nll), axis=0) for each in problems])
-        nll = np.concatenate([each.nll for each in problems])[:, None]
-        known = np.concatenate([each.known for each in problems])[:, None]
-        task = prior_at = speed_at = np.zeros(1, np.int64)
-    begin = np.ascontiguousarray(np.broadcast_to(starts, (len(nll), *starts.shape[-2:])))
+    shots = np.stack([each.shots for each in problems])
+    truth = compared(loss, np.stack([each.nll for each in problems]))
+    known = np.stack([each.known for each in problems])
+    if not law.joint:  # every curve is a problem of its own
+        shots = np.repeat(shots, truth.shape[1], axis=0)
+        truth, known = (each.reshape(-1, 1, each.shape[-1]) for each in (truth, known))
+    task, places = layout.places(law, problems[0])
+    begin = np.ascontiguousarray(np.broadcast_to(starts, (len(truth), *starts.shape[-2:])))
 
     def run(begin: Doubles, limit: int) -> Any:
         return solver.all_minimised(
-            law.code, LOSSES.index(loss), begin, shots, nll, known, task, prior_at, speed_at,
-            layout.hypotheses, problems[0].tasks, limit,
-        )  # fmt: skip
+            law.code, LOSSES.index(loss), begin, shots, truth, known, task, places, layout.hypotheses, limit
+        )
 
     numba = require("numba", "icl")
     before = numba.get_num_threads()
@@ -74,23 +70,29 @@ def race(
     return Found(ends, costs, rested, int(steps.sum() + more.sum()))
 
 
+def compared(loss: str, nll: Doubles) -> Doubles:
+    """What a loss is the difference of."""
+    if loss == "mse_prob":
+        return np.asarray(np.exp(-nll))
+    return np.asarray(np.log(nll)) if loss.endswith("log") else nll
+
+
 def predicted(
     law: Law, theta: Doubles, problem: Problem, layout: Layout, shots: Doubles
 ) -> tuple[Doubles, Doubles]:
     """Losses [C, S] and derivatives [C, S, P] at ``shots`` [S], for ``theta`` [C, P], or [P] if joint."""
     solver = compiled()
-    curves, width = len(problem.nll), theta.shape[-1]
-    loss, by = np.empty((curves, len(shots))), np.empty((curves, len(shots), width))
+    task, places = layout.places(law, problem)
+    count = len(problem.nll)
+    loss, by = np.empty((count, len(shots))), np.empty((count, places.shape[1], len(shots)))
     if law.joint:
-        task, prior_at, speed_at = layout.places(problem)
-        solver.curves(
-            law.code, theta, shots, task, prior_at, speed_at, layout.hypotheses, problem.tasks, loss, by
-        )
-        return loss, by
-    alone = np.zeros(1, np.int64)
-    for c in range(curves):
-        solver.curves(law.code, theta[c], shots, alone, alone, alone, 1, 1, loss[c : c + 1], by[c : c + 1])
-    return loss, by
+        solver.curves(law.code, theta, shots, task, places, layout.hypotheses, loss, by)
+        every = np.zeros((count, len(theta), len(shots)))
+        np.put_along_axis(every, places[..., None], by, 1)
+        return loss, every.transpose(0, 2, 1)
+    for c in range(count):
+        solver.curves(law.code, theta[c], shots, task, places, 1, loss[c : c + 1], by[c : c + 1])
+    return loss, by.transpose(0, 2, 1)
 
 
 def compiled() -> Any:
