@@ -98,7 +98,7 @@ def fit_many(
         )
         begin = starting(chosen, starts, tasks, layout.hypotheses, layout.priors, layout.speeds, seed)
         some = [problems[place] for place in places]
-        found = race(chosen, loss, begin, some, layout, threads)
+        found = race(chosen, loss, begin, some, layout, threads, count=starts, seed=seed)
         scale = 1.0 if loss.startswith("huber") else 2.0  # the solver has half the sum of squares
         width = 1 if chosen.joint else groups * tasks
         for at, (place, each) in enumerate(zip(places, some, strict=True)):

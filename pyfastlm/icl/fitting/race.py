@@ -1,4 +1,4 @@
-"""All starts for a while, and the best of them to the end."""
+"""Many places for a few steps, the better of them for more, and the best to the end."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,36 +9,45 @@ from numpy.typing import NDArray
 
 from pyfastlm._require import require
 from pyfastlm._threads import num_threads
+from pyfastlm.icl.fitting.crossing import crossed
 from pyfastlm.icl.fitting.layout import Layout
 from pyfastlm.icl.laws import Doubles, Law
 from pyfastlm.icl.problem import LOSSES, Problem
 
-HEAT, FINAL = 50, 500  # steps
-FINALISTS = 3  # the published start, whichever its place, and the best of the others
+FEW, HEAT, FINAL = 10, 50, 500  # steps from all that were drawn, from those of them that go on, to the end
+AGAIN, ROUNDS, CHILDREN = 20, 5, 3  # of crossing: steps, how often, and how many for each start
+FINALISTS = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
-    """Of B fits from T starts: ``ends`` [B, T, P] and half the losses there ``costs`` [B, T]; whether the
-    best of them came to rest, ``rests`` [B]; and how many steps were made."""
+    """Of B fits, the best T places: ``ends`` [B, T, P], the best first, and half the losses there, ``costs``
+    [B, T]; whether the first came to rest, ``rests`` [B]."""
 
     ends: Doubles
     costs: Doubles
     rests: NDArray[np.bool_]
-    steps: int
 
     @property
     def best(self) -> Doubles:
         """[B, P]."""
-        found: Doubles = self.ends[np.arange(len(self.ends)), self.costs.argmin(axis=1)]
+        found: Doubles = self.ends[:, 0]
         return found
 
 
 def race(
-    law: Law, loss: str, starts: Doubles, problems: Sequence[Problem], layout: Layout, threads: int | None
+    law: Law,
+    loss: str,
+    starts: Doubles,
+    problems: Sequence[Problem],
+    layout: Layout,
+    threads: int | None,
+    *,
+    count: int = 1,
+    seed: int = 0,
 ) -> Found:
-    """Fit problems of the same shape from ``starts`` [T, P], or [B, T, P]; curves alone count in B if the law
-    is not joint."""
+    """Fit problems of the same shape from ``starts`` [N, P], or [B, N, P], of which ``count`` go on; curves
+    alone count in B if the law is not joint. ``seed`` is of crossing."""
     solver = compiled()
     shots = np.stack([each.shots for each in problems])
     truth = compared(loss, np.stack([each.nll for each in problems]))
@@ -47,27 +56,51 @@ def race(
         shots = np.repeat(shots, truth.shape[1], axis=0)
         truth, known = (each.reshape(-1, 1, each.shape[-1]) for each in (truth, known))
     task, places = layout.places(law, problems[0])
-    begin = np.ascontiguousarray(np.broadcast_to(starts, (len(truth), *starts.shape[-2:])))
+    rng = np.random.default_rng([seed, 1])
 
-    def run(begin: Doubles, limit: int) -> Any:
-        return solver.all_minimised(
-            law.code, LOSSES.index(loss), begin, shots, truth, known, task, places, layout.hypotheses, limit
-        )
+    def down(begin: Doubles, limit: int) -> Any:
+        """From places [B, N, P]: where they lead, the best first, their costs, and whether these rest."""
+        ends, costs, _, rests = solver.all_minimised(
+            law.code, LOSSES.index(loss), np.ascontiguousarray(begin), shots, truth, known, task, places,
+            layout.hypotheses, limit,
+        )  # fmt: skip
+        return _sorted(ends, costs, rests)
+
+    def among(found: Any, keep: int, limit: int) -> Any:
+        """The first ``keep`` of those found go on; the others stay where they are."""
+        more = down(found[0][:, :keep], limit)
+        return _sorted(*(np.concatenate([m, f[:, keep:]], 1) for m, f in zip(more, found, strict=True)))
 
     numba = require("numba", "icl")
     before = numba.get_num_threads()
     numba.set_num_threads(min(num_threads(threads), before))
     try:
-        ends, costs, steps, _ = run(begin, HEAT)
-        order = np.argsort(costs[:, 1:], axis=1, kind="stable")[:, : FINALISTS - 1] + 1
-        order = np.concatenate([np.zeros((len(costs), 1), np.int64), order], axis=1)
-        final, cost, more, rests = run(np.take_along_axis(ends, order[..., None], 1), FINAL)
+        begin = np.broadcast_to(starts, (len(truth), *starts.shape[-2:]))
+        if begin.shape[1] > count:
+            found = down(begin, FEW)
+            found = among(found, 2 * count, HEAT // 2)
+        else:
+            found = down(begin, HEAT)
+        for _ in range(ROUNDS if law.name == "bayesian" and count > 1 else 0):
+            pairs = found[0][:, : 2 * count]
+            new = down(crossed(pairs, CHILDREN * count, problems[0].tasks, layout, rng), AGAIN)
+            found = _sorted(*(np.concatenate(both, 1) for both in zip(found, new, strict=True)))
+        if law.joint:
+            found = among(found, count, HEAT)
+        found = among(found, FINALISTS, FINAL)
     finally:
         numba.set_num_threads(before)
-    np.put_along_axis(ends, order[..., None], final, 1)
-    np.put_along_axis(costs, order, cost, 1)
-    rested = np.take_along_axis(rests, cost.argmin(axis=1)[:, None], 1)[:, 0]
-    return Found(ends, costs, rested, int(steps.sum() + more.sum()))
+    ends, costs, rests = found
+    return Found(ends[:, :count], costs[:, :count], rests[:, 0])
+
+
+def _sorted(ends: Doubles, costs: Doubles, rests: Any) -> Any:
+    order = np.argsort(costs, axis=1, kind="stable")
+    return (
+        np.take_along_axis(ends, order[..., None], 1),
+        np.take_along_axis(costs, order, 1),
+        np.take_along_axis(rests, order, 1),
+    )
 
 
 def compared(loss: str, nll: Doubles) -> Doubles:
