@@ -2,7 +2,7 @@
 
 import typer
 
-from pyfastlm.cli import icl_curve, icl_fit, icl_ginc
+from pyfastlm.cli import icl_curve, icl_fit, icl_ginc, icl_report
 
 
 def group() -> typer.Typer:
@@ -12,6 +12,7 @@ def group() -> typer.Typer:
     app.command("ginc")(icl_ginc.command)
     app.command("curve")(icl_curve.command)
     app.command("fit")(icl_fit.command)
+    app.command("report")(icl_report.command)
     return app
 
 

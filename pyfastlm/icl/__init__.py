@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pyfastlm.icl.intervals import Intervals, bootstrap
     from pyfastlm.icl.laws import LAWS, Law
     from pyfastlm.icl.params import Bayesian, BoundedPower, Logistic, Power
+    from pyfastlm.icl.profiles import Profile, profile
 
 __all__ = [
     "GINC",
@@ -32,6 +33,7 @@ __all__ = [
     "Law",
     "Logistic",
     "Power",
+    "Profile",
     "Prompts",
     "Task",
     "beliefs",
@@ -40,6 +42,7 @@ __all__ = [
     "fit",
     "fit_many",
     "icl_curve",
+    "profile",
     "prompts",
     "read_task",
 ]
@@ -59,5 +62,6 @@ __getattr__, __dir__ = lazily(
         "intervals": ("Intervals", "bootstrap"),
         "laws": ("LAWS", "Law"),
         "params": ("Bayesian", "BoundedPower", "Logistic", "Power"),
+        "profiles": ("Profile", "profile"),
     },
 )

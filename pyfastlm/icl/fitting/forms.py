@@ -1,6 +1,6 @@
 """The six laws with their derivatives, compiled: losses in nats after n shots, from free parameters.
 
-A form writes the loss of a curve at each number of shots, and its derivatives by the curve's own free numbers,
+A form writes the loss of a curve at each number of shots, and its derivatives by its own free numbers,
 which may be any: positive ones pass through softplus, those of scale are logarithms, clamped as in the
 published fitter. ``own`` [W], ``shots`` [S], ``loss`` [S], ``by`` [W, S].
 """
@@ -13,6 +13,8 @@ import numpy as np
 STEEP = 15.0  # the largest exponent
 LARGE, FAR = 20.0, 40.0  # of logarithms: of losses, and of numbers of shots
 NOTHING = -25.0  # a term whose logarithm is below is left out
+LOG2_E, LN2_HIGH, LN2_LOW = 1.4426950408889634, 6.93147180369123816490e-01, 1.90821492927058770002e-10
+TO_BITS = 2.0**52 + 1023  # added to k, the last bits are those of the exponent of 2^k
 NONE = 1e-300  # of what the likeliest hypothesis says: less is called this
 
 
@@ -43,6 +45,35 @@ def exponent(free):
     """A positive number of at most ``STEEP``, and its derivative."""
     value = softplus(free)
     return (STEEP, 0.0) if value > STEEP else (value, sigmoid(free))
+
+
+@numba.njit(cache=True, error_model="numpy", fastmath={"contract"})
+def exponentials(x, work):
+    """In place, of numbers up to 0, to the last bits; loops that the compiler makes vectors of, unlike those
+    with ``math.exp``. Below exp(-690) they are called that. ``work`` [S] is overwritten."""
+    for s in range(len(x)):
+        v = max(x[s], -690.0)
+        whole = np.floor(v * LOG2_E + 0.5)
+        r = (v - whole * LN2_HIGH) - whole * LN2_LOW  # within log(2) / 2
+        sum_ = 1.0 / 479001600
+        sum_ = sum_ * r + 1.0 / 39916800
+        sum_ = sum_ * r + 1.0 / 3628800
+        sum_ = sum_ * r + 1.0 / 362880
+        sum_ = sum_ * r + 1.0 / 40320
+        sum_ = sum_ * r + 1.0 / 5040
+        sum_ = sum_ * r + 1.0 / 720
+        sum_ = sum_ * r + 1.0 / 120
+        sum_ = sum_ * r + 1.0 / 24
+        sum_ = sum_ * r + 1.0 / 6
+        sum_ = sum_ * r + 0.5
+        sum_ = sum_ * r + 1.0
+        x[s] = sum_ * r + 1.0
+        work[s] = whole + TO_BITS
+    bits = work.view(np.int64)
+    for s in range(len(x)):
+        bits[s] <<= 52
+    for s in range(len(x)):
+        x[s] *= work[s]
 
 
 @numba.njit(cache=True, error_model="numpy")
@@ -106,7 +137,7 @@ def bayesian(kind, own, shots, task, hypotheses, loss, by):
 
     -log of sum_m rho_m P_hm^(K n + 1) / sum_m rho_m P_hm^(K n): -log of the mean of P_h by what is believed
     after n shots. ``own`` holds the free priors [M], that of K, and the likelihoods: row h of P [M], or for
-    the tied laws what gamma and beta <= gamma come from, each [M] (kind 1, by column) or a number (2, by row).
+    the tied laws what gamma and beta <= gamma come from, each [M] (kind 1, by column) or one (2, by row).
     """
     first = hypotheses + 1
     width = hypotheses if kind <= 1 else 1  # of gamma, and of beta
@@ -122,28 +153,43 @@ def bayesian(kind, own, shots, task, hypotheses, loss, by):
         most = max(most, log_p[m])
     p = np.exp(log_p - most)
     by[hypotheses:] = 0.0
-    before = by[:hypotheses]  # [M, S]
-    top, total, right = np.full(len(shots), -np.inf), np.zeros(len(shots)), np.zeros(len(shots))
+    work, total, right = np.full(len(shots), -np.inf), np.zeros(len(shots)), np.zeros(len(shots))
     for m in range(hypotheses):
+        before, slow, free = by[m], k * log_p[m], own[m]
         for s in range(len(shots)):
-            before[m, s] = own[m] + k * shots[s] * log_p[m]
-            top[s] = max(top[s], before[m, s])
+            before[s] = free + slow * shots[s]
+            work[s] = before[s] if before[s] > work[s] else work[s]
+    top = work.copy()
     for m in range(hypotheses):
+        before, p_m = by[m], p[m]
         for s in range(len(shots)):
-            before[m, s] = math.exp(before[m, s] - top[s])
-            total[s] += before[m, s]
-            right[s] += before[m, s] * p[m]
+            before[s] -= top[s]
+        exponentials(before, work)
+        for s in range(len(shots)):
+            total[s] += before[s]
+            right[s] += before[s] * p_m
     for s in range(len(shots)):
-        right[s] = max(right[s] / total[s], NONE)
-        loss[s] = max(-most - math.log(right[s]), 0.0)
+        total[s] = 1.0 / total[s]
+        mean = max(right[s] * total[s], NONE)
+        right[s] = 1.0 / mean
+        loss[s] = max(-most - math.log(mean), 0.0)
+    by_k = by[hypotheses]
     for m in range(hypotheses):
         at = first + (m if kind <= 1 else 0)
+        before, by_p, p_m, log_k = by[m], work, p[m], log_p[m] * dk
         for s in range(len(shots)):
-            w = before[m, s] / total[s]
-            after = w * p[m] / right[s]
-            before[m, s] = w - after
-            by[hypotheses, s] += (w - after) * shots[s] * log_p[m] * dk
-            by_p = (w - after) * k * shots[s] - after
-            by[at, s] += by_p * slope[m]
-            if kind > 0:
-                by[at + width, s] += by_p * slope_b[m]
+            w = before[s] * total[s]
+            after = w * p_m * right[s]
+            before[s] = w - after
+            by_k[s] += (w - after) * shots[s] * log_k
+            by_p[s] = (w - after) * k * shots[s] - after
+        add(by[at], by_p, slope[m])
+        if kind > 0:
+            add(by[at + width], by_p, slope_b[m])
+
+
+@numba.njit(cache=True, error_model="numpy")
+def add(to, x, times):
+    """To a row."""
+    for s in range(len(to)):
+        to[s] += x[s] * times

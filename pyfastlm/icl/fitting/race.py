@@ -14,8 +14,8 @@ from pyfastlm.icl.fitting.layout import Layout
 from pyfastlm.icl.laws import Doubles, Law
 from pyfastlm.icl.problem import LOSSES, Problem
 
-FEW, HEAT, FINAL = 10, 50, 500  # steps from all that were drawn, from those of them that go on, to the end
-AGAIN, ROUNDS, CHILDREN = 20, 5, 3  # of crossing: steps, how often, and how many for each start
+FEW, HEAT, LONG, FINAL = 10, 50, 100, 500  # steps from all, from those that go on, of finalists, of the best
+AGAIN, ROUNDS, CHILDREN = 20, 8, 3  # of crossing: steps, how often, and how many for each start
 FINALISTS = 3
 
 
@@ -54,7 +54,7 @@ def race(
     known = np.stack([each.known for each in problems])
     if not law.joint:  # every curve is a problem of its own
         shots = np.repeat(shots, truth.shape[1], axis=0)
-        truth, known = (each.reshape(-1, 1, each.shape[-1]) for each in (truth, known))
+        truth, known = truth.reshape(-1, 1, truth.shape[-1]), known.reshape(-1, 1, known.shape[-1])
     task, places = layout.places(law, problems[0])
     rng = np.random.default_rng([seed, 1])
 
@@ -86,8 +86,9 @@ def race(
             new = down(crossed(pairs, CHILDREN * count, problems[0].tasks, layout, rng), AGAIN)
             found = _sorted(*(np.concatenate(both, 1) for both in zip(found, new, strict=True)))
         if law.joint:
-            found = among(found, count, HEAT)
-        found = among(found, FINALISTS, FINAL)
+            found = among(found, count, HEAT // 2)
+        found = among(found, FINALISTS, LONG)
+        found = among(found, 1, FINAL)
     finally:
         numba.set_num_threads(before)
     ends, costs, rests = found
@@ -126,6 +127,18 @@ def predicted(
     for c in range(count):
         solver.curves(law.code, theta[c], shots, task, places, 1, loss[c : c + 1], by[c : c + 1])
     return loss, by.transpose(0, 2, 1)
+
+
+def differences(
+    law: Law, loss: str, theta: Doubles, problem: Problem, layout: Layout
+) -> tuple[Doubles, Doubles]:
+    """Residuals [C S] as the loss has them, 0 of what is not known, and their derivatives [C S, P]; ``theta``
+    is [P], or [1, P] of one curve if the law is not joint."""
+    guess, by = predicted(law, theta, problem, layout, problem.shots)
+    moved, r = np.ascontiguousarray(by.transpose(0, 2, 1)), np.empty(guess.shape)
+    kind, truth = LOSSES.index(loss), compared(loss, problem.nll)
+    compiled().residuals(kind, truth, problem.known, guess, moved, r)
+    return r.reshape(-1), moved.transpose(0, 2, 1).reshape(r.size, -1)
 
 
 def compiled() -> Any:

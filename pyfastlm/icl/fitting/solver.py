@@ -87,7 +87,7 @@ def product(x, y):
 
 @numba.njit(cache=True, error_model="numpy")
 def normal(by, r, places, a, g):
-    """``a`` [P, P] becomes J^T J, its upper half unset, and ``g`` [P] J^T r."""
+    """the lower half of ``a`` [P, P] becomes that of J^T J, and ``g`` [P] J^T r."""
     a[:] = 0.0
     g[:] = 0.0
     for c in range(by.shape[0]):
@@ -98,23 +98,37 @@ def normal(by, r, places, a, g):
                 a[p, places[c, j]] += product(by[c, i], by[c, j])
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract"})
 def solved(a, damping, scale, g, low, x):
-    """``x`` becomes -(a + damping diag(scale))^-1 g, by Cholesky; False where that is not positive."""
+    """``x`` becomes -(a + damping diag(scale))^-1 g, by Cholesky; False where that is not positive.
+
+    From the last number to the first: of likelihoods that different curves have alone, the product is 0, and
+    stays so; what all have in common comes last. ``low`` is of numbers in that order.
+    """
     n = len(g)
+    first = np.empty(n, np.int64)  # what is before, in a row, is 0
     for i in range(n):
-        for j in range(i):
-            low[i, j] = (a[i, j] - product(low[i, :j], low[j, :j])) / low[j, j]
-        v = a[i, i] + damping * scale[i] - product(low[i, :i], low[i, :i])
+        row, begin = a[:, n - 1 - i], 0
+        while begin < i and row[n - 1 - begin] == 0.0:
+            begin += 1
+        first[i] = begin
+        for j in range(begin, i):
+            v = row[n - 1 - j]
+            for k in range(max(begin, first[j]), j):
+                v -= low[i, k] * low[j, k]
+            low[i, j] = v / low[j, j]
+        v, y = row[n - 1 - i] + damping * scale[n - 1 - i], -g[n - 1 - i]
+        for k in range(begin, i):
+            v -= low[i, k] * low[i, k]
+            y -= low[i, k] * x[n - 1 - k]
         if not v > 0.0:
             return False
         low[i, i] = math.sqrt(v)
-        x[i] = (-g[i] - product(low[i, :i], x[:i])) / low[i, i]
+        x[n - 1 - i] = y / low[i, i]
     for i in range(n - 1, -1, -1):
-        v = x[i]
-        for k in range(i + 1, n):
-            v -= low[k, i] * x[k]
-        x[i] = v / low[i, i]
+        x[n - 1 - i] /= low[i, i]
+        for k in range(first[i], i):
+            x[n - 1 - k] -= low[i, k] * x[n - 1 - i]
     return True
 
 
@@ -166,7 +180,7 @@ def minimised(law, kind, theta, shots, truth, known, task, places, hypotheses, l
 
 @numba.njit(cache=True, error_model="numpy", parallel=True)
 def all_minimised(law, kind, starts, shots, truth, known, task, places, hypotheses, limit):
-    """The same for ``starts`` [B, T, P] of B problems: ``shots`` [B, S], ``truth`` and ``known`` [B, C, S]."""
+    """For ``starts`` [B, T, P] of B problems: ``shots`` [B, S], ``truth`` and ``known`` [B, C, S]."""
     problems, count = starts.shape[:2]
     theta, cost = np.empty_like(starts), np.empty((problems, count))
     steps, rests = np.empty((problems, count), np.int64), np.empty((problems, count), np.bool_)

@@ -15,7 +15,7 @@ def starting(
     """[count, P], the same for all problems of a shape; [``POOL`` count, P] of a joint law with several.
 
     The published start of the likelihoods makes what a task says *less* likely to itself; the second of a
-    joint law turns that round, and begins with a slow learner. The others are such as learn within some shots.
+    joint law turns that round, and begins with a slow learner. The others learn within some shots.
     """
     published = law.published(tasks, hypotheses)
     rng = np.random.default_rng(seed)
