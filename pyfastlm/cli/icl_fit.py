@@ -43,7 +43,7 @@ def command(
 
     nrmse is the root mean square error of probabilities over their mean. Two baselines need no law: the last
     shot that was fitted, and the mean. "agree" counts the starts that came to the same loss. AIC
-    and BIC are of Gaussian residuals, as the loss has them, of what was fitted.
+    (with --json BIC too) is of what was fitted, by Gaussian residuals as the loss has them.
 
     \b
     Example:
@@ -91,7 +91,7 @@ def command(
         said = "all shots" if fraction == 1 else f"fitted up to {ends[n]:g} of {each.shots.max():g} shots"
         show.table(
             f"{each.name}: {each.nll.size // len(each.shots)} curves, {said}",
-            ["law", "parameters", "nrmse", "in nats", "AIC", "BIC", f"agree of {starts}", "doubts"],
+            ["law", "parameters", "nrmse", "in nats", "AIC", "agree", "doubts"],
             [
                 [
                     score.law,
@@ -99,7 +99,6 @@ def command(
                     f"{score.nrmse:.4f}",
                     f"{score.nrmse_nll:.4f}",
                     f"{score.fit.aic:.1f}" if score.fit else "",
-                    f"{score.fit.bic:.1f}" if score.fit else "",
                     str(score.fit.reached) if score.fit else "",
                     str(len(score.fit.warnings)) if score.fit else "",
                 ]

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from pyfastlm.icl.laws import LawName
     from pyfastlm.icl.problem import Loss
 
+SHOWN = ("law", "parameters", "NRMSE", "in nats", "AIC", "agree", "doubts")  # of the table of a set
+
 
 def command(
     curves: Annotated[
@@ -64,6 +66,7 @@ def command(
             }
         )
         return
-    for table in tables.fits(found.comparison, given, starts):
-        show.table(table.title, table.columns, table.rows)
+    for table in tables.fits(found.comparison, given):
+        shown = [table.columns.index(name) for name in SHOWN]
+        show.table(table.title, SHOWN, [[row[at] for at in shown] for row in table.rows])
     print(f"report: {found.path}")

@@ -170,7 +170,8 @@ def _shaped(each: Problem, seen: Any) -> Doubles:
 def _baseline(name: str, each: Problem, seen: Any) -> Doubles:
     """One loss for each curve: of the last shot that was seen, or of the mean probability."""
     if name == "mean":
-        return np.asarray(-np.log(np.exp(-each.nll[:, seen]).mean(axis=1)))
+        with np.errstate(divide="ignore"):  # of probability 0
+            return np.asarray(-np.log(np.exp(-each.nll[:, seen]).mean(axis=1)))
     last = int(np.flatnonzero(seen)[np.argmax(each.shots[seen])])
     return each.nll[:, last]
 

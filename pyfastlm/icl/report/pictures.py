@@ -24,7 +24,7 @@ def extrapolation(found: Comparison, fractions: Sequence[float], path: Path) -> 
         for law in dict.fromkeys(law for law, _ in means):
             values = [means[law, fraction] for fraction in fractions]
             axes.plot([100 * fraction for fraction in fractions], values, "o-", markersize=3, label=law)
-        axes.set(xscale="log", yscale="log", xlabel="% of the shots fitted", ylabel="NRMSE on the others")
+        axes.set(xscale="log", xlabel="% of the shots fitted", ylabel="NRMSE on the others")
         axes.legend(fontsize=7)
 
     _written(draw, (6.0, 3.6), path)

@@ -16,7 +16,7 @@ class Table(NamedTuple):
     note: str
 
 
-def fits(found: Comparison, given: Sequence[CurveSet], starts: int) -> Iterator[Table]:
+def fits(found: Comparison, given: Sequence[CurveSet]) -> Iterator[Table]:
     """All shots of each set."""
     for place, each in enumerate(given):
         rows = []
@@ -32,11 +32,11 @@ def fits(found: Comparison, given: Sequence[CurveSet], starts: int) -> Iterator[
             rows.append([score.law, str(score.n_params), *errors, *rest, doubts])
         yield Table(
             f"{each.name}: {each.nll.size // len(each.shots)} curves of {len(each.shots)} shots",
-            ["law", "parameters", "NRMSE", "in nats", "loss", "AIC", "BIC", f"agree of {starts}", "doubts"],
+            ["law", "parameters", "NRMSE", "in nats", "loss", "AIC", "BIC", "agree", "doubts"],
             rows,
-            "NRMSE: root mean square error of probabilities over their mean; in nats: of losses. AIC and BIC: by "
-            "the Gaussian likelihood of the residuals, as the loss has them. agree: starts that came within a "
-            "thousandth of the best loss.",
+            "NRMSE: root mean square error of probabilities over their mean; in nats: of losses. AIC and "
+            "BIC: by the Gaussian likelihood of the residuals, as the loss has them. agree: starts that came "
+            "within a thousandth of the best loss.",
         )
 
 

@@ -66,7 +66,7 @@ def write_report(
     )
     target.mkdir(parents=True, exist_ok=True)
     parts = ["# Laws of in-context learning", "## Fits to all shots"]
-    for place, (each, table) in enumerate(zip(given, tables.fits(found, given, starts), strict=True)):
+    for place, (each, table) in enumerate(zip(given, tables.fits(found, given), strict=True)):
         parts.append(_table(table))
         if place < MOST_PICTURES:
             parts += _drawn(each, found, place, target)
