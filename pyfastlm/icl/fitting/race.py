@@ -15,7 +15,7 @@ from pyfastlm.icl.laws import Doubles, Law
 from pyfastlm.icl.problem import LOSSES, Problem
 
 FEW, HEAT, LONG, FINAL = 10, 50, 100, 500  # steps from all, from those that go on, of finalists, of the best
-AGAIN, ROUNDS, CHILDREN = 20, 11, 3  # of crossing: steps, how often, and how many for each start
+AGAIN, ROUNDS, CHILDREN = 20, 10, 3  # of crossing: steps, how often, and how many for each start
 FINALISTS = 3
 
 
