@@ -2,7 +2,7 @@
 
 import typer
 
-from pyfastlm.cli import icl_curve, icl_fit, icl_ginc, icl_train
+from pyfastlm.cli import icl_curve, icl_fit, icl_ginc, icl_report, icl_train
 
 
 def group() -> typer.Typer:
@@ -13,6 +13,7 @@ def group() -> typer.Typer:
     app.command("train")(icl_train.command)
     app.command("curve")(icl_curve.command)
     app.command("fit")(icl_fit.command)
+    app.command("report")(icl_report.command)
     return app
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -10,8 +10,8 @@ from pyfastlm.cli.icl_options import Json, Seed, Threads
 
 if TYPE_CHECKING:
     from pyfastlm.icl.comparison import Score
-
-EVERY = ("bayesian", "bayesian_sampling", "bayesian_scoring", "power", "bounded_power", "logistic")
+    from pyfastlm.icl.laws import LawName
+    from pyfastlm.icl.problem import Loss
 
 
 def command(
@@ -42,7 +42,8 @@ def command(
     """Fit laws to curves; each row says how far off a law is, with how many numbers.
 
     nrmse is the root mean square error of probabilities over their mean. Two baselines need no law: the last
-    shot that was fitted, and the mean. "agree" counts the starts that came to the same loss.
+    shot that was fitted, and the mean. "agree" counts the starts that came to the same loss. AIC
+    (with --json BIC too) is of what was fitted, by Gaussian residuals as the loss has them.
 
     \b
     Example:
@@ -52,6 +53,7 @@ def command(
     from pyfastlm.icl import compare
     from pyfastlm.icl.files.curve_tables import read_curves
     from pyfastlm.icl.files.pictures import draw
+    from pyfastlm.icl.laws import LAW_NAMES
     from pyfastlm.lm.files.pictures import check_picture
 
     if picture is not None:
@@ -59,10 +61,10 @@ def command(
     given = read_curves(curves)
     scores = compare(
         [(each.shots, each.nll) for each in given],
-        laws=law or EVERY,  # type: ignore[arg-type]
+        laws=cast("list[LawName]", law) or LAW_NAMES,  # names are checked there
         fractions=(fraction,),
         starts=starts,
-        loss=loss,  # type: ignore[arg-type]
+        loss=cast("Loss", loss),
         seed=seed,
         threads=threads,
     ).scores
@@ -90,13 +92,14 @@ def command(
         said = "all shots" if fraction == 1 else f"fitted up to {ends[n]:g} of {each.shots.max():g} shots"
         show.table(
             f"{each.name}: {each.nll.size // len(each.shots)} curves, {said}",
-            ["law", "parameters", "nrmse", "in nats", f"agree of {starts}", "doubts"],
+            ["law", "parameters", "nrmse", "in nats", "AIC", "agree", "doubts"],
             [
                 [
                     score.law,
                     str(score.n_params),
                     f"{score.nrmse:.4f}",
                     f"{score.nrmse_nll:.4f}",
+                    f"{score.fit.aic:.1f}" if score.fit else "",
                     str(score.fit.reached) if score.fit else "",
                     str(len(score.fit.warnings)) if score.fit else "",
                 ]
@@ -116,5 +119,6 @@ def _as_dict(score: "Score", name: str) -> dict[str, Any]:
     }
     if fit := score.fit:
         params = {key: value.tolist() for key, value in asdict(fit.params).items()}
-        found |= {"loss": fit.loss, "params": params, "reached": fit.reached, "warnings": fit.warnings}
+        found |= {"loss": fit.loss, "aic": fit.aic, "bic": fit.bic, "params": params}
+        found |= {"reached": fit.reached, "warnings": fit.warnings}
     return found

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pyfastlm.icl.intervals import Intervals, bootstrap
     from pyfastlm.icl.laws import LAWS, Law
     from pyfastlm.icl.params import Bayesian, BoundedPower, Logistic, Power
+    from pyfastlm.icl.profiles import Profile, profile
     from pyfastlm.icl.suppression import Suppression, suppress
     from pyfastlm.icl.training.measuring import Answers, GINCCurves, answered, ginc_curves
     from pyfastlm.icl.training.options import TrainingOptions
@@ -41,6 +42,7 @@ __all__ = [
     "Law",
     "Logistic",
     "Power",
+    "Profile",
     "Prompts",
     "Shape",
     "Suppression",
@@ -59,6 +61,7 @@ __all__ = [
     "ginc_curves",
     "icl_curve",
     "mixed_prompts",
+    "profile",
     "prompts",
     "read_task",
     "sft",
@@ -83,6 +86,7 @@ __getattr__, __dir__ = lazily(
         "intervals": ("Intervals", "bootstrap"),
         "laws": ("LAWS", "Law"),
         "params": ("Bayesian", "BoundedPower", "Logistic", "Power"),
+        "profiles": ("Profile", "profile"),
         "suppression": ("Suppression", "suppress"),
         "training.measuring": ("Answers", "GINCCurves", "answered", "ginc_curves"),
         "training.options": ("TrainingOptions",),

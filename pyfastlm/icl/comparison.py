@@ -32,7 +32,8 @@ class Score(NamedTuple):
 
 
 class Mean(NamedTuple):
-    """Over sets: the mean of ``nrmse`` with its 95 % interval by bootstrap, and of ``nrmse_nll``."""
+    """Over sets: means of ``nrmse``, with its 95 % interval by bootstrap, of ``nrmse_nll``, and of the fits'
+    ``aic`` and ``bic`` (NaN of baselines), which judge what was fitted; ``warned`` is a share of fits."""
 
     law: str
     fraction: float
@@ -42,6 +43,8 @@ class Mean(NamedTuple):
     nrmse_nll: float
     n_params: int
     warned: float
+    aic: float
+    bic: float
 
 
 class Difference(NamedTuple):
@@ -100,6 +103,8 @@ class Comparison(NamedTuple):
             float(np.mean([score.nrmse_nll for score in found])),
             found[0].n_params,
             float(np.mean([bool(score.fit and score.fit.warnings) for score in found])),
+            float(np.mean([score.fit.aic if score.fit else np.nan for score in found])),
+            float(np.mean([score.fit.bic if score.fit else np.nan for score in found])),
         )
 
 
@@ -170,7 +175,8 @@ def _shaped(each: Problem, seen: Any) -> Doubles:
 def _baseline(name: str, each: Problem, seen: Any) -> Doubles:
     """One loss for each curve: of the last shot that was seen, or of the mean probability."""
     if name == "mean":
-        return np.asarray(-np.log(np.exp(-each.nll[:, seen]).mean(axis=1)))
+        with np.errstate(divide="ignore"):  # of probability 0
+            return np.asarray(-np.log(np.exp(-each.nll[:, seen]).mean(axis=1)))
     last = int(np.flatnonzero(seen)[np.argmax(each.shots[seen])])
     return each.nll[:, last]
 

@@ -1,5 +1,6 @@
 """What a fit is: its numbers, how sure they are, and what it predicts."""
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -26,8 +27,9 @@ class Fit:
         nrmse: root mean square error of probabilities, over their mean; NaN where all are 0.
         nrmse_nll: the same of losses in nats; NaN where one is infinite, or all are 0.
         n_params: how many free numbers were fitted to how many, ``n_points``.
-        start_losses: [T] at the end of each start, summed over curves that are fitted alone.
-        reached: how many starts came within a thousandth of the best.
+        start_losses: [T] of the best places that were found, one for each start asked for, summed over curves
+            that are fitted alone. Those of ``bayesian`` take likelihoods over from each other.
+        reached: how many of these came within a thousandth of the best.
         converged: the best start came to rest, for every curve.
         warnings: what not to trust, in words; empty for a sound fit.
     """
@@ -43,10 +45,31 @@ class Fit:
     reached: int
     converged: bool
     warnings: tuple[str, ...]
+    _loss: str = field(repr=False)
     _law: Law = field(repr=False)
     _theta: Doubles = field(repr=False)
     _problem: Problem = field(repr=False)
     _layout: Layout = field(repr=False)
+
+    @property
+    def aic(self) -> float:
+        """Akaike's criterion, 2 k - 2 log likelihood: less is better, for the same curves and loss.
+
+        The likelihood is that of residuals as ``loss`` has them (of probabilities for ``mse_prob``), Gaussian
+        with one variance, the best one, for all numbers; that is counted too: k = ``n_params`` + 1. Numbers
+        that the curves do not determine count like any others.
+        """
+        return 2.0 * (self.n_params + 1) + self._twice_log_loss()
+
+    @property
+    def bic(self) -> float:
+        """Schwarz's criterion, k log(n_points) - 2 log likelihood, with the same k and likelihood."""
+        return math.log(self.n_points) * (self.n_params + 1) + self._twice_log_loss()
+
+    def _twice_log_loss(self) -> float:
+        rss = self.loss * (2.0 if self._loss.startswith("huber") else 1.0)
+        variance = rss / self.n_points
+        return self.n_points * (math.log(2 * math.pi * variance) + 1) if variance > 0 else -math.inf
 
     def predict(self, shots: object) -> Doubles:
         """Losses in nats [C, S], or [G, C, S] where curves were given so, after ``shots`` [S] examples.
@@ -69,7 +92,7 @@ class Fit:
         if not isinstance(found, Bayesian):
             raise InputError(f"law: {self.law} has no hypotheses to believe in")
         n = shots_of(shots, least=0)
-        task, _, _ = self._layout.places(self._problem)
+        task, _ = self._layout.places(self._law, self._problem)
         group = np.repeat(np.arange(self._problem.groups), self._problem.tasks)
         prior = found.prior[np.minimum(group, self._layout.priors - 1)]
         speed = found.efficiency[np.minimum(group, self._layout.speeds - 1)]
@@ -93,7 +116,7 @@ def _shape(problem: Problem, layout: Layout) -> tuple[int, int, int, int]:
 
 
 def judged(
-    law: Law, theta: Doubles, start_losses: Doubles, rests: bool, problem: Problem, layout: Layout
+    law: Law, loss: str, theta: Doubles, start_losses: Doubles, rests: bool, problem: Problem, layout: Layout
 ) -> Fit:
     """Name the numbers that were found, and say what is doubtful about them."""
     nll, by = predicted(law, theta, problem, layout, problem.shots)
@@ -112,6 +135,7 @@ def judged(
         reached=reached,
         converged=rests,
         warnings=tuple(doubts(law, by, nll, problem, layout, reached, len(start_losses), rests)),
+        _loss=loss,
         _law=law,
         _theta=theta,
         _problem=problem,

@@ -9,7 +9,7 @@ from pyfastlm.errors import InputError
 from pyfastlm.icl.fitted import Fit
 from pyfastlm.icl.fitting.race import race
 from pyfastlm.icl.params import Params, named
-from pyfastlm.icl.problem import Loss, Problem
+from pyfastlm.icl.problem import Problem
 
 MOST = 1 - 1e-12  # of a probability that was drawn,
 LEAST = 1e-12
@@ -26,7 +26,6 @@ def bootstrap(
     fit: Fit,
     *,
     replicates: int = 200,
-    loss: Loss = "mse_prob",
     level: float = 0.95,
     seed: int = 0,
     threads: int | None = None,
@@ -40,7 +39,6 @@ def bootstrap(
     Args:
         fit: what :func:`pyfastlm.icl.fit` returned.
         replicates: how often.
-        loss: of the fits.
         level: share of the fits inside.
         seed: of the drawing.
         threads: default ``PYFASTLM_NUM_THREADS``, or the machine's.
@@ -74,7 +72,7 @@ def bootstrap(
         )
     theta = fit._theta
     starts = theta[None] if law.joint else np.tile(theta, (replicates, 1))[:, None]
-    found = race(law, loss, starts, problems, layout, threads).best
+    found = race(law, fit._loss, starts, problems, layout, threads).best
     if not law.joint:
         found = found.reshape(replicates, *theta.shape)
     numbers = [

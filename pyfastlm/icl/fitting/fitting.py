@@ -32,8 +32,8 @@ def fit(
     """Fit a law of in-context learning (Arora et al., 2024) to curves.
 
     Bayesian laws are fitted to all curves at once, the others to each. In float64, with exact derivatives,
-    from several starts: all for a while, then the published one and the best two of the
-    others to the end. The order of shots does not matter.
+    from several starts; of a joint law, each is the better of many places that are drawn, and ``bayesian``
+    crosses what they lead to. The best go on to the end. The order of shots does not matter.
 
     Args:
         law: a name of :data:`pyfastlm.icl.LAWS`.
@@ -41,13 +41,14 @@ def fit(
         nll: [C, S] in nats, curve h of examples of task h: -log of the *mean* probability, not the mean of
             -log. Or [G, C, S] for G groups of the same tasks, e.g. amounts of fine-tuning: the likelihoods of
             a Bayesian law are then shared by all, and each group has its prior and its K.
-        starts: places to begin at; the first is the published one, the others are drawn by ``seed``.
+        starts: places to begin at; the published one is among them, the others are drawn by ``seed``. With 1,
+            there is the published one only.
         loss: what is summed and made small: ``mse_prob`` squares of differences of probabilities, ``mse`` of
             losses, ``mse_log`` of their logarithms; ``huber`` and ``huber_log`` the same by Huber's loss.
         hypotheses: of a Bayesian law, the tasks by default; more where a learner may have others in mind.
         share: what the groups have in common besides: ``prior``, ``efficiency``.
         missing: ``mask`` leaves out numbers that are NaN; ``raise`` refuses them.
-        seed: of the starts.
+        seed: of the starts, and of crossing.
         threads: default ``PYFASTLM_NUM_THREADS``, or the machine's.
 
     Raises:
@@ -98,14 +99,20 @@ def fit_many(
         )
         begin = starting(chosen, starts, tasks, layout.hypotheses, layout.priors, layout.speeds, seed)
         some = [problems[place] for place in places]
-        found = race(chosen, loss, begin, some, layout, threads)
+        found = race(chosen, loss, begin, some, layout, threads, count=starts, seed=seed)
         scale = 1.0 if loss.startswith("huber") else 2.0  # the solver has half the sum of squares
         width = 1 if chosen.joint else groups * tasks
         for at, (place, each) in enumerate(zip(places, some, strict=True)):
             rows = slice(at * width, (at + 1) * width)
             theta = found.best[rows][0] if chosen.joint else found.best[rows]
             fits[place] = judged(
-                chosen, theta, _by_start(found, rows, scale), bool(found.rests[rows].all()), each, layout
+                chosen,
+                loss,
+                theta,
+                _by_start(found, rows, scale),
+                bool(found.rests[rows].all()),
+                each,
+                layout,
             )
     return [each for each in fits if each]
 
