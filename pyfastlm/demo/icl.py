@@ -7,14 +7,14 @@ import numpy as np
 
 from pyfastlm.icl import GINC, LAWS, Curve, Fit, Task, beliefs, compare, fit, icl_curve, prompts
 from pyfastlm.icl.comparison import BASELINES
-from pyfastlm.icl.laws import Doubles
+from pyfastlm.icl.laws import Doubles, LawName
 from pyfastlm.lm import LM
 
 HMMS, K = 5, 3  # of GINC: hidden Markov models, words of a shot
 SMOOTHING = 0.02  # what exact Bayes leaves to steps that no document makes
 SEEN = 0.2  # of the shots, to go on from
 HYPOTHESES = 2  # of a real model: the task, and something else
-DRAWN = "bayesian_scoring"  # the law in the pictures
+DRAWN: LawName = "bayesian_scoring"  # the law in the pictures
 COLUMNS = ("model", "GINC", "GINC, behind the first fifth")
 
 

@@ -78,7 +78,7 @@ def _picture(title: str, series: Sequence[Series]) -> str:
         x = at(2**power, 0).split()[0]
         marks.append(f'<text class="tick" x="{x}" y="{HEIGHT - BOTTOM + 18}">{2**power}</text>')
     marks.append(f'<text class="unit" x="{WIDTH - RIGHT + 15}" y="{HEIGHT - BOTTOM + 18}">example</text>')
-    y = TOP + 12
+    key, level = WIDTH - RIGHT + 15, TOP + 12
     for each in series:
         points = [at(n, p) for n, p in zip(each.shots, each.p, strict=True)]
         line = f'stroke="{each.colour}" stroke-width="1.6" fill="none"'
@@ -88,11 +88,10 @@ def _picture(title: str, series: Sequence[Series]) -> str:
         else:
             marks.append(f'<path {line} d="M{"L".join(points)}"/>')
         if each.name:
-            x = WIDTH - RIGHT + 15
-            key = f'<circle fill="{each.colour}" cx="{x + 15}" cy="{y}" r="2.4"/>'
-            marks.append(key if each.dots else f'<path {line} d="M{x} {y}h30"/>')
-            marks.append(f'<text x="{x + 37}" y="{y + 4}">{escape(each.name)}</text>')
-            y += 22
+            dot = f'<circle fill="{each.colour}" cx="{key + 15}" cy="{level}" r="2.4"/>'
+            marks.append(dot if each.dots else f'<path {line} d="M{key} {level}h30"/>')
+            marks.append(f'<text x="{key + 37}" y="{level + 4}">{escape(each.name)}</text>')
+            level += 22
     return (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">'
         + "".join(marks)

@@ -9,8 +9,8 @@ from pyfastlm._require import require
 from pyfastlm.errors import InputError
 from pyfastlm.icl.fitted import Fit, relative_error
 from pyfastlm.icl.fitting.fitting import fit_many
-from pyfastlm.icl.laws import LAW_NAMES, LAWS, Doubles, LawName
-from pyfastlm.icl.problem import Loss, Problem, problem
+from pyfastlm.icl.laws import LAW_NAMES, Doubles, LawName
+from pyfastlm.icl.problem import Loss, Problem, check_options, problem
 
 WHOLE = 1.0
 FRACTIONS = (WHOLE, 0.05, 0.1, 0.2, 0.5)
@@ -131,6 +131,7 @@ def compare(
     Raises:
         InputError: as :func:`fit`; or a fraction leaves nothing to fit or to judge.
     """
+    chosen = [check_options(law, loss, starts, "raise", None) for law in laws]
     given = [problem(*each, loss, "raise", f"sets[{n}]: ") for n, each in enumerate(sets)]
     if not given:
         raise InputError("sets: expected at least one, got none")
@@ -141,9 +142,9 @@ def compare(
         seen = [_seen(each, fraction, n) for n, each in enumerate(given)]
         judged = [np.ones_like(some) if fraction == WHOLE else ~some for some in seen]
         parts = [(each.shots[some], _shaped(each, some)) for each, some in zip(given, seen, strict=True)]
-        for law in laws:
+        for law, known in zip(laws, chosen, strict=True):
             fits = fit_many(
-                law, parts, starts=starts, loss=loss, hypotheses=hypotheses if LAWS[law].joint else None,
+                law, parts, starts=starts, loss=loss, hypotheses=hypotheses if known.joint else None,
                 seed=seed, threads=threads,
             )  # fmt: skip
             for n, (each, some, found) in enumerate(zip(given, judged, fits, strict=True)):
