@@ -21,10 +21,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from icl_ginc_pictures import picture
+from icl_ginc_tables import FRACTIONS, LATE, tables
 
 from pyfastlm._durable import replacing
-from pyfastlm._require import require
-from pyfastlm.cli import show
 from pyfastlm.icl import (
     GINC,
     Shape,
@@ -57,9 +57,6 @@ PRETRAINING = TrainingOptions(
 TUNING = TrainingOptions(steps=1, batch_size=8, smoothing=0.1, lr=5e-4, warmup=5, log_every=8)
 PREFERENCE = replace(TUNING, lr=1e-4)
 AMOUNTS = (0, 16, 64, 256, 1024)
-LATE = 32  # shots from here on are late
-SHOWN = (1, 2, 3, 5, 9, 17, 33, 64)
-FRACTIONS = (1.0, 0.1, 0.5)
 Doubles = Any
 
 
@@ -236,166 +233,6 @@ def numbers(law: Any, shots: Doubles, nll: Doubles) -> dict[str, Any]:
         "efficiency": found.params.efficiency.tolist(),  # type: ignore[union-attr]
         "warnings": list(found.warnings),
     }
-
-
-def tables(found: dict[str, Any]) -> None:
-    """Print what came of it."""
-    seeds, places = found["seeds"], [n - 1 for n in SHOWN]
-
-    def over(rows: Any) -> list[str]:
-        """Mean probabilities over seeds and models at some shots."""
-        return [f"{v:.3f}" for v in np.mean(rows, axis=(0, 1))[places]]
-
-    def spread(values: Sequence[float]) -> str:
-        return f"{np.mean(values):+.3f} ({min(values):+.3f} to {max(values):+.3f})"
-
-    known = found["known learners"]
-    rows = [
-        [
-            f"step {each['step']}",
-            f"{np.mean([s['emergence'][n]['nats'] for s in seeds]):.3f}",
-            *over([s["emergence"][n]["p"] for s in seeds]),
-            spread([s["emergence"][n]["gain"] for s in seeds]),
-        ]
-        for n, each in enumerate(seeds[0]["emergence"])
-    ]
-    for name in seeds[0]["controls"]:
-        mine = [s["controls"][name] for s in seeds]
-        rows.append([name, "", *over([m["p"] for m in mine]), spread([m["gain"] for m in mine])])
-    for name in ("exact Bayes", "the average model", "the mixture, never updated"):
-        p = np.array(known[name])
-        nats = known["nats"].get(name)
-        rise = float((p[:, LATE:].mean(axis=1) - p[:, :2].mean(axis=1)).mean())
-        rows.append([name, "" if nats is None else f"{nats:.3f}", *over([p]), f"{rise:+.3f}"])
-    show.table(
-        f"Probability of the likeliest word, mean over models and {len(seeds)} seeds",
-        ["", "nats a word", *(f"shot {n}" for n in SHOWN), "late less first two (seeds)"],
-        rows,
-    )
-    last = [s["emergence"][-1]["p"] for s in seeds]
-    show.table(
-        "The last step, by model",
-        ["model", *(f"shot {n}" for n in SHOWN), "exact Bayes, late"],
-        [
-            [
-                str(h),
-                *over([[p[h]] for p in last]),
-                f"{np.mean(known['exact Bayes'][h][LATE:]):.3f}",
-            ]
-            for h in range(WORLD.hmms)
-        ],
-    )
-    show.table(
-        "After tuning: probability at shot 1 and late, prompts by model 0 and by the others",
-        ["", "texts", "model 0, shot 1", "model 0, late", "others, shot 1", "others, late", "gain of others"],
-        [
-            [way, str(row["amount"]), *moved([s["tuned"][way][n]["p"] for s in seeds])]
-            for way in seeds[0]["tuned"]
-            for n, row in enumerate(seeds[0]["tuned"][way])
-        ],
-    )
-    show.table(
-        "Laws: error over the mean, mean over seeds",
-        ["", "law", "numbers", *(f"fitted to {f:.0%}" for f in FRACTIONS)],
-        [
-            [way, law, *error_row(part["means"], law)]
-            for way, part in found["laws"].items()
-            for law in dict.fromkeys(row["law"] for row in part["means"])
-        ],
-    )
-    show.table(
-        "What the Bayesian laws say, by amount, mean over seeds (of the seeds)",
-        ["", "law", "what", *(str(a) for a in AMOUNTS)],
-        [
-            [way, law, what, *by_amount([one[what] for one in mine])]
-            for way, part in found["laws"].items()
-            for law, mine in part["numbers"].items()
-            for what in ("prior of model 0", "efficiency")
-        ],
-    )
-
-
-def moved(p: Doubles) -> list[str]:
-    """Of curves [seeds, H, S]."""
-    p = np.array(p)
-    first, late = p[..., 0].mean(axis=0), p[..., LATE:].mean(axis=(0, 2))
-    return [
-        f"{v:.3f}"
-        for v in (first[0], late[0], first[1:].mean(), late[1:].mean(), late[1:].mean() - first[1:].mean())
-    ]
-
-
-def error_row(means: Sequence[dict[str, Any]], law: str) -> list[str]:
-    mine = {row["fraction"]: row for row in means if row["law"] == law}
-    return [
-        str(mine[1.0]["n_params"] if 1.0 in mine else ""),
-        *(f"{mine[f]['nrmse']:.4f}" if f in mine else "" for f in FRACTIONS),
-    ]
-
-
-def by_amount(values: Any) -> list[str]:
-    values = np.array(values)
-    return [
-        f"{mean:.3f} ({low:.3f}-{high:.3f})"
-        for mean, low, high in zip(values.mean(0), values.min(0), values.max(0), strict=True)
-    ]
-
-
-def picture(found: dict[str, Any], path: Path) -> None:
-    """Emergence, controls, tuning, and the prior."""
-    matplotlib, figures = require("matplotlib", "icl"), require("matplotlib.figure", "icl")
-    seeds, shots = found["seeds"], np.arange(1, SHOTS + 1)
-    last = np.array([seed["emergence"][-1]["p"] for seed in seeds])  # [seeds, H, S]
-    with matplotlib.rc_context({"font.size": 8, "text.parse_math": False}):
-        figure = figures.Figure(figsize=(11, 6.4), layout="constrained")
-        axes = figure.subplots(2, 3)
-        emerging(axes[0, 0], seeds, shots)
-        beside(axes[0, 1], found, last, shots)
-        for h in range(WORLD.hmms):
-            axes[0, 2].plot(shots, last[:, h].mean(axis=0), label=f"model {h}")
-        axes[0, 2].set_title("last step, by model", loc="left")
-        for panel, way in zip(axes[1, :2], ("SFT on model 0", "DPO for model 0"), strict=True):
-            for n, amount in enumerate(AMOUNTS):
-                p = np.mean([seed["tuned"][way][n]["p"] for seed in seeds], axis=0)
-                panel.plot(shots, p[0], color=f"C{n}", label=f"{amount} texts")
-                panel.plot(shots, p[1:].mean(axis=0), ":", color=f"C{n}")
-            panel.set_title(f"{way}; dotted: prompts by the others", loc="left")
-        for panel in axes.flat[:5]:
-            panel.set_xscale("log")
-            panel.set_xlabel("shots")
-            panel.set_ylabel("probability")
-        for law, mine in found["laws"]["SFT on model 0"]["numbers"].items():
-            values = np.array([one["prior of model 0"] for one in mine])
-            axes[1, 2].plot(range(len(AMOUNTS)), values.mean(axis=0), "o-", label=law)
-        axes[1, 2].set_xticks(range(len(AMOUNTS)), map(str, AMOUNTS))
-        axes[1, 2].set_title("prior of model 0 by texts of SFT", loc="left")
-        for panel in axes.flat:
-            panel.legend(fontsize=6)
-        with replacing(path, path.with_name(f".{path.name}.tmp")) as file:
-            figure.savefig(file, format="png", dpi=110, metadata={"Software": None})
-
-
-def emerging(panel: Any, seeds: Sequence[dict[str, Any]], shots: Doubles) -> None:
-    """A curve for each step, the darker the later."""
-    steps = [each["step"] for each in seeds[0]["emergence"]]
-    for n, step in enumerate(steps):
-        p = np.mean([seed["emergence"][n]["p"] for seed in seeds], axis=(0, 1))
-        share = (n + 1) / len(steps)
-        panel.plot(shots, p, color=(0.85 - 0.8 * share, 0.85 - 0.6 * share, 0.9), label=f"step {step}")
-    panel.set_title("emergence, mean over models and seeds", loc="left")
-
-
-def beside(panel: Any, found: dict[str, Any], last: Doubles, shots: Doubles) -> None:
-    """The curve of each seed, those of its controls, and of known learners."""
-    for name, values in found["known learners"].items():
-        if name != "nats":
-            panel.plot(shots, np.mean(values, axis=0), "--", label=name)
-    for p in last:
-        panel.plot(shots, p.mean(axis=0), color="#1f5fa8", lw=0.9)
-    for name in found["seeds"][0]["controls"]:
-        p = np.mean([seed["controls"][name]["p"] for seed in found["seeds"]], axis=(0, 1))
-        panel.plot(shots, p, lw=0.9, label=name)
-    panel.set_title("last step (each seed), controls, known learners", loc="left")
 
 
 def cached(path: Path, make: Callable[[], Any]) -> Any:
