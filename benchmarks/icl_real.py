@@ -27,7 +27,7 @@ SHOTS = {"iris": 64, "wine": 64, "breast_cancer": 64, "wordnet": 128}
 PERMUTATIONS = 20
 HYPOTHESES = 2  # the task, and something else
 FRACTIONS = (1.0, 0.1, 0.5)
-AMOUNTS, HIDDEN_SHOTS, HIDDEN_PERMUTATIONS = (0, 16, 64, 256), 64, 12
+AMOUNTS, HIDDEN_SHOTS, HIDDEN_PERMUTATIONS = (0, 64, 128, 256), 64, 4
 SHOWN = (1, 2, 4, 8, 16, 32, 64, 128)
 TAIL = 1 / 4  # of the last shots
 
