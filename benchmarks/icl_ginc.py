@@ -13,7 +13,6 @@ Killed and started again, it goes on where it was. Writes benchmarks/results/icl
 
 import argparse
 import json
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -127,7 +126,6 @@ def known_learners() -> dict[str, Any]:
 
 def of_seed(seed: int, home: Path) -> dict[str, Any]:
     """Train, tune and measure; every part is kept."""
-    started = time.process_time()
     options = replace(PRETRAINING, seed=seed)
     run = train_ginc(WORLD, home / "pretraining", shape=SHAPE, options=options)
     print(f"seed {seed}: pretrained in {run.seconds / 60:.1f} minutes", flush=True)
@@ -160,7 +158,6 @@ def of_seed(seed: int, home: Path) -> dict[str, Any]:
         "emergence": emergence,
         "controls": cached(home / "controls.json", lambda: controls(run.lm)),
         "tuned": tuned,
-        "CPU minutes now": (time.process_time() - started) / 60,
     }
 
 
