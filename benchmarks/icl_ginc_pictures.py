@@ -31,7 +31,7 @@ def picture(found: dict[str, Any], path: Path) -> None:
                 panel.plot(shots, p[1:].mean(axis=0), ":", color=f"C{n}")
             panel.set_title(f"{way}; dotted: prompts by the others", loc="left")
         for panel in axes.flat[:5]:
-            panel.set_xscale("log")
+            files.logarithmic(panel)
             panel.set_xlabel("shots")
             panel.set_ylabel("probability")
         for law, mine in found["laws"]["SFT on model 0"]["numbers"].items():

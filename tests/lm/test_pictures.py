@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pyfastlm.errors import InputError
-from pyfastlm.lm.files.pictures import check_picture, picture
+from pyfastlm.lm.files.pictures import check_picture, logarithmic, picture
 
 pytest.importorskip("matplotlib")
 
@@ -44,3 +44,13 @@ def test_paths(tmp_path: Path) -> None:
         check_picture(tmp_path / "a.gif")
     with pytest.raises(InputError, match=r"^picture: no such directory: "):
         check_picture(tmp_path / "none" / "a.png")
+
+
+def test_logarithmic_axes_have_plain_numbers(tmp_path: Path) -> None:
+    with picture(tmp_path / "a.svg", (4, 3), "memorization", svg_fonttype="none") as figure:
+        axes = figure.subplots()
+        axes.plot([1, 64], [0, 1])
+        logarithmic(axes)
+    svg = (tmp_path / "a.svg").read_text()
+    assert all(f">{tick}</text>" in svg for tick in (1, 2, 5, 10, 20, 50))
+    assert "mathdefault" not in svg

@@ -8,7 +8,7 @@ import numpy as np
 
 from pyfastlm.icl.fitted import Fit
 from pyfastlm.icl.laws import Doubles
-from pyfastlm.lm.files.pictures import picture
+from pyfastlm.lm.files.pictures import logarithmic, picture
 
 MOST = 12  # panels
 
@@ -48,7 +48,7 @@ def draw(
             _panel(panel, shots, np.exp(-nll[place]), smooth, {k: v[place] for k, v in lines.items()}, fitted)
             panel.set_title(tasks[place], loc="left", fontsize=9)
         figure.legend(
-            *axes.flat[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8
+            *axes.flat[0].get_legend_handles_labels(), loc="outside upper center", ncols=4, fontsize=8
         )
         figure.supxlabel("shots", fontsize=9)
         figure.supylabel("probability", fontsize=9)
@@ -62,4 +62,4 @@ def _panel(
         axes.plot(smooth, values, linewidth=1.2, label=name)
     if fitted is not None:
         axes.axvspan(shots.min(), fitted, color="#000000", alpha=0.06, linewidth=0)
-    axes.set_xscale("log")
+    logarithmic(axes)

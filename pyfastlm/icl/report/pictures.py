@@ -9,7 +9,7 @@ from pyfastlm.icl.comparison import Comparison
 from pyfastlm.icl.files.curve_tables import CurveSet
 from pyfastlm.icl.fitted import Fit
 from pyfastlm.icl.params import Bayesian
-from pyfastlm.lm.files.pictures import picture
+from pyfastlm.lm.files.pictures import logarithmic, picture
 
 
 def extrapolation(found: Comparison, fractions: Sequence[float], path: Path) -> None:
@@ -21,7 +21,8 @@ def extrapolation(found: Comparison, fractions: Sequence[float], path: Path) -> 
         for law in dict.fromkeys(law for law, _ in means):
             values = [means[law, fraction] for fraction in fractions]
             axes.plot([100 * fraction for fraction in fractions], values, "o-", markersize=3, label=law)
-        axes.set(xscale="log", xlabel="% of the shots fitted", ylabel="NRMSE on the others")
+        logarithmic(axes)
+        axes.set(xlabel="% of the shots fitted", ylabel="NRMSE on the others")
         axes.legend(fontsize=7)
 
 

@@ -1,6 +1,7 @@
 """Pictures in files, drawn by matplotlib: complete or not there, and the same bytes for the same figure."""
 
 import contextlib
+import importlib
 import os
 import warnings
 from collections.abc import Iterator
@@ -56,3 +57,10 @@ def picture(
         with replacing(target, target.with_name(f".{target.name}.{os.getpid()}.tmp")) as file:
             metadata = {LEFT_OUT[target.suffix]: None}
             figure.savefig(file, format=target.suffix[1:], dpi=150, metadata=metadata)
+
+
+def logarithmic(axes: Any) -> None:
+    """Make the horizontal axis logarithmic, with plain numbers (1, 2, 5, 10) where matplotlib has TeX."""
+    axes.set_xscale("log", subs=())
+    axes.xaxis.set_major_locator(importlib.import_module("matplotlib.ticker").LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:g}")
