@@ -174,7 +174,7 @@ def curves(lm: LM) -> dict[str, Any]:
     """Curves, and how much the probability of the label rises from the first two shots to the late ones: the
     mean over prompts, with its standard error."""
     found = ginc_curves(lm, WORLD, k=K, shots=SHOTS, count=COUNT)
-    return {"p": found.p.tolist(), "accuracy": found.accuracy.tolist(), **gain([a.p for a in found.answers])}
+    return {"p": found.p.round(5).tolist(), "accuracy": found.accuracy.round(5).tolist(), **gain([a.p for a in found.answers])}
 
 
 def gain(answers: Sequence[Doubles]) -> dict[str, float]:
@@ -192,9 +192,9 @@ def controls(lm: LM) -> dict[str, Any]:
         for hmm in range(WORLD.hmms)
     ]
     return {
-        "each shot by any model": {"p": [mixed.p.mean(axis=0).tolist()], **gain([mixed.p])},
+        "each shot by any model": {"p": [mixed.p.mean(axis=0).round(5).tolist()], **gain([mixed.p])},
         "last words dealt anew": {
-            "p": [each.p.mean(axis=0).tolist() for each in dealt],
+            "p": [each.p.mean(axis=0).round(5).tolist() for each in dealt],
             **gain([each.p for each in dealt]),
         },
     }
@@ -244,7 +244,7 @@ def cached(path: Path, make: Callable[[], Any]) -> Any:
 
 def write(path: Path, value: Any) -> None:
     with replacing(path, path.with_name(f".{path.name}.tmp")) as file:
-        file.write(json.dumps(value, indent=1).encode() + b"\n")
+        file.write(json.dumps(value, separators=(",", ":")).encode() + b"\n")
 
 
 if __name__ == "__main__":
