@@ -174,7 +174,8 @@ def curves(lm: LM) -> dict[str, Any]:
     """Curves, and how much the probability of the label rises from the first two shots to the late ones: the
     mean over prompts, with its standard error."""
     found = ginc_curves(lm, WORLD, k=K, shots=SHOTS, count=COUNT)
-    return {"p": found.p.round(5).tolist(), "accuracy": found.accuracy.round(5).tolist(), **gain([a.p for a in found.answers])}
+    p, right = found.p.round(5).tolist(), found.accuracy.round(5).tolist()
+    return {"p": p, "accuracy": right, **gain([each.p for each in found.answers])}
 
 
 def gain(answers: Sequence[Doubles]) -> dict[str, float]:
