@@ -26,6 +26,7 @@ from icl_ginc_tables import FRACTIONS, LATE, tables
 from pyfastlm._durable import replacing
 from pyfastlm.icl import (
     GINC,
+    Bayesian,
     Shape,
     TrainingOptions,
     answered,
@@ -226,9 +227,10 @@ def laws(seeds: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def numbers(law: Any, shots: Doubles, nll: Doubles) -> dict[str, Any]:
     """The prior of model 0 and the efficiency at each amount."""
     found = fit(law, shots, nll)
+    assert isinstance(found.params, Bayesian)
     return {
-        "prior of model 0": found.params.prior[:, 0].tolist(),  # type: ignore[union-attr]
-        "efficiency": found.params.efficiency.tolist(),  # type: ignore[union-attr]
+        "prior of model 0": found.params.prior[:, 0].tolist(),
+        "efficiency": found.params.efficiency.tolist(),
         "warnings": list(found.warnings),
     }
 

@@ -1,19 +1,10 @@
 """What a report says, as tables; how they look is for the writers."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
+from pyfastlm._markdown import Table
 from pyfastlm.icl.comparison import WHOLE, Comparison
 from pyfastlm.icl.files.curve_tables import CurveSet
-
-
-class Table(NamedTuple):
-    """A table, with a line below that says how to read it."""
-
-    title: str
-    columns: list[str]
-    rows: list[list[str]]
-    note: str
 
 
 def fits(found: Comparison, given: Sequence[CurveSet]) -> Iterator[Table]:

@@ -1,12 +1,12 @@
 """A folder with the report on curves: Markdown, and the pictures that it shows."""
 
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from pyfastlm._durable import replacing
+from pyfastlm._markdown import plain, written
 from pyfastlm.errors import InputError
 from pyfastlm.icl.comparison import FRACTIONS, WHOLE, Comparison, compare
 from pyfastlm.icl.files.curve_tables import CurveSet
@@ -17,7 +17,6 @@ from pyfastlm.icl.params import Bayesian
 from pyfastlm.icl.problem import Loss
 from pyfastlm.icl.report import pictures, tables
 
-SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#$~])")
 MOST_PICTURES = 12  # sets whose curves are drawn
 
 
@@ -67,17 +66,17 @@ def write_report(
     target.mkdir(parents=True, exist_ok=True)
     parts = ["# Laws of in-context learning", "## Fits to all shots"]
     for place, (each, table) in enumerate(zip(given, tables.fits(found, given), strict=True)):
-        parts.append(_table(table))
+        parts.append(written(table))
         if place < MOST_PICTURES:
             parts += _drawn(each, found, place, target)
     if shares:
-        parts += ["## Extrapolation", _table(tables.extrapolation(found, shares))]
+        parts += ["## Extrapolation", written(tables.extrapolation(found, shares))]
         pictures.extrapolation(found, shares, target / "extrapolation.svg")
         parts.append("![Errors by the share of shots fitted](extrapolation.svg)")
     if "power" in laws and len(laws) > 1 and len(given) > 1:
-        parts += ["## Differences", _table(tables.differences(found, shares))]
+        parts += ["## Differences", written(tables.differences(found, shares))]
     if said := tables.doubts(found, given):
-        parts += ["## Doubts", "\n".join(f"- {_plain(one)}" for one in said)]
+        parts += ["## Doubts", "\n".join(f"- {plain(one)}" for one in said)]
     path = target / "report.md"
     with replacing(path, target / f".report.md.{os.getpid()}") as file:
         file.write(("\n\n".join(parts) + "\n").encode("utf-8", "replace"))
@@ -103,25 +102,3 @@ def _drawn(each: CurveSet, found: Comparison, place: int, target: Path) -> list[
         pictures.amounts(each, fits, target / name)
         links.append(f"![Prior and efficiency by amount of fine-tuning]({name})")
     return links
-
-
-def _table(table: tables.Table) -> str:
-    lines = [
-        f"### {_plain(table.title)}",
-        "",
-        _row(table.columns),
-        "|---|" + "---:|" * (len(table.columns) - 1),
-        *map(_row, table.rows),
-        "",
-        _plain(table.note),
-    ]
-    return "\n".join(lines)
-
-
-def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(map(_plain, cells))} |"
-
-
-def _plain(value: str) -> str:
-    """Text that Markdown does not read as more than text, in one line."""
-    return SPECIAL.sub(r"\\\1", " ".join(value.split()))

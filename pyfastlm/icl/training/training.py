@@ -20,6 +20,8 @@ from pyfastlm.lm.loading import LM, LMLike, as_lm, load
 from pyfastlm.lm.progress import watched
 from pyfastlm.lm.run_directory import RunDirectory, checkpoints, locked, step_of
 
+SHAPE = Shape()
+PRETRAINING = TrainingOptions(3000, cooldown=0.4)
 AMOUNTS = (0, 64, 128, 256, 512, 1024, 2048)  # texts
 
 
@@ -52,8 +54,8 @@ def train_ginc(
     ginc: GINC,
     directory: "str | os.PathLike[str] | None" = None,
     *,
-    shape: Shape = Shape(),  # noqa: B008  it is frozen
-    options: TrainingOptions = TrainingOptions(3000, cooldown=0.4),  # noqa: B008
+    shape: Shape = SHAPE,
+    options: TrainingOptions = PRETRAINING,
     resume: bool = True,
     progress: bool = False,
 ) -> Trained:

@@ -4,9 +4,9 @@ from html import escape
 from importlib.resources import files
 
 import pyfastlm
+from pyfastlm._markdown import Table
 from pyfastlm.selection.report import pictures as report_pictures
 from pyfastlm.selection.report import tables as report_tables
-from pyfastlm.selection.report.tables import Table
 from pyfastlm.selection.study.analysis import Analysis
 
 # Nothing is loaded and nothing runs, whatever a name may hold.

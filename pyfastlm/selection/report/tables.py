@@ -1,10 +1,10 @@
 """What the report says, as titles, sentences and tables; how it looks is for the writers."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 
+from pyfastlm._markdown import Table
 from pyfastlm.selection.study.analysis import Analysis
 from pyfastlm.selection.study.correlating import Correlation
 from pyfastlm.selection.study.held_out import BASELINE, SELECTED, HeldOut
@@ -14,15 +14,6 @@ from pyfastlm.selection.study.selection_table import Selection
 
 SHOWN = 30  # domains and families in a table
 SURE = 0.05
-
-
-class Table(NamedTuple):
-    """A table, with a line below that says how to read it."""
-
-    title: str
-    columns: list[str]
-    rows: list[list[str]]
-    note: str
 
 
 def lead(analysis: Analysis) -> str:

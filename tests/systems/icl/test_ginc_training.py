@@ -152,11 +152,16 @@ def test_dpo_prefers_its_model(trained: Any) -> None:
 
 def test_the_dpo_loss_is_its_formula() -> None:
     rng = np.random.default_rng(0)
-    values = [rng.normal(-40, 8, 9) for _ in range(4)]
-    chosen, rejected, reference_chosen, reference_rejected = values
+    chosen, rejected, reference_chosen, reference_rejected = rng.normal(-40, 8, (4, 9))
     margin = 0.3 * ((chosen - reference_chosen) - (rejected - reference_rejected))
     expected = np.log1p(np.exp(-margin)).mean()
-    found = dpo_loss(*(torch.from_numpy(each) for each in values), beta=0.3)  # type: ignore[arg-type]
+    found = dpo_loss(
+        torch.from_numpy(chosen),
+        torch.from_numpy(rejected),
+        torch.from_numpy(reference_chosen),
+        torch.from_numpy(reference_rejected),
+        beta=0.3,
+    )
     np.testing.assert_allclose(float(found), expected)
 
 
