@@ -42,9 +42,7 @@ def ginc_set(seed: int) -> Doubles:
     curves = []
     for hmm in range(TASKS):
         given = prompts(world, hmm, 3, shots=SHOTS, count=100, seed=seed)
-        found = beliefs(world, given.tokens)
-        p = np.take_along_axis(found.words[:, given.places], given.labels[..., None], axis=2)[..., 0]
-        curves.append(-np.log(p.mean(axis=0)))
+        curves.append(-np.log(beliefs(world, given.tokens).answers(given).mean(axis=0)))
     return np.stack(curves)
 
 

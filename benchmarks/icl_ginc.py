@@ -108,8 +108,8 @@ def known_learners() -> dict[str, Any]:
     average = one(WORLD.transitions.mean(0, keepdims=True), WORLD.start.mean(0, keepdims=True))
 
     def p(world: GINC, each: Prompts) -> Doubles:
-        found = beliefs(world, each.tokens, smoothing=PRETRAINING.smoothing).words[:, each.places]
-        return np.take_along_axis(found, each.labels[..., None], axis=2)[..., 0].mean(axis=0)
+        found = beliefs(world, each.tokens, smoothing=PRETRAINING.smoothing)
+        return found.answers(each).mean(axis=0)
 
     def nats(world: GINC) -> float:
         found = beliefs(world, texts, smoothing=PRETRAINING.smoothing).words[:, :-1]

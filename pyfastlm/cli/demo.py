@@ -29,7 +29,7 @@ def command(
     ] = 0,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer documents, less training.")] = False,
     full: Annotated[
-        bool, typer.Option("--full", help="Longer training, three seeds, more baselines: half an hour.")
+        bool, typer.Option("--full", help="Longer training, three seeds, more baselines: an hour or more.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
 ) -> None:

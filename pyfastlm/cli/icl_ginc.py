@@ -42,7 +42,6 @@ def command(
         pyfastlm icl ginc -k 3 --shots 64 -o ginc.csv
         pyfastlm icl fit ginc.csv
     """
-    import numpy as np
 
     from pyfastlm.cli import show
     from pyfastlm.icl import GINC, beliefs, ginc_curves
@@ -60,8 +59,7 @@ def command(
         for hmm in watched(range(hmms), hmms, "models", True):
             given = drawn(world, hmm, k, shots=shots, count=prompts, seed=seed)
             found = beliefs(world, given.tokens, smoothing=smoothing)
-            p = np.take_along_axis(found.words[:, given.places], given.labels[..., None], axis=2)[..., 0]
-            curves.append((p, found.models[:, given.places, hmm]))
+            curves.append((found.answers(given), found.models[:, given.places, hmm]))
     else:
         tables, who = ("Probability of the likeliest word", "It is the likeliest of the model"), model
         names = ("prob", "acc")

@@ -111,8 +111,8 @@ def _ginc(size: Size, seed: int) -> Doubles:
     curves = []
     for hmm in range(HMMS):
         given = prompts(world, hmm, K, shots=size.ginc_shots, count=size.ginc_prompts, seed=seed)
-        words = beliefs(world, given.tokens, smoothing=SMOOTHING).words[:, given.places]
-        curves.append(-np.log(np.take_along_axis(words, given.labels[..., None], axis=2).mean(axis=(0, 2))))
+        p = beliefs(world, given.tokens, smoothing=SMOOTHING).answers(given)
+        curves.append(-np.log(p.mean(axis=0)))
     return np.stack(curves)
 
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pyfastlm.errors import InputError
+from pyfastlm.icl.ginc.prompts import Prompts
 from pyfastlm.icl.ginc.world import GINC, Doubles, Tokens
 
 
@@ -13,6 +14,11 @@ class Beliefs(NamedTuple):
 
     words: Doubles
     models: Doubles
+
+    def answers(self, given: Prompts) -> Doubles:
+        """Of the prompts that were read: the probability of the label of each shot, [N, shots]."""
+        found: Doubles = self.words[np.arange(len(self.words))[:, None], given.places, given.labels]
+        return found
 
 
 def beliefs(ginc: GINC, tokens: Tokens, *, smoothing: float = 0.02, prior: Doubles | None = None) -> Beliefs:

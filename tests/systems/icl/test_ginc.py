@@ -79,9 +79,10 @@ def test_the_learner_finds_the_model_of_a_prompt() -> None:
         given = prompts(ginc, hmm, 3, shots=40, count=30, seed=0)
         found = beliefs(ginc, given.tokens)
         assert found.models[:, -1].mean(axis=0).argmax() == hmm
-        p = np.take_along_axis(found.words[:, given.places], given.labels[..., None], axis=2)[..., 0].mean(
-            axis=0
-        )
+        answers = found.answers(given)
+        for n, shot in ((0, 0), (7, 3), (29, 39)):
+            assert answers[n, shot] == found.words[n, given.places[shot], given.labels[n, shot]]
+        p = answers.mean(axis=0)
         assert p[20:].mean() > p[0] + 0.05
 
 
