@@ -2,16 +2,19 @@
 
 from pyfastlm.ops.compact import Packed, compact, uncompact
 from pyfastlm.ops.gate_compact import Gated, gate_compact
+from pyfastlm.ops.gru_scan import GRUStates, gru_scan
 from pyfastlm.ops.linear import linear
 from pyfastlm.ops.linear_logp import LinearLogp, linear_logp
 from pyfastlm.ops.varlen_attention import t5_bias_table, varlen_attention
 
 __all__ = [
+    "GRUStates",
     "Gated",
     "LinearLogp",
     "Packed",
     "compact",
     "gate_compact",
+    "gru_scan",
     "linear",
     "linear_logp",
     "t5_bias_table",
