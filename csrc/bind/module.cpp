@@ -7,6 +7,7 @@ namespace py = pybind11;
 
 void register_compact(py::module_& m);
 void register_gate_compact(py::module_& m);
+void register_gru_scan(py::module_& m);
 void register_linear(py::module_& m);
 void register_linear_logp(py::module_& m);
 void register_ranks(py::module_& m);
@@ -23,6 +24,7 @@ PYBIND11_MODULE(_native, m) {
         "The instruction set in use, or ValueError where PYFASTLM_ISA names one that is not there.");
     register_compact(m);
     register_gate_compact(m);
+    register_gru_scan(m);
     register_linear(m);
     register_linear_logp(m);
     register_ranks(m);

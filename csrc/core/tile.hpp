@@ -22,40 +22,41 @@ template <class T>
 inline constexpr std::size_t tile_columns = tile_vectors * lanes<T>;
 
 // One pointer per row of a tile.
-template <class T>
+template <class T, std::size_t count = tile_rows>
 struct Rows {
-    T* at[tile_rows];
+    T* at[count];
 };
 
 PYFASTLM_INLINE constexpr std::size_t ceil_div(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
 PYFASTLM_INLINE constexpr std::size_t smaller(std::size_t a, std::size_t b) { return a < b ? a : b; }
 
 // out[i][j] = start(i, v) + sum over k of a[i][k * step] * panel[k][j], with v the vector that holds column
-// j. `finish` takes the sums of row i and vector v where they are to go.
-template <class T, class Start, class Finish>
-PYFASTLM_INLINE void tile_sums(std::size_t depth, const Rows<const T>& a, std::size_t step, const T* panel,
-                               Start start, Finish finish) {
-    Vec<T> sum[tile_rows][tile_vectors];
+// j. `finish` takes the sums of row i and vector v where they are to go. A tile of another shape says how
+// many rows and vectors it has; its panel is [depth][vectors * lanes].
+template <std::size_t vectors = tile_vectors, class T, std::size_t rows, class Start, class Finish>
+PYFASTLM_INLINE void tile_sums(std::size_t depth, const Rows<const T, rows>& a, std::size_t step,
+                               const T* panel, Start start, Finish finish) {
+    Vec<T> sum[rows][vectors];
 #pragma GCC unroll 8
-    for (std::size_t i = 0; i < tile_rows; ++i) {
+    for (std::size_t i = 0; i < rows; ++i) {
 #pragma GCC unroll 8
-        for (std::size_t v = 0; v < tile_vectors; ++v) sum[i][v] = start(i, v);
+        for (std::size_t v = 0; v < vectors; ++v) sum[i][v] = start(i, v);
     }
-    for (std::size_t k = 0, at = 0; k < depth; ++k, at += step, panel += tile_columns<T>) {
-        Vec<T> b[tile_vectors];
+    for (std::size_t k = 0, at = 0; k < depth; ++k, at += step, panel += vectors * lanes<T>) {
+        Vec<T> b[vectors];
 #pragma GCC unroll 8
-        for (std::size_t v = 0; v < tile_vectors; ++v) b[v] = load(panel + v * lanes<T>);
+        for (std::size_t v = 0; v < vectors; ++v) b[v] = load(panel + v * lanes<T>);
 #pragma GCC unroll 8
-        for (std::size_t i = 0; i < tile_rows; ++i) {
+        for (std::size_t i = 0; i < rows; ++i) {
             const Vec<T> x = broadcast(a.at[i][at]);
 #pragma GCC unroll 8
-            for (std::size_t v = 0; v < tile_vectors; ++v) sum[i][v] += x * b[v];
+            for (std::size_t v = 0; v < vectors; ++v) sum[i][v] += x * b[v];
         }
     }
 #pragma GCC unroll 8
-    for (std::size_t i = 0; i < tile_rows; ++i) {
+    for (std::size_t i = 0; i < rows; ++i) {
 #pragma GCC unroll 8
-        for (std::size_t v = 0; v < tile_vectors; ++v) finish(i, v, sum[i][v]);
+        for (std::size_t v = 0; v < vectors; ++v) finish(i, v, sum[i][v]);
     }
 }
 
