@@ -63,8 +63,9 @@ class Copier:
         scanned = gru_scan(
             self.table, both, self.weight_hh, self.bias_hh, lengths=2 * lengths, impl=self.impl
         )
-        wanted = places.unsqueeze(2).expand(rows, longest, scanned.states.shape[2])
-        return F.linear(scanned.states.gather(1, wanted), self.weight, self.bias)
+        starts = torch.arange(rows, device=tokens.device).unsqueeze(1) * 2 * longest
+        said = scanned.states.flatten(0, 1).index_select(0, (starts + places).flatten())
+        return F.linear(said, self.weight, self.bias).view(rows, longest, -1)
 
     @torch.no_grad()
     def generate(self, state: Tensor, lengths: Tensor) -> Tensor:
