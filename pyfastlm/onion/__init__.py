@@ -8,8 +8,10 @@ if TYPE_CHECKING:
     from pyfastlm.onion.checkpoints import load_model, save_model
     from pyfastlm.onion.copying import Copier, sequence_loss
     from pyfastlm.onion.model import CopierConfig, GRUCopier
+    from pyfastlm.onion.options import TrainingOptions
     from pyfastlm.onion.sequences import Sequences
     from pyfastlm.onion.task import RepeatTask
+    from pyfastlm.onion.training import Trained, train
 
 __all__ = [
     "Copier",
@@ -17,9 +19,12 @@ __all__ = [
     "GRUCopier",
     "RepeatTask",
     "Sequences",
+    "Trained",
+    "TrainingOptions",
     "load_model",
     "save_model",
     "sequence_loss",
+    "train",
 ]
 
 __getattr__, __dir__ = lazily(
@@ -28,7 +33,9 @@ __getattr__, __dir__ = lazily(
         "checkpoints": ("load_model", "save_model"),
         "copying": ("Copier", "sequence_loss"),
         "model": ("CopierConfig", "GRUCopier"),
+        "options": ("TrainingOptions",),
         "sequences": ("Sequences",),
         "task": ("RepeatTask",),
+        "training": ("Trained", "train"),
     },
 )
