@@ -6,7 +6,13 @@ import collections.abc
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['EditCosts', 'LinearLogpInputs', 'Spelling', 'SuffixSearch', 'TermIndex', 'TermIndexFile', 'VarlenAttentionInputs', 'centred_ranks', 'compact_count', 'compact_gather', 'compact_index', 'compact_scatter', 'concordance', 'gate_compact', 'isa', 'linear_forward', 'linear_logp_backward', 'linear_logp_forward', 'rank_products', 'suffix_keys', 'suffix_stride', 'term_index_build', 'term_index_concatenate', 'term_index_similar', 'term_index_strings', 'varlen_attention_backward', 'varlen_attention_forward', 'xxh64']
+__all__: list[str] = ['EditCosts', 'GruScanInputs', 'LinearLogpInputs', 'Spelling', 'SuffixSearch', 'TermIndex', 'TermIndexFile', 'VarlenAttentionInputs', 'centred_ranks', 'compact_count', 'compact_gather', 'compact_index', 'compact_scatter', 'concordance', 'gate_compact', 'gru_scan_backward', 'gru_scan_forward', 'gru_scan_groups', 'isa', 'linear_forward', 'linear_logp_backward', 'linear_logp_forward', 'rank_products', 'suffix_keys', 'suffix_stride', 'term_index_build', 'term_index_concatenate', 'term_index_similar', 'term_index_strings', 'varlen_attention_backward', 'varlen_attention_forward', 'xxh64']
+class GruScanInputs:
+    """
+    Shapes and addresses that both passes of gru_scan read.
+    """
+    def __init__(self, is_double: bool, rows: typing.SupportsInt | typing.SupportsIndex, steps: typing.SupportsInt | typing.SupportsIndex, size: typing.SupportsInt | typing.SupportsIndex, vocab: typing.SupportsInt | typing.SupportsIndex, ids: typing.SupportsInt | typing.SupportsIndex, lengths: typing.SupportsInt | typing.SupportsIndex, weight: typing.SupportsInt | typing.SupportsIndex, h0: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
 class LinearLogpInputs:
     """
     Shapes and addresses that the passes of linear_logp share.
@@ -98,6 +104,12 @@ def compact_scatter(sequences: typing.SupportsInt | typing.SupportsIndex, length
 def concordance(rows: typing.SupportsInt | typing.SupportsIndex, columns: typing.SupportsInt | typing.SupportsIndex, x: typing.SupportsInt | typing.SupportsIndex, stride: typing.SupportsInt | typing.SupportsIndex, y: typing.SupportsInt | typing.SupportsIndex, sets: typing.SupportsInt | typing.SupportsIndex, out: typing.SupportsInt | typing.SupportsIndex, is_double: bool, threads: typing.SupportsInt | typing.SupportsIndex) -> None:
     ...
 def gate_compact(is_double: bool, rows: typing.SupportsInt | typing.SupportsIndex, dim: typing.SupportsInt | typing.SupportsIndex, x: typing.SupportsInt | typing.SupportsIndex, weight: typing.SupportsInt | typing.SupportsIndex, bias: typing.SupportsFloat | typing.SupportsIndex, normed: bool, logarithmic: bool, scale: typing.SupportsFloat | typing.SupportsIndex, threshold: typing.SupportsFloat | typing.SupportsIndex, closed: typing.SupportsInt | typing.SupportsIndex, next: typing.SupportsInt | typing.SupportsIndex, eps: typing.SupportsFloat | typing.SupportsIndex, values: typing.SupportsInt | typing.SupportsIndex, logits: typing.SupportsInt | typing.SupportsIndex, index: typing.SupportsInt | typing.SupportsIndex, kept: typing.SupportsInt | typing.SupportsIndex, following: typing.SupportsInt | typing.SupportsIndex, threads: typing.SupportsInt | typing.SupportsIndex) -> int:
+    ...
+def gru_scan_backward(inputs: GruScanInputs, states: typing.SupportsInt | typing.SupportsIndex, gates: typing.SupportsInt | typing.SupportsIndex, grad_states: typing.SupportsInt | typing.SupportsIndex, grad_last: typing.SupportsInt | typing.SupportsIndex, h0: typing.SupportsInt | typing.SupportsIndex, before_gates: typing.SupportsInt | typing.SupportsIndex, before_states: typing.SupportsInt | typing.SupportsIndex, table: typing.SupportsInt | typing.SupportsIndex, threads: typing.SupportsInt | typing.SupportsIndex) -> None:
+    ...
+def gru_scan_forward(inputs: GruScanInputs, table: typing.SupportsInt | typing.SupportsIndex, bias: typing.SupportsInt | typing.SupportsIndex, states: typing.SupportsInt | typing.SupportsIndex, last: typing.SupportsInt | typing.SupportsIndex, gates: typing.SupportsInt | typing.SupportsIndex, threads: typing.SupportsInt | typing.SupportsIndex) -> None:
+    ...
+def gru_scan_groups(rows: typing.SupportsInt | typing.SupportsIndex) -> int:
     ...
 def isa() -> str:
     """
