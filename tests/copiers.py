@@ -15,7 +15,7 @@ def small_task(**changes: int) -> RepeatTask:
 def small_model(*, no_input: bool = False, size: int = 7, seed: int = 0) -> GRUCopier:
     """In double precision."""
     config = CopierConfig(size, SYMBOLS, 1, LONGEST, no_input=no_input, seed=seed)
-    return GRUCopier(config, impl="reference").double()
+    return GRUCopier(config, impl="auto").double()
 
 
 def some_sequences(rows: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:

@@ -7,8 +7,11 @@ from pyfastlm._lazy import lazily
 if TYPE_CHECKING:
     from pyfastlm.onion.checkpoints import load_model, save_model
     from pyfastlm.onion.copying import Copier, sequence_loss
+    from pyfastlm.onion.evaluation import Report, evaluate
     from pyfastlm.onion.model import CopierConfig, GRUCopier
+    from pyfastlm.onion.scoring import Share
     from pyfastlm.onion.sequences import Sequences
+    from pyfastlm.onion.tallying import Scores
     from pyfastlm.onion.task import RepeatTask
 
 __all__ = [
@@ -16,7 +19,11 @@ __all__ = [
     "CopierConfig",
     "GRUCopier",
     "RepeatTask",
+    "Report",
+    "Scores",
     "Sequences",
+    "Share",
+    "evaluate",
     "load_model",
     "save_model",
     "sequence_loss",
@@ -27,8 +34,11 @@ __getattr__, __dir__ = lazily(
     {
         "checkpoints": ("load_model", "save_model"),
         "copying": ("Copier", "sequence_loss"),
+        "evaluation": ("Report", "evaluate"),
         "model": ("CopierConfig", "GRUCopier"),
+        "scoring": ("Share",),
         "sequences": ("Sequences",),
+        "tallying": ("Scores",),
         "task": ("RepeatTask",),
     },
 )
