@@ -1,11 +1,11 @@
 """What a model says from states, counted in every way that is of interest."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from pyfastlm.onion.copying import Copier
 from pyfastlm.onion.scoring import Share, exact, share, shares
 from pyfastlm.onion.sequences import Sequences
 
@@ -36,11 +36,19 @@ class Scores:
     by_edit: tuple[Share, ...]
 
 
-class Tally:
-    """Batches of states, said by ``copier`` and compared with the sequences they should stand for."""
+class Speaker(Protocol):
+    """Who says what a state stands for: a copier, or a probe. ``decode`` gives logits [B, L, V] given the
+    true tokens before each, ``generate`` tokens [B, max(lengths)] given its own."""
 
-    def __init__(self, copier: Copier) -> None:
-        self._copier = copier
+    def decode(self, state: Tensor, tokens: Tensor, lengths: Tensor, /) -> Tensor: ...  # noqa: D102
+    def generate(self, state: Tensor, lengths: Tensor, /) -> Tensor: ...  # noqa: D102
+
+
+class Tally:
+    """Batches of states, said by ``speaker`` and compared with the sequences they should stand for."""
+
+    def __init__(self, speaker: Speaker) -> None:
+        self._speaker = speaker
         self._taught: list[Tensor] = []
         self._free: list[Tensor] = []
         self._right: list[Tensor] = []
@@ -51,8 +59,8 @@ class Tally:
 
     def add(self, states: Tensor, truth: Sequences, edited: Tensor | None = None) -> None:
         """``states`` [B, N] of ``truth`` [B, L]; ``edited`` [B, L] bool, of all batches or of none."""
-        said = self._copier.decode(states, truth.tokens, truth.lengths).argmax(-1)
-        free = self._copier.generate(states, truth.lengths)
+        said = self._speaker.decode(states, truth.tokens, truth.lengths).argmax(-1)
+        free = self._speaker.generate(states, truth.lengths)
         free = torch.nn.functional.pad(free, (0, truth.tokens.shape[1] - free.shape[1]))
         self._taught.append(exact(said, truth))
         self._free.append(exact(free, truth))

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from pyfastlm.onion.interventions.base import Intervention, Plan
     from pyfastlm.onion.interventions.corruption import Corrupted, corrupt, replace_one, swap
     from pyfastlm.onion.interventions.files import load_intervention, save_intervention
-    from pyfastlm.onion.interventions.fitting import Fitted, Point, fit_intervention
+    from pyfastlm.onion.interventions.fitting import Fitted, fit_intervention
     from pyfastlm.onion.interventions.linear import LinearBigram, LinearUnigram
     from pyfastlm.onion.interventions.onion import Onion
 
@@ -20,7 +20,6 @@ __all__ = [
     "LinearUnigram",
     "Onion",
     "Plan",
-    "Point",
     "corrupt",
     "fit_intervention",
     "load_intervention",
@@ -35,7 +34,7 @@ __getattr__, __dir__ = lazily(
         "base": ("Intervention", "Plan"),
         "corruption": ("Corrupted", "corrupt", "replace_one", "swap"),
         "files": ("load_intervention", "save_intervention"),
-        "fitting": ("Fitted", "Point", "fit_intervention"),
+        "fitting": ("Fitted", "fit_intervention"),
         "linear": ("LinearBigram", "LinearUnigram"),
         "onion": ("Onion",),
     },
