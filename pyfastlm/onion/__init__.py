@@ -12,10 +12,12 @@ if TYPE_CHECKING:
     from pyfastlm.onion.evaluation import Report, evaluate
     from pyfastlm.onion.gates import Gates, update_gates
     from pyfastlm.onion.model import CopierConfig, GRUCopier
+    from pyfastlm.onion.options import TrainingOptions
     from pyfastlm.onion.scoring import Share
     from pyfastlm.onion.sequences import Sequences
     from pyfastlm.onion.tallying import Scores
     from pyfastlm.onion.task import RepeatTask
+    from pyfastlm.onion.training import Trained, train
 
 __all__ = [
     "Copier",
@@ -27,12 +29,15 @@ __all__ = [
     "Scores",
     "Sequences",
     "Share",
+    "Trained",
+    "TrainingOptions",
     "evaluate",
     "interventions",
     "load_model",
     "probes",
     "save_model",
     "sequence_loss",
+    "train",
     "update_gates",
     "vecsum",
 ]
@@ -48,9 +53,11 @@ _find, _names = lazily(
         "gates": ("Gates", "update_gates"),
         "model": ("CopierConfig", "GRUCopier"),
         "scoring": ("Share",),
+        "options": ("TrainingOptions",),
         "sequences": ("Sequences",),
         "tallying": ("Scores",),
         "task": ("RepeatTask",),
+        "training": ("Trained", "train"),
     },
 )
 

@@ -78,7 +78,7 @@ def descend(
     if not 0 <= cooldown <= 1:
         raise InputError(f"cooldown: expected a share of the steps, got {cooldown}")
     learned = [p for p in parameters if p.requires_grad]
-    optimizer = torch.optim.AdamW(learned, lr=learning_rate, weight_decay=weight_decay)
+    optimizer = torch.optim.AdamW(learned, lr=learning_rate, weight_decay=weight_decay, fused=True)
     cooling = int(cooldown * steps)
     losses: list[float] = []
     curve: list[Point] = []

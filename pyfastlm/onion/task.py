@@ -66,6 +66,17 @@ class RepeatTask:
         self.valid, held = unique(draw, n_valid, n_symbols, rng, without=none, most=most, exist=True)
         self.train, self._seen = unique(draw, n_train, n_symbols, rng, without=held, exist=True)
 
+    def settings(self) -> dict[str, int]:
+        """What it was made of: the same numbers make the same task."""
+        return {
+            "n_symbols": self.n_symbols,
+            "min_len": self.min_len,
+            "max_len": self.max_len,
+            "n_train": len(self.train),
+            "n_valid": len(self.valid),
+            "task_seed": self.seed,
+        }
+
     def longer(self, extra: int, n: int = 1000) -> Sequences:
         """``n`` unique sequences of ``max_len + extra`` symbols, longer than all of training.
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pyfastlm.errors import InputError
 from pyfastlm.onion import Sequences, Share, evaluate, update_gates
-from pyfastlm.onion.descent import rest
+from pyfastlm.onion.descent import descend, rest
 from pyfastlm.onion.interventions import LinearBigram, LinearUnigram, Onion, fit_intervention
 from pyfastlm.onion.probes import GRUProbe, LinearProbe, MLPProbe, PeelingProbe, fit_probe
 from pyfastlm.onion.scoring import exact, shares
@@ -152,6 +152,29 @@ def test_a_curve_rests_when_its_last_fifth_is_no_lower_than_the_one_before() -> 
     assert rest([0.002] * 40 + [0.0011] * 10)[1]  # less than 0.001 nats
     assert rest([0.0] * 10) == (0.0, True)
     assert rest([1.0] * 9)[1] is False
+
+
+def test_the_rate_falls_over_the_last_steps_and_those_do_not_count_as_rest() -> None:
+    """AdamW moves a parameter with a steady slope by the rate at each step."""
+    place = torch.nn.Parameter(torch.zeros(1))
+    held = torch.nn.Parameter(torch.ones(1), requires_grad=False)
+    path: list[float] = []
+
+    def loss() -> tuple[torch.Tensor, torch.Tensor]:
+        path.append(place.item())
+        return 100 + place.sum(), torch.zeros(())
+
+    descent = descend(
+        [place, held], loss, lambda: 0.5, steps=50, learning_rate=1.0, weight_decay=0.0, cooldown=0.4,
+        evaluate_every=20, progress=False,
+    )  # fmt: skip
+    moves = -np.diff([*path, place.item()])
+    np.testing.assert_allclose(moves, [1.0] * 30 + [1 - step / 20 for step in range(20)], atol=1e-4)
+    assert [point.step for point in descent.curve] == [20, 40, 50]
+    assert descent.curve[1].loss == pytest.approx(100 + np.mean(path[20:40]))
+    assert descent.fall == pytest.approx(6 / (100 + np.mean(path[18:24])))
+    assert not descent.converged
+    assert held.item() == 1
 
 
 # Scores
