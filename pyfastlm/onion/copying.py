@@ -73,13 +73,13 @@ class Copier:
         rows, longest = len(lengths), int(lengths.max()) if len(lengths) else 0
         said = torch.full((rows, longest), PAD, device=state.device)
         if self.no_input:
-            return self.decode(state, said, lengths).argmax(-1).where(_real(said, lengths), PAD)
+            return self.decode(state, said, lengths).argmax(-1).where(real_places(said, lengths), PAD)
         heard = torch.full((rows, 1), self.sos, device=state.device)
         for step in range(longest):
             state = gru_scan(self.table, heard, self.weight_hh, self.bias_hh, state, impl=self.impl).last
             heard = F.linear(state, self.weight, self.bias).argmax(-1, keepdim=True)
             said[:, step : step + 1] = heard
-        return said.where(_real(said, lengths), PAD)
+        return said.where(real_places(said, lengths), PAD)
 
     def heard(self, tokens: Tensor) -> Tensor:
         """What the decoder reads [B, L]: SOS and the tokens but the last; or "no input" at each step."""
@@ -90,9 +90,10 @@ class Copier:
 
 def sequence_loss(logits: Tensor, tokens: Tensor, lengths: Tensor) -> Tensor:
     """Mean cross entropy in nats of the real tokens; ``logits`` [B, L, V], ``tokens`` [B, L]."""
-    real = _real(tokens, lengths)
+    real = real_places(tokens, lengths)
     return F.cross_entropy(logits[real], tokens[real])
 
 
-def _real(tokens: Tensor, lengths: Tensor) -> Tensor:
+def real_places(tokens: Tensor, lengths: Tensor) -> Tensor:
+    """[B, L] bool: which places of ``tokens`` [B, L] are within ``lengths`` [B]."""
     return torch.arange(tokens.shape[1], device=tokens.device) < lengths.unsqueeze(1)

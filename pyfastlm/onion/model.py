@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from pyfastlm.errors import InputError
 from pyfastlm.onion.copying import Copier
+from pyfastlm.onion.seeding import seeded
 from pyfastlm.ops._dispatch import Impl
 
 
@@ -61,8 +62,7 @@ class GRUCopier(nn.Module):
     def __init__(self, config: CopierConfig, *, impl: Impl = "auto") -> None:
         super().__init__()
         self.config, self.impl = config, impl
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(config.seed)
+        with seeded(config.seed):
             self.embedding = nn.Embedding(config.n_symbols + 2, config.size)
             self.rnn = nn.GRU(config.size, config.size, batch_first=True)
             self.fc = nn.Linear(config.size, config.n_symbols)
