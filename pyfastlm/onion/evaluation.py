@@ -16,6 +16,7 @@ from pyfastlm.onion.tallying import Scores, Tally
 from pyfastlm.onion.task import RepeatTask
 
 BATCH = 1024  # even, for pairs
+DONORS = 1 << 40  # from the seed of the corruption to that of donors
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,8 @@ class Report:
         identity: the same corrupted states as they are, unrepaired: how much is right by doing nothing. None
             without edits.
         changed: share of sequences that the corruption changed at all.
+        whole: share of sequences that have a donor with the whole original in it: an intervention that took
+            all channels from there would repair them, whatever the model does. Many among short sequences.
         lengths, edits: the condition, with "own" spelled out; ``edits`` is "none" without.
         n: sequences.
         seed: of the corruption.
@@ -36,6 +39,7 @@ class Report:
     scores: Scores
     identity: Scores | None
     changed: Share
+    whole: Share
     lengths: Lengths
     edits: Literal["none", "one", "half"]
     n: int
@@ -81,23 +85,26 @@ def evaluate(
     wanted, kind = resolved(intervention, lengths, "one" if edits == "none" else edits)
     held = _held(model, data, wanted, n, even=edits != "none" and kind == "half")
     copier, n_symbols = model.frozen(), model.config.n_symbols
-    generator = torch.Generator().manual_seed(seed)
-    plain, repaired, changed = Tally(copier), Tally(copier), []
+    corrupting, donating = (torch.Generator().manual_seed(each) for each in (seed, seed + DONORS))
+    plain, repaired, changed, whole = Tally(copier), Tally(copier), [], []
     for start in range(0, len(held), BATCH):
         batch = held.rows(torch.arange(start, min(start + BATCH, len(held))))
         if edits == "none":
             plain.add(copier.encode(batch.tokens, batch.lengths), batch)
             continue
-        corrupted = corrupt(batch, kind, n_symbols, generator)
+        corrupted = corrupt(batch, kind, n_symbols, corrupting)  # the same for every intervention
         changed.append((corrupted.tokens != batch.tokens).any(dim=1))
         plain.add(copier.encode(corrupted.tokens, batch.lengths), batch, corrupted.edited)
         if intervention is not None:
-            repaired.add(intervention.repair(copier, corrupted, generator), batch, corrupted.edited)
+            plan = intervention.plan(corrupted, donating)
+            repaired.add(intervention.edit(plan.encode(copier), plan), batch, corrupted.edited)
+            whole.append(plan.whole())
     scores = plain.scores()
     return Report(
         scores=scores if intervention is None else repaired.scores(),
         identity=None if edits == "none" else scores,
         changed=share(torch.cat(changed)) if changed else Share(0, len(held)),
+        whole=share(torch.cat(whole)) if whole else Share(0, len(held)),
         lengths=wanted,
         edits="none" if edits == "none" else kind,
         n=len(held),

@@ -11,6 +11,7 @@ from pyfastlm.errors import InputError
 from pyfastlm.onion.copying import Copier
 from pyfastlm.onion.interventions.corruption import Corrupted, Edits, Lengths
 from pyfastlm.onion.model import CopierConfig
+from pyfastlm.onion.scoring import exact
 from pyfastlm.onion.sequences import Sequences
 
 
@@ -31,9 +32,20 @@ class Plan:
 
     def encode(self, copier: Copier) -> Tensor:
         """The pool [B+E, N]."""
+        pool = self._pool()
+        return copier.encode(pool.tokens, pool.lengths)
+
+    def whole(self) -> Tensor:
+        """[B] bool: some donor of the row is the whole original."""
+        donors, originals = self._pool().rows(self.source), self.corrupted.original.rows(self.row)
+        same = exact(donors.tokens, originals) & (donors.lengths == originals.lengths)
+        found = torch.zeros(len(self.corrupted.tokens), dtype=torch.bool)
+        found[self.row[same]] = True
+        return found
+
+    def _pool(self) -> Sequences:
         tokens = torch.cat([self.corrupted.tokens, self.extra.tokens])
-        lengths = torch.cat([self.corrupted.original.lengths, self.extra.lengths])
-        return copier.encode(tokens, lengths)
+        return Sequences(tokens, torch.cat([self.corrupted.original.lengths, self.extra.lengths]))
 
 
 class Intervention(nn.Module):

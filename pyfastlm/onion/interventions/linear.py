@@ -80,8 +80,9 @@ class LinearBigram(_Linear):
 
     Each edited place p has a donor of its own: a random sequence of the same length with the original tokens
     at p - 1, p and p + 1. Variables p - 1 and p, the two that p is part of, come from it. (With one donor for
-    many edits, most of its tokens would be original, and the mere exchange of states a success.) Where p - 1
-    is edited too, variable p - 1 comes from that place's donor: in both it is right.
+    many edits, most of its tokens would be original, and the mere exchange of states a success. Of sequences
+    of three symbols or less it is often one as it is: see ``Report.whole``.) Where p - 1 is edited too,
+    variable p - 1 comes from that place's donor: in both it is right.
     """
 
     own_lengths: ClassVar[Lengths] = "max"

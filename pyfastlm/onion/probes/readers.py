@@ -5,6 +5,7 @@ from abc import abstractmethod
 import torch
 from torch import Tensor, nn
 
+from pyfastlm.errors import InputError
 from pyfastlm.onion.copying import real_places
 from pyfastlm.onion.model import CopierConfig, GRUCopier
 from pyfastlm.onion.seeding import seeded
@@ -125,6 +126,8 @@ class PeelingProbe(Probe):
 
 def _perceptron(size: int, hidden: int | None, out: int) -> nn.Sequential:
     hidden = WIDE * size if hidden is None else hidden
+    if hidden < 1:
+        raise InputError(f"hidden: expected at least 1, got {hidden}")
     return nn.Sequential(nn.Linear(size, hidden), nn.ReLU(), nn.Linear(hidden, out))
 
 

@@ -253,6 +253,33 @@ def test_sequences_longer_than_in_training_can_be_scored(pair: Any) -> None:
     assert evaluate(model, task.longer(1, n=30), Onion(model.config)).n == 30
 
 
+def test_all_interventions_meet_the_same_corruptions(pair: Any) -> None:
+    task, model = pair
+    data = Sequences(task.train.tokens.repeat(5, 1), task.train.lengths.repeat(5))  # more than one batch
+    for edits in ("one", "half"):
+        found: Any = [
+            evaluate(model, data, kind(model.config), lengths="all", edits=edits)
+            for kind in (LinearUnigram, LinearBigram, Onion)
+        ]
+        assert found[0].identity == found[1].identity == found[2].identity
+        assert found[0].n == len(data)
+        assert found[2].whole.hits == 0
+
+
+def test_donors_that_are_the_whole_original_are_counted(pair: Any) -> None:
+    task, model = pair
+    bigram = LinearBigram(model.config)
+    for length in (1, 2, 3, 4):
+        data = task.train.of_length(length)
+        whole = evaluate(model, data, bigram, lengths="all").whole
+        if length < 3:
+            assert whole.share == 1.0
+        elif length == 3:
+            assert 1 / 3 < whole.share < 0.7  # the middle one of three, and others by chance
+        else:
+            assert 0 < whole.share < 0.4
+
+
 def test_an_odd_sequence_is_left_out_of_swaps(pair: Any) -> None:
     task, model = pair
     assert evaluate(model, task, edits="half", n=9).n == 8
@@ -342,6 +369,8 @@ def test_a_probe_of_another_shape_is_refused(pair: Any) -> None:
     task, model = pair
     with pytest.raises(InputError, match="probe: expected size, n_symbols and max_len"):
         fit_probe(LinearProbe(small_model(size=3).config), model, task, steps=1)
+    with pytest.raises(InputError, match="hidden: expected at least 1"):
+        MLPProbe(model.config, hidden=0)
 
 
 # Gates
