@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from pyfastlm.errors import InputError
-from pyfastlm.onion.copying import Copier
+from pyfastlm.onion.codes import Code
 from pyfastlm.onion.interventions.corruption import Corrupted, Edits, Lengths
 from pyfastlm.onion.model import CopierConfig
 from pyfastlm.onion.scoring import exact
@@ -30,7 +30,7 @@ class Plan:
     row: Tensor
     variables: Tensor
 
-    def encode(self, copier: Copier) -> Tensor:
+    def encode(self, copier: Code) -> Tensor:
         """The pool [B+E, N]."""
         pool = self._pool()
         return copier.encode(pool.tokens, pool.lengths)
@@ -75,7 +75,7 @@ class Intervention(nn.Module):
         """What is added to the loss."""
         return torch.zeros(())
 
-    def repair(self, copier: Copier, corrupted: Corrupted, generator: Generator | None = None) -> Tensor:
+    def repair(self, copier: Code, corrupted: Corrupted, generator: Generator | None = None) -> Tensor:
         """Encode with a frozen model, and edit: states [B, N] from which it should say the original.
 
         Raises:

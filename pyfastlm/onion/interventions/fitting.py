@@ -6,12 +6,12 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from pyfastlm.onion.copying import Copier, sequence_loss
+from pyfastlm.onion.codes import Code, Coder
+from pyfastlm.onion.copying import sequence_loss
 from pyfastlm.onion.descent import Point, descend
 from pyfastlm.onion.interventions.base import Intervention
 from pyfastlm.onion.interventions.conditions import check_shapes, check_task, resolved
 from pyfastlm.onion.interventions.corruption import Edits, Lengths, chosen_lengths, corrupt
-from pyfastlm.onion.model import GRUCopier
 from pyfastlm.onion.scoring import exact, share
 from pyfastlm.onion.seeding import seeded
 from pyfastlm.onion.sequences import Sequences
@@ -41,7 +41,7 @@ class Fitted:
 
 def fit_intervention(
     intervention: Intervention,
-    model: GRUCopier,
+    model: Coder,
     task: RepeatTask,
     *,
     steps: int = 60_000,
@@ -63,7 +63,7 @@ def fit_intervention(
 
     Args:
         intervention: fresh, or to go on with.
-        model: trained on ``task``.
+        model: trained on ``task``, or a known code of :mod:`pyfastlm.onion.controls`.
         task: sequences of training, and of validation for the curve.
         steps, batch_size, learning_rate, weight_decay: of the paper by default.
         cooldown: share of the steps, the last ones, in which the rate falls to 0, linearly.
@@ -109,7 +109,7 @@ def fit_intervention(
 
 
 @torch.no_grad()
-def _accuracy(intervention: Intervention, copier: Copier, held: Sequences, edits: Edits) -> float:
+def _accuracy(intervention: Intervention, copier: Code, held: Sequences, edits: Edits) -> float:
     """Whole sequences, always of the same corruptions."""
     intervention.eval()
     generator = torch.Generator().manual_seed(0)

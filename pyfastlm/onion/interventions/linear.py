@@ -23,7 +23,7 @@ from pyfastlm.onion.sequences import Sequences
 PENALTY = 1e-3
 
 
-class _Linear(Intervention):
+class Linear(Intervention):
     """``rotation`` [N, N] and ``mask`` [N, V+1] of V ``n_variables``, and how they edit."""
 
     def __init__(self, config: CopierConfig, n_variables: int, seed: int) -> None:
@@ -50,7 +50,7 @@ class _Linear(Intervention):
         return F.pad(places, (0, self.n_variables - places.shape[1]))
 
 
-class LinearUnigram(_Linear):
+class LinearUnigram(Linear):
     """A variable for each place of the sequence.
 
     The donor of swapped sequences is the partner, whose corrupted sequence has the original token at all
@@ -75,7 +75,7 @@ class LinearUnigram(_Linear):
         return Plan(corrupted, extra, row + len(row), row, self._variables(edited))
 
 
-class LinearBigram(_Linear):
+class LinearBigram(Linear):
     """A variable for each two neighbouring places; the last place of a shorter sequence and its end are one.
 
     Each edited place p has a donor of its own: a random sequence of the same length with the original tokens
