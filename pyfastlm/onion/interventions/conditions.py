@@ -9,7 +9,9 @@ from pyfastlm.onion.model import GRUCopier
 from pyfastlm.onion.task import RepeatTask
 
 
-def resolved(intervention: Intervention | None, lengths: str, edits: str) -> tuple[Lengths, Edits]:
+def resolved(
+    intervention: "Intervention | type[Intervention] | None", lengths: str, edits: str
+) -> tuple[Lengths, Edits]:
     """The condition, with "own" spelled out.
 
     Raises:

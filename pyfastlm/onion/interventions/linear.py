@@ -23,7 +23,7 @@ from pyfastlm.onion.sequences import Sequences
 PENALTY = 1e-3
 
 
-class _Linear(Intervention):
+class Linear(Intervention):
     """``rotation`` [N, N] and ``mask`` [N, V+1] of V ``n_variables``, and how they edit."""
 
     def __init__(self, config: CopierConfig, n_variables: int, seed: int) -> None:
@@ -41,6 +41,17 @@ class _Linear(Intervention):
         change = ((states[plan.source] - held[plan.row]) @ rotation.T) * taken
         return held + torch.zeros_like(held).index_add(0, plan.row, change) @ rotation
 
+    @torch.no_grad()
+    def orthogonality(self) -> float:
+        """Largest entry of |Q Q^T - 1|, in float64."""
+        matrix = self.rotation().double()
+        return float((matrix @ matrix.T - torch.eye(self.size, dtype=torch.float64)).abs().max())
+
+    def channels(self) -> tuple[int, ...]:
+        """How many channels each variable has, "none" last: [V+1], N in all."""
+        chosen = self.mask.logits.argmax(dim=1)
+        return tuple(torch.bincount(chosen, minlength=self.n_variables + 1).tolist())
+
     def penalty(self) -> Tensor:
         """1e-3 times the preference of the mask for variables, which moves unneeded channels to "none"."""
         return PENALTY * self.mask.penalty()
@@ -50,7 +61,7 @@ class _Linear(Intervention):
         return F.pad(places, (0, self.n_variables - places.shape[1]))
 
 
-class LinearUnigram(_Linear):
+class LinearUnigram(Linear):
     """A variable for each place of the sequence.
 
     The donor of swapped sequences is the partner, whose corrupted sequence has the original token at all
@@ -75,7 +86,7 @@ class LinearUnigram(_Linear):
         return Plan(corrupted, extra, row + len(row), row, self._variables(edited))
 
 
-class LinearBigram(_Linear):
+class LinearBigram(Linear):
     """A variable for each two neighbouring places; the last place of a shorter sequence and its end are one.
 
     Each edited place p has a donor of its own: a random sequence of the same length with the original tokens
