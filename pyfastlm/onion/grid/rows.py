@@ -98,7 +98,8 @@ class CellResult:
 
 def row(report: Report) -> Row:
     """What a grid keeps of a report on an intervention."""
-    assert report.identity is not None and report.edits != "none"
+    assert report.identity is not None
+    assert report.edits != "none"
     scores = report.scores
     return Row(
         report.lengths, report.edits, scores.taught, report.identity.taught, scores.tokens, scores.by_edit
