@@ -31,8 +31,8 @@ ROWS = 5000  # of validation that are run at once
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """``step`` counts the steps done; ``loss`` is the mean over those since the entry before, in nats a token,
-    ``accuracy`` the share of validation sequences that are said rightly throughout (teacher forced), ``lr``
+    """``step`` counts the steps done; ``loss`` is the mean over those since the entry before, in nats a
+    token, ``accuracy`` the share of validation sequences that are said rightly throughout (taught), ``lr``
     the rate of the last step."""
 
     step: int

@@ -5,29 +5,32 @@ from typing import TYPE_CHECKING
 from pyfastlm._lazy import lazily
 
 if TYPE_CHECKING:
-    from pyfastlm.onion.grid.plan import KINDS, Cell, Condition, FitOptions, Plan
-    from pyfastlm.onion.grid.rows import CellResult, FitResult, Row, read_cell
-    from pyfastlm.onion.grid.running import estimate, run_grid
+    from pyfastlm.onion.grid.plan import COMMON, KINDS, OWN, Cell, Condition, FitOptions, Plan
+    from pyfastlm.onion.grid.rows import CellResult, FitResult, ModelResult, Row
+    from pyfastlm.onion.grid.running import estimate, read_grid, run_grid
 
 __all__ = [
+    "COMMON",
     "KINDS",
+    "OWN",
     "Cell",
     "CellResult",
     "Condition",
     "FitOptions",
     "FitResult",
+    "ModelResult",
     "Plan",
     "Row",
     "estimate",
-    "read_cell",
+    "read_grid",
     "run_grid",
 ]
 
 __getattr__, __dir__ = lazily(
     __name__,
     {
-        "plan": ("KINDS", "Cell", "Condition", "FitOptions", "Plan"),
-        "rows": ("CellResult", "FitResult", "Row", "read_cell"),
-        "running": ("estimate", "run_grid"),
+        "plan": ("COMMON", "KINDS", "OWN", "Cell", "Condition", "FitOptions", "Plan"),
+        "rows": ("CellResult", "FitResult", "ModelResult", "Row"),
+        "running": ("estimate", "read_grid", "run_grid"),
     },
 )

@@ -13,18 +13,25 @@ from pyfastlm.onion.model import CopierConfig
 from pyfastlm.onion.options import TrainingOptions
 from pyfastlm.onion.task import RepeatTask
 
-Make = Callable[[CopierConfig, int], Intervention]  # of a seed
-KINDS: dict[str, Make] = {
-    "onion": lambda config, seed: Onion(config, seed=seed),
-    "onion without scale": lambda config, seed: Onion(config, scale=False, seed=seed),
-    "linear unigram": lambda config, seed: LinearUnigram(config, seed=seed),
-    "linear bigram": lambda config, seed: LinearBigram(config, seed=seed),
+
+class Kind(NamedTuple):
+    """An intervention: its class, and one for models of a shape, with first numbers of a seed."""
+
+    of: type[Intervention]
+    make: Callable[[CopierConfig, int], Intervention]
+
+
+KINDS = {
+    "onion": Kind(Onion, lambda config, seed: Onion(config, seed=seed)),
+    "onion without scale": Kind(Onion, lambda config, seed: Onion(config, scale=False, seed=seed)),
+    "linear unigram": Kind(LinearUnigram, lambda config, seed: LinearUnigram(config, seed=seed)),
+    "linear bigram": Kind(LinearBigram, lambda config, seed: LinearBigram(config, seed=seed)),
 }
 
 
 class Condition(NamedTuple):
-    """Which sequences are edited, and how much: "own" is the setting of the paper's code, another one for each
-    intervention."""
+    """Which sequences are edited, and how much. "own" is the setting of the paper's code, another one for
+    each intervention."""
 
     lengths: Literal["own", "all", "max"] = "own"
     edits: Literal["own", "one", "half"] = "own"
@@ -151,6 +158,8 @@ class Plan:
 
     def settings(self, cell: Cell) -> dict[str, Any]:
         """All that decides what is found in a cell."""
-        task = {name: getattr(self, name) for name in ("n_symbols", "min_len", "max_len", "n_train", "n_valid")}
+        task = {
+            name: getattr(self, name) for name in ("n_symbols", "min_len", "max_len", "n_train", "n_valid")
+        }
         training = self.training_of(cell.size).settings()
         return {"training": training, "fitting": asdict(self.fitting), "task": task, **cell._asdict()}

@@ -10,6 +10,7 @@ from pyfastlm.errors import InputError
 from pyfastlm.onion.descent import Point
 from pyfastlm.onion.evaluation import Report
 from pyfastlm.onion.grid.plan import Cell
+from pyfastlm.onion.interventions.corruption import Edits, Lengths
 from pyfastlm.onion.scoring import Share
 from pyfastlm.onion.training import Logged
 
@@ -26,8 +27,8 @@ class Row:
         by_edit: ``exact`` by the edited place, from place 0 on.
     """
 
-    lengths: str
-    edits: str
+    lengths: Lengths
+    edits: Edits
     exact: Share
     identity: Share
     tokens: Share
@@ -51,8 +52,8 @@ class FitResult:
 
     kind: str
     own: bool
-    lengths: str
-    edits: str
+    lengths: Lengths
+    edits: Edits
     curve: tuple[Point, ...]
     fall: float
     converged: bool
@@ -97,7 +98,8 @@ class CellResult:
 
 def row(report: Report) -> Row:
     """What a grid keeps of a report on an intervention."""
-    assert report.identity is not None  # there are edits
+    assert report.identity is not None
+    assert report.edits != "none"
     scores = report.scores
     return Row(
         report.lengths, report.edits, scores.taught, report.identity.taught, scores.tokens, scores.by_edit

@@ -1,5 +1,6 @@
 """Run a grid: models side by side in processes of one thread, each going on from where it was."""
 
+import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
@@ -77,7 +78,7 @@ def run_grid(
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
-    return [_read(home, cell) for _, cell, home in places]
+    return [_read(home) for _, _, home in places]
 
 
 def read_grid(home: "str | os.PathLike[str]") -> list[CellResult]:
@@ -93,8 +94,8 @@ def read_grid(home: "str | os.PathLike[str]") -> list[CellResult]:
 
 
 def estimate(plan: Plan, home: "str | os.PathLike[str]", *, workers: int = 1) -> float:
-    """Seconds that :func:`run_grid` will still take if every worker has a core to itself; rough: it takes some
-    steps of each size and counts models, not single interventions."""
+    """Seconds that :func:`run_grid` will still take if every worker has a core to itself; rough: from some
+    steps of each size, and whole models that are not done."""
     seconds: dict[int, float] = {}
     total = 0.0
     for cell in plan.cells:
@@ -138,9 +139,7 @@ def _run(plan: Plan, cell: Cell, home: Path) -> None:
         return
     task = plan.task(cell.seed)
     options = plan.training_of(cell.size)
-    trained = train(
-        task, cell.size, home / TRAINING, no_input=cell.no_input, options=options, seed=cell.seed
-    )
+    trained = train(task, cell.size, home / TRAINING, no_input=cell.no_input, options=options, seed=cell.seed)
     if not (home / MODEL).exists():
         write(home / MODEL, _judged(trained, task))
     for name, kind, condition in missing:
@@ -203,9 +202,7 @@ def _scored(model: GRUCopier, task: RepeatTask, kind: str, fitted: Fitted) -> Fi
     rows = [
         row(evaluate(model, task, intervention, lengths=lengths, edits=edits)) for lengths, edits in COMMON
     ]
-    orthogonality, channels = 0.0, ()
-    if isinstance(intervention, Linear):
-        orthogonality, channels = intervention.orthogonality(), intervention.channels()
+    linear = intervention if isinstance(intervention, Linear) else None
     return FitResult(
         kind=kind,
         own=(fitted.lengths, fitted.edits) == resolved(type(intervention), *OWN),
@@ -214,11 +211,19 @@ def _scored(model: GRUCopier, task: RepeatTask, kind: str, fitted: Fitted) -> Fi
         curve=fitted.curve,
         fall=fitted.fall,
         converged=fitted.converged,
-        orthogonality=orthogonality,
-        channels=channels,
+        orthogonality=linear.orthogonality() if linear else 0.0,
+        channels=linear.channels() if linear else (),
         rows=tuple(rows),
         seconds=fitted.seconds,
     )
 
 
-def _read(home: Path, cell: Cell | None = None) -> CellResult: ...
+def _read(home: Path) -> CellResult:
+    """A cell whose model is trained, with all fits that are there."""
+    settings = read_json(home / SETTINGS)
+    try:
+        cell = Cell(int(settings["size"]), bool(settings["no_input"]), int(settings["seed"]))
+    except (LookupError, TypeError, ValueError) as error:
+        raise InputError(f"home: {str(home / SETTINGS)!r} is not of a grid") from error
+    fits = map(read_fit, sorted((home / FITS).glob("*.json")))
+    return CellResult(cell, settings, read_model(home / MODEL), tuple(fits))

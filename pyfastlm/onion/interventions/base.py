@@ -1,6 +1,7 @@
 """What the interventions have in common: they say what else is to be encoded, and edit states."""
 
 from abc import abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,6 +11,7 @@ from torch import Generator, Tensor, nn
 from pyfastlm.errors import InputError
 from pyfastlm.onion.codes import Code
 from pyfastlm.onion.interventions.corruption import Corrupted, Edits, Lengths
+from pyfastlm.onion.interventions.masks import HardMask
 from pyfastlm.onion.model import CopierConfig
 from pyfastlm.onion.scoring import exact
 from pyfastlm.onion.sequences import Sequences
@@ -70,6 +72,12 @@ class Intervention(nn.Module):
     @abstractmethod
     def edit(self, states: Tensor, plan: Plan) -> Tensor:
         """The repaired states [B, N], from the pool ``states`` [B+E, N] of the plan."""
+
+    def rated(self, mask_rate: float) -> Iterator[tuple[Tensor, float]]:
+        """What is learned, each with its relative learning rate: ``mask_rate`` for the logits of a mask."""
+        for module in self.modules():
+            rate = mask_rate if isinstance(module, HardMask) else 1.0
+            yield from ((parameter, rate) for parameter in module.parameters(recurse=False))
 
     def penalty(self) -> Tensor:
         """What is added to the loss."""

@@ -10,7 +10,7 @@ from pyfastlm.onion.task import RepeatTask
 
 
 def resolved(
-    intervention: Intervention | type[Intervention] | None, lengths: str, edits: str
+    intervention: "Intervention | type[Intervention] | None", lengths: str, edits: str
 ) -> tuple[Lengths, Edits]:
     """The condition, with "own" spelled out.
 

@@ -41,6 +41,17 @@ class Linear(Intervention):
         change = ((states[plan.source] - held[plan.row]) @ rotation.T) * taken
         return held + torch.zeros_like(held).index_add(0, plan.row, change) @ rotation
 
+    @torch.no_grad()
+    def orthogonality(self) -> float:
+        """Largest entry of |Q Q^T - 1|, in float64."""
+        matrix = self.rotation().double()
+        return float((matrix @ matrix.T - torch.eye(self.size, dtype=torch.float64)).abs().max())
+
+    def channels(self) -> tuple[int, ...]:
+        """How many channels each variable has, "none" last: [V+1], N in all."""
+        chosen = self.mask.logits.argmax(dim=1)
+        return tuple(torch.bincount(chosen, minlength=self.n_variables + 1).tolist())
+
     def penalty(self) -> Tensor:
         """1e-3 times the preference of the mask for variables, which moves unneeded channels to "none"."""
         return PENALTY * self.mask.penalty()

@@ -6,14 +6,23 @@ from pyfastlm._lazy import lazily
 
 if TYPE_CHECKING:
     from pyfastlm.onion.probes.fitting import FittedProbe, fit_probe
-    from pyfastlm.onion.probes.readers import GRUProbe, LinearProbe, MLPProbe, PeelingProbe, Probe
+    from pyfastlm.onion.probes.readers import PROBES, GRUProbe, LinearProbe, MLPProbe, PeelingProbe, Probe
 
-__all__ = ["FittedProbe", "GRUProbe", "LinearProbe", "MLPProbe", "PeelingProbe", "Probe", "fit_probe"]
+__all__ = [
+    "PROBES",
+    "FittedProbe",
+    "GRUProbe",
+    "LinearProbe",
+    "MLPProbe",
+    "PeelingProbe",
+    "Probe",
+    "fit_probe",
+]
 
 __getattr__, __dir__ = lazily(
     __name__,
     {
         "fitting": ("FittedProbe", "fit_probe"),
-        "readers": ("GRUProbe", "LinearProbe", "MLPProbe", "PeelingProbe", "Probe"),
+        "readers": ("PROBES", "GRUProbe", "LinearProbe", "MLPProbe", "PeelingProbe", "Probe"),
     },
 )

@@ -84,7 +84,7 @@ def fit_probe(
     probe.train()
     with seeded(seed):
         descent = descend(
-            probe.parameters(),
+            ((parameter, 1.0) for parameter in probe.parameters()),
             loss,
             lambda: _scores(probe, copier, held).taught.share,
             steps=steps,

@@ -1,6 +1,7 @@
 """Readers of a state: linear, a perceptron, a fresh GRU, and one that peels token by token."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -133,3 +134,12 @@ def _perceptron(size: int, hidden: int | None, out: int) -> nn.Sequential:
 
 def _cut(said: Tensor, lengths: Tensor) -> Tensor:
     return said.where(real_places(said, lengths), PAD)
+
+
+PROBES: dict[str, Callable[[CopierConfig, int], Probe]] = {
+    "linear": lambda config, seed: LinearProbe(config, seed=seed),
+    "mlp": lambda config, seed: MLPProbe(config, seed=seed),
+    "peeling": lambda config, seed: PeelingProbe(config, seed=seed),
+    "decoder": lambda config, seed: GRUProbe(config, seed=seed),
+    "silent decoder": lambda config, seed: GRUProbe(config, no_input=True, seed=seed),
+}

@@ -12,7 +12,7 @@ def gru_scan(
     h0: Tensor | None,
     lengths: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
-    """Return the states [B, T, N] and the last [B, N]; see :func:`pyfastlm.ops.gru_scan` for the arguments."""
+    """The states [B, T, N] and the last [B, N]; see :func:`pyfastlm.ops.gru_scan` for the arguments."""
     rows, steps = ids.shape
     h = table.new_zeros(rows, weight_hh.shape[1]) if h0 is None else h0
     states = []

@@ -1,0 +1,1 @@
+"""What a grid has found: tables, pictures, and a page of both."""
