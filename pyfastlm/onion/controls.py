@@ -1,7 +1,9 @@
 """Codes that are known: stand-ins for a trained model whose states are made by a formula.
 
 An intervention that fails on a model says something only if it succeeds where what it looks for is there,
-with as many steps and the same rate.
+with as many steps and the same rate. And one that succeeds says something only if it fails elsewhere: the
+onion repairs most of a :class:`LinearCode` too, and so does its control without a scale, wherever the token
+that was put in stands at no other place. What tells the codes apart is the whole row of interventions.
 """
 
 from dataclasses import dataclass

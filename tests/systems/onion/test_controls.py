@@ -9,8 +9,9 @@ from copiers import LONGEST, SYMBOLS, small_task, some_sequences
 from pyfastlm.errors import InputError
 from pyfastlm.onion import RepeatTask, Sequences, evaluate
 from pyfastlm.onion.controls import LinearCode, OnionCode
-from pyfastlm.onion.interventions import LinearBigram, LinearUnigram, Onion, fit_intervention
+from pyfastlm.onion.interventions import LinearBigram, LinearUnigram, Onion, fit_intervention, replace_one
 from pyfastlm.onion.probes import LinearProbe, fit_probe
+from pyfastlm.onion.scoring import exact
 
 LINEAR = LinearCode.make(SYMBOLS, LONGEST, min_len=1)
 ONION = OnionCode.make(20, SYMBOLS, LONGEST, min_len=1)
@@ -44,6 +45,7 @@ def test_states_are_those_of_the_formulas() -> None:
     [
         (LINEAR, LinearUnigram, {}, True),
         (LINEAR, LinearBigram, {}, True),
+        (ONION, LinearBigram, {}, False),
         (ONION, LinearUnigram, {}, False),
         (ONION, Onion, {}, True),
         (ONION, Onion, {"scale": False}, False),
@@ -65,6 +67,27 @@ def test_an_intervention_finds_what_it_looks_for(
     )
     share = evaluate(code, task, intervention, lengths="max").scores.taught.share
     assert share > 0.9 if found else share < 0.6
+
+
+def test_the_onion_without_a_scale_repairs_a_linear_code_where_the_wrong_token_stands_alone() -> None:
+    """Half to all of a token, given to every place: it wins only where its rival was weakened."""
+    n_symbols, longest = 10, 5
+    code = LinearCode.make(n_symbols, longest)
+    task = small_task(n_symbols=n_symbols, max_len=longest, n_train=20_000, n_valid=1000)
+    control = Onion(code.config, scale=False)
+    with torch.no_grad():
+        everywhere = code.rotation.view(longest, n_symbols, -1).sum(dim=0)
+        size = 2 * everywhere.abs().max()
+        control.embedding.weight.copy_(torch.atanh(everywhere / size))
+        control.g.fill_(0.7 * size)
+    data = task.valid.of_length(longest)
+    corrupted = replace_one(data, n_symbols, torch.Generator().manual_seed(0))
+    state = control.repair(code, corrupted)
+    right = exact(code.decode(state, data.tokens, data.lengths).argmax(-1), data)
+    wrong = corrupted.tokens[corrupted.edited]
+    elsewhere = ((corrupted.tokens == wrong[:, None]) & ~corrupted.edited).any(dim=1)
+    same = (corrupted.tokens == data.tokens).all(dim=1)
+    assert torch.equal(right, ~elsewhere | same)
 
 
 def test_a_linear_probe_reads_a_linear_code(task: RepeatTask) -> None:
