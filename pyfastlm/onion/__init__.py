@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from pyfastlm._lazy import lazily
 
 if TYPE_CHECKING:
-    from pyfastlm.onion import interventions, probes, vecsum
+    from pyfastlm.onion import controls, interventions, probes, vecsum
     from pyfastlm.onion.checkpoints import load_model, save_model
     from pyfastlm.onion.copying import Copier, sequence_loss
     from pyfastlm.onion.evaluation import Report, evaluate
@@ -31,6 +31,7 @@ __all__ = [
     "Share",
     "Trained",
     "TrainingOptions",
+    "controls",
     "evaluate",
     "interventions",
     "load_model",
@@ -42,7 +43,7 @@ __all__ = [
     "vecsum",
 ]
 
-_ROOMS = ("interventions", "probes", "vecsum")
+_ROOMS = ("controls", "interventions", "probes", "vecsum")
 
 _find, _names = lazily(
     __name__,

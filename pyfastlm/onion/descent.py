@@ -44,7 +44,7 @@ class Descent:
 
 
 def descend(
-    parameters: Iterable[Tensor],
+    parameters: Iterable[tuple[Tensor, float]],
     loss: Callable[[], tuple[Tensor, Tensor]],
     score: Callable[[], float],
     *,
@@ -58,7 +58,8 @@ def descend(
     """Take ``steps`` steps down the sum of what ``loss`` returns, the first of which is noted.
 
     Args:
-        parameters: those that want no gradient are left out.
+        parameters: each with its own learning rate, relative to ``learning_rate``; those that want no
+            gradient are left out.
         loss: of the next batch: what is of interest, and a penalty.
         score: the accuracy of a point.
         learning_rate: at its highest.
@@ -77,8 +78,8 @@ def descend(
         raise InputError(f"weight_decay: expected a finite number from 0, got {weight_decay}")
     if not 0 <= cooldown <= 1:
         raise InputError(f"cooldown: expected a share of the steps, got {cooldown}")
-    learned = [p for p in parameters if p.requires_grad]
-    optimizer = torch.optim.AdamW(learned, lr=learning_rate, weight_decay=weight_decay, fused=True)
+    groups = [{"params": [p], "relative": rate} for p, rate in parameters if p.requires_grad]
+    optimizer = torch.optim.AdamW(groups, lr=learning_rate, weight_decay=weight_decay, fused=True)
     cooling = int(cooldown * steps)
     losses: list[float] = []
     curve: list[Point] = []
@@ -86,7 +87,7 @@ def descend(
     for step in watched(range(steps), steps, "steps", progress):
         started = time.perf_counter()
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate * min(1.0, (steps - step) / max(cooling, 1))
+            group["lr"] = learning_rate * group["relative"] * min(1.0, (steps - step) / max(cooling, 1))
         noted, penalty = loss()
         losses.append(float(noted.detach()))
         if not math.isfinite(losses[-1]):

@@ -6,10 +6,10 @@ from typing import Literal
 import torch
 
 from pyfastlm.errors import InputError
+from pyfastlm.onion.codes import Coder
 from pyfastlm.onion.interventions.base import Intervention
 from pyfastlm.onion.interventions.conditions import check_shapes, check_task, resolved
 from pyfastlm.onion.interventions.corruption import Lengths, chosen_lengths, corrupt
-from pyfastlm.onion.model import GRUCopier
 from pyfastlm.onion.scoring import Share, share
 from pyfastlm.onion.sequences import Sequences
 from pyfastlm.onion.tallying import Scores, Tally
@@ -48,7 +48,7 @@ class Report:
 
 @torch.no_grad()
 def evaluate(
-    model: GRUCopier,
+    model: Coder,
     data: "RepeatTask | Sequences",
     intervention: Intervention | None = None,
     *,
@@ -60,7 +60,7 @@ def evaluate(
     """Score a model, or an intervention on it, on sequences that it was not trained on.
 
     Args:
-        model: trained.
+        model: trained, or a known code of :mod:`pyfastlm.onion.controls`.
         data: a task, for its validation sequences; or sequences, which may be longer than in training.
         intervention: learned; it is put into evaluation mode. None scores the model itself.
         lengths: "all", "max" (only those as long as the model's longest), or "own": as the paper's code does
@@ -113,7 +113,7 @@ def evaluate(
 
 
 def _held(
-    model: GRUCopier, data: "RepeatTask | Sequences", lengths: Lengths, n: int | None, *, even: bool
+    model: Coder, data: "RepeatTask | Sequences", lengths: Lengths, n: int | None, *, even: bool
 ) -> Sequences:
     if isinstance(data, RepeatTask):
         check_task(data, model)

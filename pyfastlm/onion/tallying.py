@@ -1,11 +1,11 @@
 """What a model says from states, counted in every way that is of interest."""
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from pyfastlm.onion.codes import Speaker
 from pyfastlm.onion.scoring import Share, exact, share, shares
 from pyfastlm.onion.sequences import Sequences
 
@@ -34,14 +34,6 @@ class Scores:
     by_length: tuple[Share, ...]
     by_place: tuple[Share, ...]
     by_edit: tuple[Share, ...]
-
-
-class Speaker(Protocol):
-    """Who says what a state stands for: a copier, or a probe. ``decode`` gives logits [B, L, V] given the
-    true tokens before each, ``generate`` tokens [B, max(lengths)] given its own."""
-
-    def decode(self, state: Tensor, tokens: Tensor, lengths: Tensor, /) -> Tensor: ...  # noqa: D102
-    def generate(self, state: Tensor, lengths: Tensor, /) -> Tensor: ...  # noqa: D102
 
 
 class Tally:

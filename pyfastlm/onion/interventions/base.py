@@ -1,6 +1,7 @@
 """What the interventions have in common: they say what else is to be encoded, and edit states."""
 
 from abc import abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -8,8 +9,9 @@ import torch
 from torch import Generator, Tensor, nn
 
 from pyfastlm.errors import InputError
-from pyfastlm.onion.copying import Copier
+from pyfastlm.onion.codes import Code
 from pyfastlm.onion.interventions.corruption import Corrupted, Edits, Lengths
+from pyfastlm.onion.interventions.masks import HardMask
 from pyfastlm.onion.model import CopierConfig
 from pyfastlm.onion.scoring import exact
 from pyfastlm.onion.sequences import Sequences
@@ -30,7 +32,7 @@ class Plan:
     row: Tensor
     variables: Tensor
 
-    def encode(self, copier: Copier) -> Tensor:
+    def encode(self, copier: Code) -> Tensor:
         """The pool [B+E, N]."""
         pool = self._pool()
         return copier.encode(pool.tokens, pool.lengths)
@@ -71,11 +73,17 @@ class Intervention(nn.Module):
     def edit(self, states: Tensor, plan: Plan) -> Tensor:
         """The repaired states [B, N], from the pool ``states`` [B+E, N] of the plan."""
 
+    def rated(self, mask_rate: float) -> Iterator[tuple[Tensor, float]]:
+        """What is learned, each with its relative learning rate: ``mask_rate`` for the logits of a mask."""
+        for module in self.modules():
+            rate = mask_rate if isinstance(module, HardMask) else 1.0
+            yield from ((parameter, rate) for parameter in module.parameters(recurse=False))
+
     def penalty(self) -> Tensor:
         """What is added to the loss."""
         return torch.zeros(())
 
-    def repair(self, copier: Copier, corrupted: Corrupted, generator: Generator | None = None) -> Tensor:
+    def repair(self, copier: Code, corrupted: Corrupted, generator: Generator | None = None) -> Tensor:
         """Encode with a frozen model, and edit: states [B, N] from which it should say the original.
 
         Raises:

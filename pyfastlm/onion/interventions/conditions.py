@@ -3,9 +3,9 @@
 from typing import get_args
 
 from pyfastlm.errors import InputError
+from pyfastlm.onion.codes import Coder
 from pyfastlm.onion.interventions.base import Intervention
 from pyfastlm.onion.interventions.corruption import Edits, Lengths
-from pyfastlm.onion.model import GRUCopier
 from pyfastlm.onion.task import RepeatTask
 
 
@@ -26,7 +26,7 @@ def resolved(
     return lengths, edits  # type: ignore[return-value]  # looked up above
 
 
-def check_shapes(intervention: Intervention, model: GRUCopier) -> None:
+def check_shapes(intervention: Intervention, model: Coder) -> None:
     """Raise :class:`InputError` unless the intervention is for models of this shape."""
     wanted = (model.config.size, model.config.n_symbols, model.config.max_len)
     got = (intervention.size, intervention.n_symbols, intervention.max_len)
@@ -35,7 +35,7 @@ def check_shapes(intervention: Intervention, model: GRUCopier) -> None:
         raise InputError(f"intervention: expected {what}, {wanted}, got {got}")
 
 
-def check_task(task: RepeatTask, model: GRUCopier) -> None:
+def check_task(task: RepeatTask, model: Coder) -> None:
     """Raise :class:`InputError` unless the task has the symbols and lengths of the model."""
     wanted, got = (model.config.n_symbols, model.config.max_len), (task.n_symbols, task.max_len)
     if got != wanted:

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from pyfastlm.errors import InputError
-from pyfastlm.onion.copying import Copier, sequence_loss
+from pyfastlm.onion.codes import Code, Coder
+from pyfastlm.onion.copying import sequence_loss
 from pyfastlm.onion.descent import Point, descend
 from pyfastlm.onion.interventions.conditions import check_task
-from pyfastlm.onion.model import GRUCopier
 from pyfastlm.onion.probes.readers import Probe
 from pyfastlm.onion.seeding import seeded
 from pyfastlm.onion.sequences import Sequences
@@ -40,7 +40,7 @@ class FittedProbe:
 
 def fit_probe(
     probe: Probe,
-    model: GRUCopier,
+    model: Coder,
     task: RepeatTask,
     *,
     steps: int = 10_000,
@@ -56,7 +56,7 @@ def fit_probe(
 
     Args:
         probe: of this module, for models of this shape.
-        model: trained on ``task``; stays as it is.
+        model: trained on ``task``, or a known code of :mod:`pyfastlm.onion.controls`; stays as it is.
         task: sequences of training, and of validation for the curve and the scores.
         steps, batch_size, learning_rate, weight_decay: the last three of the paper by default.
         cooldown: share of the steps, the last ones, in which the rate falls to 0, linearly.
@@ -84,7 +84,7 @@ def fit_probe(
     probe.train()
     with seeded(seed):
         descent = descend(
-            probe.parameters(),
+            ((parameter, 1.0) for parameter in probe.parameters()),
             loss,
             lambda: _scores(probe, copier, held).taught.share,
             steps=steps,
@@ -100,7 +100,7 @@ def fit_probe(
 
 
 @torch.no_grad()
-def _scores(probe: Probe, copier: Copier, held: Sequences) -> Scores:
+def _scores(probe: Probe, copier: Code, held: Sequences) -> Scores:
     tally = Tally(probe)
     tally.add(copier.encode(held.tokens, held.lengths), held)
     return tally.scores()

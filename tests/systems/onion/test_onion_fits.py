@@ -126,6 +126,7 @@ def test_a_fit_refuses_what_does_not_fit(pair: Any) -> None:
         {"learning_rate": math.inf},
         {"weight_decay": -1.0},
         {"cooldown": 1.5},
+        {"mask_rate": 0.0},
         {"batch_size": 0},
         {"lengths": "most"},
         {"edits": "none"},
@@ -158,15 +159,16 @@ def test_the_rate_falls_over_the_last_steps_and_those_do_not_count_as_rest() -> 
     """AdamW moves a parameter with a steady slope by the rate at each step."""
     place = torch.nn.Parameter(torch.zeros(1))
     held = torch.nn.Parameter(torch.ones(1), requires_grad=False)
+    slow = torch.nn.Parameter(torch.zeros(1))
     path: list[float] = []
 
     def loss() -> tuple[torch.Tensor, torch.Tensor]:
         path.append(place.item())
-        return 100 + place.sum(), torch.zeros(())
+        return 100 + place.sum(), slow.sum()
 
     descent = descend(
-        [place, held], loss, lambda: 0.5, steps=50, learning_rate=1.0, weight_decay=0.0, cooldown=0.4,
-        evaluate_every=20, progress=False,
+        [(place, 1.0), (held, 1.0), (slow, 0.25)], loss, lambda: 0.5, steps=50, learning_rate=1.0,
+        weight_decay=0.0, cooldown=0.4, evaluate_every=20, progress=False,
     )  # fmt: skip
     moves = -np.diff([*path, place.item()])
     np.testing.assert_allclose(moves, [1.0] * 30 + [1 - step / 20 for step in range(20)], atol=1e-4)
@@ -175,6 +177,18 @@ def test_the_rate_falls_over_the_last_steps_and_those_do_not_count_as_rest() -> 
     assert descent.fall == pytest.approx(6 / (100 + np.mean(path[18:24])))
     assert not descent.converged
     assert held.item() == 1
+    assert slow.item() == pytest.approx(0.25 * place.item(), abs=1e-3)
+
+
+def test_only_the_logits_of_a_mask_have_a_rate_of_their_own(pair: Any) -> None:
+    _, model = pair
+    for kind in (LinearUnigram, Onion):
+        found = kind(model.config)
+        rates = dict(found.rated(7.0))
+        assert {id(p) for p in rates} == {id(p) for p in found.parameters()}
+        own = [p for p, rate in rates.items() if rate != 1.0]
+        assert len(own) == (kind is LinearUnigram)
+        assert kind is Onion or own[0] is found.mask.logits
 
 
 # Scores
