@@ -16,7 +16,7 @@ def command(
     lengths: Annotated[str, typer.Option(help="Sequences to learn from: own, all or max.")] = "own",
     edits: Annotated[str, typer.Option(help="And their corruption: own, one or half.")] = "own",
     steps: Annotated[int, typer.Option(min=1, help="Of AdamW.")] = 8000,
-    lr: Annotated[float, typer.Option(help="Learning rate at its highest.")] = 1e-2,
+    lr: Annotated[float, typer.Option(help="Learning rate at its highest.")] = 5e-3,
     n_train: Sequences = 1_000_000,
     n_valid: Held = 5000,
     output: Annotated[
@@ -51,6 +51,7 @@ def command(
         steps=steps,
         learning_rate=lr,
         cooldown=0.3,
+        mask_rate=5.0,
         lengths=cast("Any", lengths),  # names are checked there
         edits=cast("Any", edits),
         seed=seed,

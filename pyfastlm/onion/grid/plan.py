@@ -59,13 +59,15 @@ class FitOptions:
 
     Attributes:
         steps, batch_size, weight_decay: of AdamW.
-        lr: learning rate at its highest.
+        lr: learning rate at its highest,
+        mask_rate: and that of masks, relative to it.
         cooldown: share of the steps, the last ones, in which it falls to 0.
     """
 
     steps: int = 8000
     batch_size: int = 256
-    lr: float = 1e-2
+    lr: float = 5e-3
+    mask_rate: float = 5.0
     weight_decay: float = 0.1
     cooldown: float = 0.3
 
@@ -74,8 +76,9 @@ class FitOptions:
             raise InputError(f"steps: expected at least 1, got {self.steps}")
         if self.batch_size < 2 or self.batch_size % 2:
             raise InputError(f"batch_size: expected an even number from 2, got {self.batch_size}")
-        if not 0 < self.lr < math.inf:
-            raise InputError(f"lr: expected a finite number above 0, got {self.lr}")
+        for name in ("lr", "mask_rate"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise InputError(f"{name}: expected a finite number above 0, got {getattr(self, name)}")
         if not 0 <= self.weight_decay < math.inf:
             raise InputError(f"weight_decay: expected a finite number from 0, got {self.weight_decay}")
         if not 0 <= self.cooldown <= 1:

@@ -173,6 +173,7 @@ def _fit(
         learning_rate=options.lr,
         weight_decay=options.weight_decay,
         cooldown=options.cooldown,
+        mask_rate=options.mask_rate,
         lengths=condition.lengths,
         edits=condition.edits,
         seed=seed,
