@@ -32,7 +32,7 @@ def test_the_page_has_all_tables_and_gates(found: Peeling) -> None:
     Balanced(html)
     assert found.verdict in html
     assert html.count("<table>") == 2 + len(COMMON)
-    assert html.count("<rect") == 2 * 3 * 12
+    assert html.count("<rect") == 2 * 4 * 12
     assert "<script" not in html
 
 
