@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from contextvars import ContextVar
 from typing import Any, Protocol
 
 import torch
@@ -46,6 +45,13 @@ class PackedBody:
                 use_cache=False,
             )
 
+    @contextlib.contextmanager
+    def recomputing(self, batch: Batch) -> Iterator[None]:
+        """In it, a backward pass may run layers of :meth:`hidden` of ``batch`` again (checkpointing)."""
+        layout = Layout(batch, (), self._module.device, self._module.dtype)
+        with _attending(self._module.config, layout), _Products():
+            yield
+
 
 class SingleBody:
     """One call per piece, the model exactly as it is: for models that may not be packed."""
@@ -81,7 +87,8 @@ class _Products(TorchFunctionMode):
 
 
 _ATTENTION = "pyfastlm_packed"
-_layout: ContextVar[Layout] = ContextVar("layout")
+# By the identity of a configuration: a backward pass may run layers again, in a thread of its own.
+_layouts: dict[int, Layout] = {}
 
 
 class Unpackable(Exception):
@@ -101,18 +108,21 @@ def _attention(
     for name in ("softcap", "s_aux", "position_bias"):
         if options.get(name) is not None:
             raise Unpackable(f"its attention has {name}")
-    return _layout.get().attend(module.layer_idx, query, key, value, scaling), None
+    return _layouts[id(module.config)].attend(module.layer_idx, query, key, value, scaling), None
 
 
 @contextlib.contextmanager
 def _attending(config: Any, layout: Layout) -> Iterator[None]:
     functions = require("transformers", "lm").AttentionInterface
     functions.register(_ATTENTION, _attention)
-    usual = config._attn_implementation
+    usual, outer = config._attn_implementation, _layouts.get(id(config))
     config._attn_implementation = _ATTENTION
-    token = _layout.set(layout)
+    _layouts[id(config)] = layout
     try:
         yield
     finally:
-        _layout.reset(token)
         config._attn_implementation = usual
+        if outer is None:
+            del _layouts[id(config)]
+        else:
+            _layouts[id(config)] = outer
