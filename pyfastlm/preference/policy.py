@@ -11,9 +11,9 @@ from torch import Tensor
 from pyfastlm.lm import engine
 from pyfastlm.lm.body import PackedBody
 from pyfastlm.lm.head import LinearHead
-from pyfastlm.lm.packing import release
+from pyfastlm.lm.packing import Index, release
 from pyfastlm.preference.encoding import TokenPair
-from pyfastlm.preference.tree import Forest, forest
+from pyfastlm.preference.tree import Forest, forest, windows
 
 
 class PairLogps(NamedTuple):
@@ -56,29 +56,43 @@ class Policy:
     @contextlib.contextmanager
     def reading(self, pairs: Sequence[TokenPair]) -> Iterator[PairLogps]:
         """The same, for a model with gradient checkpointing: the backward pass belongs into the context."""
-        read = forest(pairs, shares=self.shares)
-        with self._recomputing(read):
-            yield self._sums(read, 2 * len(pairs))
+        read = forest(windows(pairs), shares=self.shares)
+        with self.recomputing(read):
+            outputs = self.outputs(read)
+            rows, targets, tokens, owners = on(
+                outputs.device, read.rows, read.targets, read.tokens, read.owners
+            )
+            logp = self._logp(outputs[rows], targets)
+            sums = torch.zeros(2 * len(pairs), dtype=torch.float64, device=logp.device)
+            sums = sums.index_add(0, owners, logp[tokens].double())
+            yield PairLogps(*sums.to(logp.dtype).chunk(2))
 
-    def _recomputing(self, read: Forest) -> contextlib.AbstractContextManager[None]:
+    def outputs(self, read: Forest) -> Tensor:
+        """What the body puts out for all tokens of a forest, [N, D]; differentiable."""
+        outputs = self._body.hidden(read.batch, ())
+        release(read.batch, (), ())
+        return outputs
+
+    def recomputing(self, read: Forest) -> contextlib.AbstractContextManager[None]:
+        """In it, a backward pass may run layers of :meth:`outputs` again (gradient checkpointing)."""
         if isinstance(self._body, PackedBody):
             return self._body.recomputing(read.batch)
         return contextlib.nullcontext()
 
-    def _sums(self, read: Forest, answers: int) -> PairLogps:
-        outputs = self._body.hidden(read.batch, ())
-        release(read.batch, (), ())
-        rows, targets, tokens, owners = (
-            torch.from_numpy(index).to(outputs.device)
-            for index in (read.rows, read.targets, read.tokens, read.owners)
-        )
-        logp = self._logp(outputs[rows], targets)
-        sums = torch.zeros(answers, dtype=torch.float64, device=logp.device)
-        chosen, rejected = sums.index_add(0, owners, logp[tokens].double()).to(logp.dtype).chunk(2)
-        return PairLogps(chosen, rejected)
+    def head(self) -> LinearHead | None:
+        """The last projection with its weights of now, to which gradients flow; None if it is not plain."""
+        if not isinstance(self._head, LinearHead):
+            return None
+        last = self._bare.get_output_embeddings()
+        return replace(self._head, weight=last.weight, bias=last.bias)
 
     def _logp(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        if not isinstance(self._head, LinearHead):
+        head = self.head()
+        if head is None:
             return self._head.logp(outputs, targets, greedy=False)[0]
-        last = self._bare.get_output_embeddings()  # gradients flow to its weights
-        return replace(self._head, weight=last.weight, bias=last.bias).predictions(outputs, targets).logp
+        return head.predictions(outputs, targets).logp
+
+
+def on(device: torch.device, *indices: Index) -> tuple[Tensor, ...]:
+    """The same as tensors of a device."""
+    return tuple(torch.from_numpy(index).to(device) for index in indices)

@@ -10,7 +10,7 @@ from pyfastlm.preference import PreferencePair, sequence_logps
 from pyfastlm.preference.encoding import TokenPair, encode
 from pyfastlm.preference.logps import longest, scored
 from pyfastlm.preference.policy import Policy
-from pyfastlm.preference.tree import forest
+from pyfastlm.preference.tree import forest, windows
 
 # Names that transformers is about to change, and PEFT still uses.
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
@@ -119,11 +119,11 @@ def test_what_answers_have_in_common_is_read_and_predicted_once() -> None:
     prompt = np.arange(40, dtype=np.int32)
     common = np.arange(100, 130, dtype=np.int32)
     chosen, rejected = (np.append(common, np.int32([end, end])) for end in (7, 8))
-    read = forest([TokenPair(prompt, chosen, rejected)], shares=True)
+    read = forest(windows([TokenPair(prompt, chosen, rejected)]), shares=True)
     assert sum(len(piece.tokens) for piece in read.batch) == 40 + 30 + 2
     assert len(read.rows) == 30 + 2 + 2
     assert len(read.tokens) == 64
-    apart = forest([TokenPair(prompt, chosen, rejected)], shares=False)
+    apart = forest(windows([TokenPair(prompt, chosen, rejected)]), shares=False)
     assert sum(len(piece.tokens) for piece in apart.batch) == 2 * 71
 
 
