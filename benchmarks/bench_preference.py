@@ -8,16 +8,16 @@ Two sets of pairs:
 
 ``answers``: prompts of users with an answer of a model and its revision by another, cut to 64 tokens, in the
 chat template, so that all begin with the same 24 tokens. ``apart``: passages of a play; two answers have
-nothing in common but their prompt, all are of one length, and no two prompts begin alike: the hardest case for
-what shares beginnings.
+nothing in common but their prompt, all are of one length, and no two prompts begin alike: the hardest case
+for what shares beginnings.
 
 Two models: ``adapters`` of rank 16 on all layers of the blocks, and ``all`` weights, those of the tied
 embedding too; for the latter, the reference is another copy.
 
 Peers: all logits; the logits of the answers' tokens alone, then logsumexp; the same without padding, sequence
-by sequence; the fused head of TRL as its trainer for pairs uses it (it keeps entropy and more for its log) and
-as it is when it need not. All but the third read batches padded as TRL's are. A round takes seconds: quote
-ratios within one run, on a machine that does nothing else.
+by sequence; the fused head of TRL as its trainer for pairs uses it (it keeps entropy and more for its log),
+and without these. All but the third read batches padded as TRL's are. A round takes seconds: quote ratios
+within one run, on a machine that does nothing else.
 """
 
 import contextlib

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
+import torch.utils.checkpoint
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
@@ -47,9 +48,9 @@ class PackedBody:
 
     @contextlib.contextmanager
     def recomputing(self, batch: Batch) -> Iterator[None]:
-        """In it, a backward pass may run layers of :meth:`hidden` of ``batch`` again (checkpointing)."""
+        """In it, a backward pass may run layers of :meth:`hidden` of ``batch`` again, by `checkpoint`."""
         layout = Layout(batch, (), self._module.device, self._module.dtype)
-        with _attending(self._module.config, layout), _Products():
+        with _attending(self._module.config, layout):
             yield
 
 
@@ -84,6 +85,14 @@ class _Products(TorchFunctionMode):
         if func is F.linear and not types:  # tensors of other kinds know their own product
             return linear(*args, **(kwargs or {}))
         return func(*args, **(kwargs or {}))
+
+
+def checkpoint(function: Any, *inputs: Any) -> Any:
+    """``function(*inputs)``, run again in the backward pass: with the same products as it is run now."""
+    products = (contextlib.nullcontext(), _Products())
+    return torch.utils.checkpoint.checkpoint(
+        function, *inputs, use_reentrant=False, context_fn=lambda: products
+    )
 
 
 _ATTENTION = "pyfastlm_packed"
