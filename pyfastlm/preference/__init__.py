@@ -13,9 +13,11 @@ if TYPE_CHECKING:
     from pyfastlm.preference.pairs import PreferencePair
     from pyfastlm.preference.policy import PairLogps
     from pyfastlm.preference.references import References, precompute
+    from pyfastlm.preference.trainer import APOTrainer
     from pyfastlm.preference.training import Trained, train
 
 __all__ = [
+    "APOTrainer",
     "Drift",
     "Metrics",
     "PairLogps",
@@ -45,6 +47,7 @@ __getattr__, __dir__ = lazily(
         "pairs": ("PreferencePair",),
         "policy": ("PairLogps",),
         "references": ("References", "precompute"),
+        "trainer": ("APOTrainer",),
         "training": ("Trained", "train"),
     },
 )
