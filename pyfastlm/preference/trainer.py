@@ -14,7 +14,7 @@ FITS = (1, 16)  # what this was written and tested against; it relies on what TR
 COLUMNS = ("ref_chosen_logps", "ref_rejected_logps")
 
 
-class APOTrainer(trl.DPOTrainer):  # type: ignore[misc, name-defined]
+class APOTrainer(trl.DPOTrainer):  # type: ignore[misc]
     """``trl.DPOTrainer`` with the same arguments, losses and metrics; prompts are read once for both answers,
     nothing is padded, and logits are held of no token.
 
