@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pyfastlm.preference.pairs import PreferencePair
     from pyfastlm.preference.policy import PairLogps
     from pyfastlm.preference.references import References, precompute
+    from pyfastlm.preference.suggesting import Suggestion, suggest_objective
     from pyfastlm.preference.trainer import APOTrainer
     from pyfastlm.preference.training import Trained, train
 
@@ -23,6 +24,7 @@ __all__ = [
     "PairLogps",
     "PreferencePair",
     "References",
+    "Suggestion",
     "Trained",
     "TrainingOptions",
     "Watch",
@@ -33,6 +35,7 @@ __all__ = [
     "kto_loss",
     "precompute",
     "sequence_logps",
+    "suggest_objective",
     "train",
 ]
 
@@ -47,6 +50,7 @@ __getattr__, __dir__ = lazily(
         "pairs": ("PreferencePair",),
         "policy": ("PairLogps",),
         "references": ("References", "precompute"),
+        "suggesting": ("Suggestion", "suggest_objective"),
         "trainer": ("APOTrainer",),
         "training": ("Trained", "train"),
     },
