@@ -61,7 +61,7 @@ class Layout:
                 q[:, :, start:stop],
                 keys,
                 values,
-                attn_mask=mask,
+                attn_mask=None if mask is None else mask.to(q.dtype),  # autocast may have changed it
                 is_causal=not parents and stop - start > 1,
                 scale=scale,
                 enable_gqa=q.shape[1] != k.shape[1],

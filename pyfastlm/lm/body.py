@@ -82,7 +82,8 @@ class _Products(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        if func is F.linear and not types:  # tensors of other kinds know their own product
+        # Tensors of other kinds know their own product, and autocast chooses its dtype.
+        if func is F.linear and not types and not torch.is_autocast_enabled(args[0].device.type):
             return linear(*args, **(kwargs or {}))
         return func(*args, **(kwargs or {}))
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import types
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -84,8 +85,13 @@ def windows(ids: Tensor, mask: Tensor, labels: Tensor) -> list[Window]:
     return found
 
 
-def scores(policy: Policy, asked: list[Window], predicted: Tensor, reading: Any) -> TokenScores:
-    """Of all places of a batch that are ``predicted`` [B, T - 1]; gradients flow to the log-probabilities."""
+def scores(
+    policy: Policy, asked: list[Window], predicted: Tensor, reading: Callable[[Forest], None]
+) -> TokenScores:
+    """Of all places of a batch that are ``predicted`` [B, T - 1]; gradients flow to the log-probabilities.
+
+    ``reading`` is told what is about to be read.
+    """
     some = [window for window in asked if len(window.targets)]
     head = policy.head()
     assert head is not None

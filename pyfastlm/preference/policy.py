@@ -48,7 +48,8 @@ class Policy:
         """Log-probabilities of the answers of some pairs, read together; differentiable.
 
         Float32 (float64 for a model in float64); summed in float64. All tokens of the pairs go through the
-        model at once: memory grows with them, and not with the vocabulary.
+        model at once: memory grows with them, and not with the vocabulary (but for the gradient of the last
+        projection, where that learns).
         """
         with self.reading(pairs) as found:
             return found

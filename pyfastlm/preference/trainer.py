@@ -5,7 +5,8 @@ from typing import Any
 
 from pyfastlm._require import require
 from pyfastlm.errors import InputError, Unavailable
-from pyfastlm.lm.runner import DEFAULT_LENGTH
+from pyfastlm.lm.loading import LM
+from pyfastlm.lm.runner import context_length
 from pyfastlm.preference.fused import FusedHead
 from pyfastlm.preference.policy import Policy
 
@@ -72,7 +73,8 @@ class APOTrainer(trl.DPOTrainer):  # type: ignore[misc]
             if id(model) in self._heads:
                 continue
             training = model.training
-            policy = Policy(model.eval(), self.args.max_length or DEFAULT_LENGTH)
+            longest = self.args.max_length or context_length(LM(model, self._tokenizer, "model"))
+            policy = Policy(model.eval(), longest)
             model.train(training)
             self.notes = policy.notes
             if policy.head() is not None:
