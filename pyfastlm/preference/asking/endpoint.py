@@ -1,0 +1,144 @@
+"""A server that speaks the protocol of OpenAI's chat completions as a writer."""
+
+import json
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import urlsplit
+
+from pyfastlm._require import require
+from pyfastlm.errors import InputError
+from pyfastlm.lm.runner import positive
+from pyfastlm.preference.asking.completion import Completion
+from pyfastlm.preference.asking.pace import Pace
+
+MALFORMED = (ValueError, AttributeError, LookupError, TypeError)  # what reading a wrong reply raises
+
+
+class EndpointReviser:
+    """Writes by asking a server; several requests at once, each tried again with growing pauses.
+
+    Tried again are timeouts, lost connections, and the replies 408, 409, 429 and those from 500 on, by the
+    client library openai, which also keeps to the server's Retry-After. A prompt that still fails has an
+    error; a server that cannot be reached, or refuses the key or the model, ends the run.
+
+    Args:
+        base_url: of the server, such as "http://127.0.0.1:8000/v1".
+        model: its name there.
+        key_variable: environment variable with the key. The key is neither kept nor shown.
+        temperature: of drawing; the paper's reviser has 0.7.
+        max_tokens: of a text at most; a longer one is not finished.
+        seed: sent along, where the server knows what to do with it.
+        timeout: seconds for one reply.
+        retries: after the first try.
+        concurrency: requests at once.
+        requests_per_minute: at most, tries counted; None for no limit.
+
+    Raises:
+        InputError: ``base_url`` is no address, a number is out of range, or the variable is not set.
+        MissingExtra: openai is not installed.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        model: str,
+        *,
+        key_variable: str = "OPENAI_API_KEY",
+        temperature: float = 0.7,
+        max_tokens: int = 4096,
+        seed: int | None = None,
+        timeout: float = 120.0,
+        retries: int = 5,
+        concurrency: int = 8,
+        requests_per_minute: float | None = None,
+    ) -> None:
+        self._openai: Any = require("openai", "preference")
+        _check(base_url, temperature, timeout, retries, requests_per_minute)
+        key = os.environ.get(key_variable)
+        if not key:
+            raise InputError(
+                f"key_variable: the environment has no {key_variable!r}; set it to the key, or to any text "
+                "for a server that asks for none"
+            )
+        pace = Pace(requests_per_minute)
+        self.batch_size = 4 * positive("concurrency", concurrency)
+        self._concurrency = concurrency
+        self._base_url, self._model = base_url, model
+        self._tries = retries + 1
+        self._settings = {"temperature": temperature, "max_tokens": positive("max_tokens", max_tokens)} | (
+            {} if seed is None else {"seed": seed}
+        )
+        self._client = self._openai.OpenAI(
+            base_url=base_url,
+            api_key=key,
+            timeout=timeout,
+            max_retries=retries,
+            http_client=self._openai.DefaultHttpxClient(
+                event_hooks={"request": [lambda _: pace.wait()]}, timeout=timeout
+            ),
+        )
+
+    @property
+    def identity(self) -> str:
+        """All that the texts depend on, as far as it is known here."""
+        return json.dumps(["endpoint", self._base_url, self._model, self._settings], sort_keys=True)
+
+    def __call__(self, prompts: list[str]) -> list[Completion]:
+        """Ask for each prompt.
+
+        Raises:
+            InputError: the server cannot be reached, or refuses the key or the model.
+        """
+        with ThreadPoolExecutor(self._concurrency) as pool:
+            return [*pool.map(self._one, prompts)]
+
+    def _one(self, prompt: str) -> Completion:
+        openai = self._openai
+        try:
+            reply = self._client.chat.completions.create(
+                model=self._model, messages=[{"role": "user", "content": str(prompt)}], **self._settings
+            )
+            (choice,) = reply.choices
+            text = choice.message.content
+            if not isinstance(text, str | None):
+                raise TypeError("its content is no text")
+            return Completion(text or "", choice.finish_reason != "length")
+        except openai.APITimeoutError:
+            return Completion("", error=f"no reply in time, {self._tries} times")
+        except openai.APIConnectionError as error:
+            raise InputError(
+                f"base_url: cannot reach {self._base_url!r} ({error.__cause__ or error}), tried "
+                f"{self._tries} times; what was answered before is kept"
+            ) from error
+        except (openai.AuthenticationError, openai.PermissionDeniedError, openai.NotFoundError) as error:
+            raise InputError(f"base_url: {self._base_url!r} refuses: {_said(error)}") from error
+        except openai.APIStatusError as error:
+            return Completion("", error=_said(error))
+        except (openai.OpenAIError, *MALFORMED) as error:
+            return Completion("", error=f"a malformed reply: {_line(error)}")
+
+
+def _check(
+    base_url: str, temperature: float, timeout: float, retries: int, requests_per_minute: float | None
+) -> None:
+    if urlsplit(base_url).scheme not in ("http", "https") or not urlsplit(base_url).netloc:
+        raise InputError(f"base_url: expected http://... or https://..., got {base_url!r}")
+    limits: tuple[tuple[str, float | None, Callable[[float], bool], str], ...] = (
+        ("temperature", temperature, lambda x: 0 <= x < float("inf"), "a finite number >= 0"),
+        ("timeout", timeout, lambda x: 0 < x < float("inf"), "a finite number > 0"),
+        ("retries", retries, lambda x: x >= 0 and int(x) == x, "a whole number >= 0"),
+        ("requests_per_minute", requests_per_minute, lambda x: x > 0, "a number > 0, or None"),
+    )
+    for name, value, right, expected in limits:
+        if value is not None and not right(value):
+            raise InputError(f"{name}: expected {expected}, got {value}")
+
+
+def _said(error: Any) -> str:
+    return f"{error.status_code} {_line(error)}"
+
+
+def _line(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:200]
