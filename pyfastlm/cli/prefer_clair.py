@@ -79,18 +79,24 @@ def command(
             --reviser big-model -o pairs.jsonl
     """
     from pyfastlm.cli import show
-    from pyfastlm.lm.sampling import Sampling
-    from pyfastlm.preference.asking import EndpointReviser, HFReviser, sample_answers
     from pyfastlm.preference.builders import Row
-    from pyfastlm.preference.clair import clair
-    from pyfastlm.preference.clair.prompt import REVISION
     from pyfastlm.preference.files import read_prompts, read_rows, write_pairs
+    from pyfastlm.preference.revising import clair
+    from pyfastlm.preference.revising.prompt import REVISION
 
     if not output.parent.is_dir():
         raise typer.BadParameter(f"no such directory: {str(output.parent)!r}", param_hint="--output")
     kept = cache or output.with_name(f"{output.name}.answers.jsonl")
+    if target is None:
+        given = read_rows(rows, prompt_key=prompt_key, response_key=response_key)[:limit]
+    else:
+        prompts = read_prompts(rows, prompt_key=prompt_key)[:limit]
+    # Of these the endpoint needs no torch, which takes seconds to load.
     writer: Reviser
     if endpoint is None:
+        from pyfastlm.lm.sampling import Sampling
+        from pyfastlm.preference.asking import HFReviser
+
         writer = HFReviser(
             reviser,
             sampling=Sampling(temperature) if temperature else None,
@@ -100,6 +106,8 @@ def command(
             batch_size=batch_size,
         )
     else:
+        from pyfastlm.preference.asking import EndpointReviser
+
         writer = EndpointReviser(
             endpoint,
             reviser,
@@ -112,10 +120,9 @@ def command(
             requests_per_minute=requests_per_minute,
         )
     unfinished = 0
-    if target is None:
-        given = read_rows(rows, prompt_key=prompt_key, response_key=response_key)[:limit]
-    else:
-        prompts = read_prompts(rows, prompt_key=prompt_key)[:limit]
+    if target is not None:
+        from pyfastlm.preference.asking import sample_answers
+
         answers = sample_answers(
             target,
             prompts,

@@ -4,16 +4,17 @@ import json
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 from pyfastlm._require import require
 from pyfastlm.errors import InputError
-from pyfastlm.lm.runner import positive
 from pyfastlm.preference.asking.completion import Completion
 from pyfastlm.preference.asking.pace import Pace
 
-MALFORMED = (ValueError, AttributeError, LookupError, TypeError)  # what reading a wrong reply raises
+# What reading a wrong reply raises.
+MALFORMED = (ValueError, AttributeError, LookupError, TypeError, RecursionError)
 
 
 class EndpointReviser:
@@ -55,29 +56,28 @@ class EndpointReviser:
         requests_per_minute: float | None = None,
     ) -> None:
         self._openai: Any = require("openai", "preference")
-        _check(base_url, temperature, timeout, retries, requests_per_minute)
+        _check(
+            base_url,
+            temperature=temperature,
+            max_tokens=max_tokens,
+            timeout=timeout,
+            retries=retries,
+            concurrency=concurrency,
+            requests_per_minute=requests_per_minute,
+        )
         key = os.environ.get(key_variable)
         if not key:
             raise InputError(
                 f"key_variable: the environment has no {key_variable!r}; set it to the key, or to any text "
                 "for a server that asks for none"
             )
-        pace = Pace(requests_per_minute)
-        self.batch_size = 4 * positive("concurrency", concurrency)
+        self._key, self._pace = key, Pace(requests_per_minute)
+        self.batch_size = 4 * concurrency
         self._concurrency = concurrency
         self._base_url, self._model = base_url, model
-        self._tries = retries + 1
-        self._settings = {"temperature": temperature, "max_tokens": positive("max_tokens", max_tokens)} | (
+        self._timeout, self._retries = timeout, retries
+        self._settings = {"temperature": temperature, "max_tokens": max_tokens} | (
             {} if seed is None else {"seed": seed}
-        )
-        self._client = self._openai.OpenAI(
-            base_url=base_url,
-            api_key=key,
-            timeout=timeout,
-            max_retries=retries,
-            http_client=self._openai.DefaultHttpxClient(
-                event_hooks={"request": [lambda _: pace.wait()]}, timeout=timeout
-            ),
         )
 
     @property
@@ -91,13 +91,26 @@ class EndpointReviser:
         Raises:
             InputError: the server cannot be reached, or refuses the key or the model.
         """
-        with ThreadPoolExecutor(self._concurrency) as pool:
-            return [*pool.map(self._one, prompts)]
-
-    def _one(self, prompt: str) -> Completion:
         openai = self._openai
+        # What is sent again goes through the hook again.
+        http = openai.DefaultHttpxClient(event_hooks={"request": [lambda _: self._pace.wait()]})
+        with (
+            openai.OpenAI(
+                base_url=self._base_url,
+                api_key=self._key,
+                timeout=self._timeout,
+                max_retries=self._retries,
+                http_client=http,
+            ) as client,
+            ThreadPoolExecutor(self._concurrency) as pool,
+        ):
+            return [*pool.map(partial(self._one, client), prompts)]
+
+    def _one(self, client: Any, prompt: str) -> Completion:
+        openai = self._openai
+        tries = f"tried {self._retries + 1} times"
         try:
-            reply = self._client.chat.completions.create(
+            reply = client.chat.completions.create(
                 model=self._model, messages=[{"role": "user", "content": str(prompt)}], **self._settings
             )
             (choice,) = reply.choices
@@ -106,11 +119,13 @@ class EndpointReviser:
                 raise TypeError("its content is no text")
             return Completion(text or "", choice.finish_reason != "length")
         except openai.APITimeoutError:
-            return Completion("", error=f"no reply in time, {self._tries} times")
+            return Completion("", error=f"no reply within {self._timeout:g} s, {tries}")
         except openai.APIConnectionError as error:
+            if type(error.__cause__).__name__ != "ConnectError":  # of the HTTP library that openai uses
+                return Completion("", error=f"a reply that breaks off, {tries}")
             raise InputError(
-                f"base_url: cannot reach {self._base_url!r} ({error.__cause__ or error}), tried "
-                f"{self._tries} times; what was answered before is kept"
+                f"base_url: cannot reach {self._base_url!r} ({error.__cause__ or error}), {tries}; "
+                "what was answered before is kept"
             ) from error
         except (openai.AuthenticationError, openai.PermissionDeniedError, openai.NotFoundError) as error:
             raise InputError(f"base_url: {self._base_url!r} refuses: {_said(error)}") from error
@@ -120,18 +135,21 @@ class EndpointReviser:
             return Completion("", error=f"a malformed reply: {_line(error)}")
 
 
-def _check(
-    base_url: str, temperature: float, timeout: float, retries: int, requests_per_minute: float | None
-) -> None:
+LIMITS: dict[str, tuple[Callable[[float], bool], str]] = {
+    "temperature": (lambda x: 0 <= x < float("inf"), "a finite number >= 0"),
+    "max_tokens": (lambda x: x >= 1 and int(x) == x, "a whole number >= 1"),
+    "timeout": (lambda x: 0 < x < float("inf"), "a finite number > 0"),
+    "retries": (lambda x: x >= 0 and int(x) == x, "a whole number >= 0"),
+    "concurrency": (lambda x: x >= 1 and int(x) == x, "a whole number >= 1"),
+    "requests_per_minute": (lambda x: x > 0, "a number > 0, or None"),
+}
+
+
+def _check(base_url: str, **numbers: float | None) -> None:
     if urlsplit(base_url).scheme not in ("http", "https") or not urlsplit(base_url).netloc:
         raise InputError(f"base_url: expected http://... or https://..., got {base_url!r}")
-    limits: tuple[tuple[str, float | None, Callable[[float], bool], str], ...] = (
-        ("temperature", temperature, lambda x: 0 <= x < float("inf"), "a finite number >= 0"),
-        ("timeout", timeout, lambda x: 0 < x < float("inf"), "a finite number > 0"),
-        ("retries", retries, lambda x: x >= 0 and int(x) == x, "a whole number >= 0"),
-        ("requests_per_minute", requests_per_minute, lambda x: x > 0, "a number > 0, or None"),
-    )
-    for name, value, right, expected in limits:
+    for name, value in numbers.items():
+        right, expected = LIMITS[name]
         if value is not None and not right(value):
             raise InputError(f"{name}: expected {expected}, got {value}")
 

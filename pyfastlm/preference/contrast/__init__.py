@@ -7,7 +7,7 @@ from pyfastlm._lazy import lazily
 if TYPE_CHECKING:
     from pyfastlm.preference.contrast.measuring import Contrast, Span, contrast
     from pyfastlm.preference.contrast.report import ContrastReport, Summary, contrast_report
-    from pyfastlm.preference.contrast.tables import tables, write_page
+    from pyfastlm.preference.contrast.showing import tables, write_page
 
 __all__ = [
     "Contrast",
@@ -25,6 +25,6 @@ __getattr__, __dir__ = lazily(
     {
         "measuring": ("Contrast", "Span", "contrast"),
         "report": ("ContrastReport", "Summary", "contrast_report"),
-        "tables": ("tables", "write_page"),
+        "showing": ("tables", "write_page"),
     },
 )

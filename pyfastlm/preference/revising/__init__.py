@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 from pyfastlm._lazy import lazily
 
 if TYPE_CHECKING:
-    from pyfastlm.preference.clair.parsing import Refusal, Revision, parse
-    from pyfastlm.preference.clair.prompt import RevisionPrompt
-    from pyfastlm.preference.clair.revising import clair
+    from pyfastlm.preference.revising.pairing import clair
+    from pyfastlm.preference.revising.parsing import Refusal, Revision, parse
+    from pyfastlm.preference.revising.prompt import RevisionPrompt
 
 __all__ = ["Refusal", "Revision", "RevisionPrompt", "clair", "parse"]
 
@@ -16,6 +16,6 @@ __getattr__, __dir__ = lazily(
     {
         "parsing": ("Refusal", "Revision", "parse"),
         "prompt": ("RevisionPrompt",),
-        "revising": ("clair",),
+        "pairing": ("clair",),
     },
 )

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from pyfastlm.preference.asking.completion import Completion
 from pyfastlm.preference.builders.outcome import Reason
-from pyfastlm.preference.clair.prompt import REASONING, REVISION
+from pyfastlm.preference.revising.prompt import REASONING, REVISION
 
 LONGEST = 3.0  # times the original's length in characters
 
@@ -23,7 +23,7 @@ OPENING = re.compile(_IDENTIFIER % REASONING, re.MULTILINE)
 # What an answer that stands on its own does not say, unless the task or the original does.
 MENTION = re.compile(
     rf"\b(?:revis(?:ed|ion|ions|ing)|corrected|corrections?|{REASONING}|(?:corrected_)?student_solution"
-    r"|student(?:['’]s)?\s+(?:answer|solution|response))\b",
+    r"|student(?:['’]s)?\s+(?:answer|solution|response))\b|\{task\}",
     re.IGNORECASE,
 )
 FENCED = re.compile(
@@ -105,8 +105,9 @@ def _refused(body: str, task: str, original: str, max_ratio: float) -> Refusal |
 def _places(text: str) -> Iterator[re.Match[str]]:
     """Markers: an identifier in braces, or with a colon, or alone on its line."""
     for found in MARKER.finditer(text):
-        named = found["open"] and found["open"].translate(CLOSING) == found["close"]
-        if named or found["colon"] or found["inside"] or BLANK.match(text, found.end()):
+        if found["open"].translate(CLOSING) == found["close"] and (
+            found["open"] or found["colon"] or found["inside"] or BLANK.match(text, found.end())
+        ):
             yield found
 
 

@@ -22,9 +22,7 @@ write there the whole improved answer and nothing else.
 {{student_solution}}
 <solution>
 
-{{{REASONING}}}
-and then
-{{{REVISION}}}
+Now write {{{REASONING}}}, and after it {{{REVISION}}}.
 """
 
 

@@ -9,9 +9,9 @@ from pyfastlm.preference.asking.batches import ask
 from pyfastlm.preference.asking.completion import Completion, Reviser
 from pyfastlm.preference.builders.outcome import Built, Outcome, Reason
 from pyfastlm.preference.builders.rows import Row, rows_of
-from pyfastlm.preference.clair.parsing import LONGEST, Refusal, holds_marker, parse
-from pyfastlm.preference.clair.prompt import RevisionPrompt
 from pyfastlm.preference.pairs import PreferencePair
+from pyfastlm.preference.revising.parsing import LONGEST, Refusal, holds_marker, parse
+from pyfastlm.preference.revising.prompt import RevisionPrompt
 
 
 def clair(
