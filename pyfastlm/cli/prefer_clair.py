@@ -47,11 +47,10 @@ def command(
         float | None,
         typer.Option(help="Of the reviser.", show_default="0, the likeliest; 0.7 for an endpoint"),
     ] = None,
-    direct: Annotated[
+    proofread: Annotated[
         bool,
         typer.Option(
-            "--direct",
-            help="Begin the revision for the reviser, without reasons; for small models in this process.",
+            "--proofread", help="Ask in a sentence for spelling and grammar alone; for small models."
         ),
     ] = False,
     max_tokens: Annotated[int, typer.Option(min=1, help="That the reviser writes at most.")] = 1024,
@@ -81,8 +80,7 @@ def command(
     from pyfastlm.cli import show
     from pyfastlm.preference.builders import Row
     from pyfastlm.preference.files import read_prompts, read_rows, write_pairs
-    from pyfastlm.preference.revising import clair
-    from pyfastlm.preference.revising.prompt import REVISION
+    from pyfastlm.preference.revising import Proofreader, clair
 
     if not output.parent.is_dir():
         raise typer.BadParameter(f"no such directory: {str(output.parent)!r}", param_hint="--output")
@@ -101,7 +99,6 @@ def command(
             reviser,
             sampling=Sampling(temperature) if temperature else None,
             seed=seed,
-            prefill=f"{{{REVISION}}}\n" if direct else "",
             max_new_tokens=max_tokens,
             batch_size=batch_size,
         )
@@ -134,6 +131,8 @@ def command(
         )
         given = [Row(prompt, answer.text) for prompt, (answer,) in zip(prompts, answers, strict=True)]
         unfinished = sum(not answer.finished for (answer,) in answers)
+    if proofread:
+        writer = Proofreader(writer)
     found = clair(writer, given, kept, max_ratio=max_ratio, progress=True)
     write_pairs(found, output)
     if json:

@@ -27,8 +27,6 @@ class HFReviser:
         sampling: how to draw; None for the likeliest token each time.
         seed: of drawing.
         stream: another one gives another text from the same seed.
-        prefill: what each text begins with, written for the model. With "{corrected_student_solution}\\n" a
-            small model need not find the form of a revision, and gives no reasons.
         max_new_tokens: of a text at most; a longer one is not finished.
         batch_size: prompts run at once.
 
@@ -43,7 +41,6 @@ class HFReviser:
         sampling: Sampling | None = None,
         seed: int = 0,
         stream: int = 0,
-        prefill: str = "",
         max_new_tokens: int = 512,
         batch_size: int = 8,
     ) -> None:
@@ -52,7 +49,6 @@ class HFReviser:
         self._most = positive("max_new_tokens", max_new_tokens)
         self._sampling = sampling
         self._seed = f"{seed} {stream}"
-        self._prefill = prefill
         self._context = context_length(self.lm)
         self._chats = bool(getattr(self.lm.tokenizer, "chat_template", None))
         own = self.lm.model.generation_config.eos_token_id
@@ -64,7 +60,7 @@ class HFReviser:
         """All that the texts depend on."""
         drawn = None if self._sampling is None else [*astuple(self._sampling), self._seed]
         chat = self.lm.tokenizer.chat_template if self._chats else None
-        return json.dumps(["in process", self.lm.fingerprint, chat, self._prefill, self._most, drawn])
+        return json.dumps(["in process", self.lm.fingerprint, chat, self._most, drawn])
 
     def __call__(self, prompts: list[str]) -> list[Completion]:
         """Write one text for each prompt; one that does not fit into the model's context gives an error."""
@@ -83,12 +79,12 @@ class HFReviser:
 
     def _shown(self, prompt: str) -> str:
         if not self._chats:
-            return f"{prompt}{self._prefill}"
+            return str(prompt)
         messages = [{"role": "user", "content": str(prompt)}]
         shown: str = self.lm.tokenizer.apply_chat_template(
             messages, tokenize=False, add_generation_prompt=True
         )
-        return shown + self._prefill
+        return shown
 
     def _too_long(self, asked: "_Asked") -> Completion:
         if not asked.ids:
@@ -122,10 +118,7 @@ class HFReviser:
             skip_special_tokens=True,
             clean_up_tokenization_spaces=False,
         )
-        return [
-            Completion(self._prefill + text, place is not None)
-            for text, place in zip(texts, places, strict=True)
-        ]
+        return [Completion(text, place is not None) for text, place in zip(texts, places, strict=True)]
 
     def _processors(self, prompts: Sequence[str]) -> list[Any]:
         if self._sampling is None:

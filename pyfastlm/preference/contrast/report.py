@@ -15,11 +15,11 @@ from pyfastlm.preference.pairs import PreferencePair
 REPLICATES = 1000  # of an interval
 
 MEASURES: dict[str, Callable[[Contrast], float]] = {
-    "word Jaccard": lambda each: each.jaccard,
-    "character Levenshtein": lambda each: each.levenshtein,
-    "share of changed words": lambda each: each.changed,
-    "length ratio": lambda each: each.length_ratio,
-    "spans changed": lambda each: len(each.spans),
+    "jaccard": lambda each: each.jaccard,
+    "levenshtein": lambda each: each.levenshtein,
+    "changed": lambda each: each.changed,
+    "length_ratio": lambda each: each.length_ratio,
+    "spans": lambda each: len(each.spans),
 }
 
 

@@ -7,26 +7,40 @@ from pathlib import Path
 from pyfastlm._durable import replacing
 from pyfastlm._markdown import Table, plain, written
 from pyfastlm.preference.contrast.measuring import Contrast
-from pyfastlm.preference.contrast.report import MEASURES, ContrastReport
+from pyfastlm.preference.contrast.report import ContrastReport
 from pyfastlm.preference.pairs import PreferencePair
 
+# What the measures of a report are called in a table.
+COLUMNS = {
+    "jaccard": "Jaccard",
+    "levenshtein": "edits",
+    "changed": "changed",
+    "length_ratio": "length",
+    "spans": "spans",
+}
+LEGEND = (
+    "Jaccard: of the sets of words. Edits: of characters. Changed: edits of words, as a share of the words. "
+    "Length: of the chosen answer, as a multiple. Spans: places that differ."
+)
 AROUND = 60  # characters shown before a change and after it
 
 
 def tables(reports: Mapping[str, ContrastReport]) -> list[Table]:
     """Means with their intervals, and medians with the quartiles; a row for each builder, by its name."""
-    columns = ["builder", "pairs", *MEASURES]
+    columns = ["builder", "pairs", *COLUMNS.values()]
     means, medians = [], []
     for name, report in reports.items():
         first = [name, f"{len(report.contrasts):,}"]
-        each = report.summaries.values()
+        each = [report.summaries[name] for name in COLUMNS]
         means.append([*first, *(f"{s.mean:.3g} [{s.low:.3g}, {s.high:.3g}]" for s in each)])
         medians.append(
             [*first, *(f"{s.median:.3g} [{s.quartile:.3g}, {s.upper_quartile:.3g}]" for s in each)]
         )
     return [
-        Table("Contrast: means", columns, means, "In brackets: 95 % intervals of the means, by bootstrap."),
-        Table("Contrast: medians", columns, medians, "In brackets: the first and the third quartile."),
+        Table("Contrast: means", columns, means, f"{LEGEND} In brackets: 95 % intervals, by bootstrap."),
+        Table(
+            "Contrast: medians", columns, medians, f"{LEGEND} In brackets: the first and the third quartile."
+        ),
     ]
 
 

@@ -22,7 +22,7 @@ from pyfastlm.preference.builders import Reason
 from pyfastlm.preference.builders.outcome import wilson
 from pyfastlm.preference.files import read_pairs, read_rows, write_pairs
 from pyfastlm.preference.pairs import PreferencePair
-from pyfastlm.preference.revising import RevisionPrompt, clair
+from pyfastlm.preference.revising import Proofreader, RevisionPrompt, clair
 from pyfastlm.preference.revising.prompt import written
 
 ROWS = [(f"Tell me about number {n}.", f"It is an number like {n}.") for n in range(30)]
@@ -200,6 +200,32 @@ def test_other_answers_and_other_revisers_are_others(tmp_path: Path) -> None:
     assert pair.chosen == "C"
     (pair,) = clair(lambda prompts: [written("D")], [("x", "y y y")], cache, name="C").pairs
     assert pair.chosen == "C"
+
+
+def test_a_proofreader_asks_for_form_alone(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def mend(prompts: list[str]) -> list[Any]:
+        asked.extend(prompts)
+        replies = {"raise": ValueError, "none": None, "cut": Completion("Cut of", finished=False)}
+        for prompt in prompts:
+            if prompt.endswith("raise"):
+                raise ValueError("no")
+        return [replies.get(prompt.rsplit("\n")[-1], "He says {x}.") for prompt in prompts]
+
+    rows = [("task", text) for text in ("He say {x}.", "He says {x}.", "none", "cut", "raise")]
+    found = clair(Proofreader(mend), rows, tmp_path / "answers")
+    assert [outcome.reason for outcome in found.outcomes] == [
+        None, Reason.UNCHANGED, Reason.EMPTY, Reason.CUT_OFF, Reason.FAILED,
+    ]  # fmt: skip
+    assert found.pairs == [PreferencePair("task", "He says {x}.", "He say {x}.")]
+    assert not any("task" in prompt for prompt in asked)
+    asked.clear()
+    assert clair(Proofreader(mend), rows, tmp_path / "answers") == found
+    assert {prompt.rsplit("\n")[-1] for prompt in asked} == {"raise"}
+    assert Proofreader(mend).identity != Proofreader(Mender()).identity
+    with pytest.raises(InputError, match="prompts: expected RevisionPrompt, got str"):
+        Proofreader(mend)(["plain"])
 
 
 def test_a_cache_cut_anywhere_goes_on(tmp_path: Path) -> None:

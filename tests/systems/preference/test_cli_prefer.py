@@ -57,7 +57,7 @@ def test_pairs_by_an_endpoint_and_their_contrast(
     page = tmp_path / "contrast.md"
     assert run(["prefer", "contrast", str(pairs), "--page", str(page), "--json"]) == 0
     (report,) = json.loads(capsys.readouterr().out)["builders"].values()
-    assert report["measures"]["word Jaccard"]["mean"] == pytest.approx(5 / 7)
+    assert report["measures"]["jaccard"]["mean"] == pytest.approx(5 / 7)
     assert "~~an~~ **a**" in page.read_text()
     assert run(["prefer", "contrast", str(pairs)]) == 0
     assert "Contrast: medians" in capsys.readouterr().out
@@ -70,7 +70,7 @@ def test_pairs_by_a_model_of_answers_of_its_own(
     prompts.write_text("".join(json.dumps({"q": text[:9]}) + "\n" for text in SENTENCES))
     command = ["prefer", "clair", str(prompts), "--prompt-key", "q", "-o", str(pairs), "--limit", "3"]
     command += ["--reviser", str(tiny_lm_dir), "--target", str(tiny_lm_dir), "--answer-tokens", "4"]
-    assert run([*command, "--direct", "--max-tokens", "3", "--json"]) == 0
+    assert run([*command, "--proofread", "--max-tokens", "3", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["rows"], told["pairs"], told["answers_cut_off"]) == (3, 0, 3)
     assert run([*command, "--temperature", "0.5", "--max-tokens", "3"]) == 0

@@ -101,17 +101,17 @@ def test_summaries() -> None:
     assert contrast_report(PAIRS, seed=2) != found
     assert contrast_report(iter(PAIRS), seed=1) == found
     alone = contrast_report(PAIRS[:1])
-    assert alone.summaries["word Jaccard"].low == alone.summaries["word Jaccard"].high
+    assert alone.summaries["jaccard"].low == alone.summaries["jaccard"].high
 
 
 def test_an_interval_covers_as_often_as_it_says() -> None:
     rng = np.random.default_rng(0)
     texts = [" ".join(rng.choice(["a", "b", "c", "d", "e"], 6)) for _ in range(4000)]
     pairs = [PreferencePair("p", a, b) for a, b in zip(texts[::2], texts[1::2], strict=True) if a != b]
-    truth = contrast_report(pairs).summaries["word Jaccard"].mean
+    truth = contrast_report(pairs).summaries["jaccard"].mean
     covered = []
     for n in range(25):
-        found = contrast_report(pairs[40 * n : 40 * n + 40]).summaries["word Jaccard"]
+        found = contrast_report(pairs[40 * n : 40 * n + 40]).summaries["jaccard"]
         covered.append(found.low <= truth <= found.high)
     assert sum(covered) >= 20
 
@@ -146,7 +146,7 @@ def test_real_revisions_are_not_small() -> None:
     rows = [json.loads(line) for line in REAL.read_text().splitlines()]
     pairs = [PreferencePair(row["prompt"], row["chosen"], row["rejected"]) for row in rows]
     found = contrast_report(pairs)
-    assert found.summaries["word Jaccard"].mean == pytest.approx(0.282, abs=5e-4)
+    assert found.summaries["jaccard"].mean == pytest.approx(0.282, abs=5e-4)
     edits = [each.changed * max(len(p.chosen.split()), len(p.rejected.split()))
              for each, p in zip(found.contrasts, pairs, strict=True)]  # fmt: skip
     assert np.mean(edits) == pytest.approx(262, abs=1)

@@ -130,9 +130,6 @@ def test_a_chat_template_is_used(tiny_lm_dir: Path) -> None:
     (found,) = HFReviser(lm, max_new_tokens=8)(["hello"])
     assert found == Completion(*plainly(lm, "<s>user: hello</s><s>assistant: ", 8))
     assert HFReviser(lm).identity != HFReviser(plain).identity
-    (found,) = HFReviser(lm, max_new_tokens=8, prefill="Well, ")(["hello"])
-    text, finished = plainly(lm, "<s>user: hello</s><s>assistant: Well, ", 8)
-    assert found == Completion("Well, " + text, finished)
 
 
 def test_identities(lm: LM, tmp_path: Path) -> None:
@@ -141,7 +138,6 @@ def test_identities(lm: LM, tmp_path: Path) -> None:
         HFReviser(lm),
         HFReviser(load(tmp_path)),
         HFReviser(lm, max_new_tokens=5),
-        HFReviser(lm, prefill="x"),
         HFReviser(lm, sampling=Sampling()),
         HFReviser(lm, sampling=Sampling(0.5)),
         HFReviser(lm, sampling=Sampling(), seed=1),
