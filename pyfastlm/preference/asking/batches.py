@@ -18,6 +18,7 @@ def ask(
     prompts: Sequence[str],
     cache: "str | os.PathLike[str] | None" = None,
     *,
+    what: str = "writer",
     name: str | None = None,
     batch_size: int | None = None,
     progress: bool = False,
@@ -31,6 +32,7 @@ def ask(
         writer: see :class:`Writer`.
         prompts: any number.
         cache: file of answers (:mod:`pyfastlm.preference.asking.cache`), made if it is not there.
+        what: how messages call the writer.
         name: under which the writer's answers are kept, instead of its identity.
         batch_size: prompts at once; by default what the writer wishes, else 8.
         progress: a bar on standard error.
@@ -42,7 +44,7 @@ def ask(
         OSError: an answer could not be kept.
     """
     if not callable(writer):
-        raise InputTypeError(f"reviser: expected a callable, got {type(writer).__name__}")
+        raise InputTypeError(f"{what}: expected a callable, got {type(writer).__name__}")
     who = identity(writer) if name is None else name
     keys = [key(who, prompt) for prompt in prompts]
     unique = dict(zip(keys, prompts, strict=True))
@@ -57,7 +59,9 @@ def ask(
             missing = [each for each in batch if each not in kept.known]
             if not missing:
                 continue
-            answers = dict(zip(missing, _asked(writer, [unique[each] for each in missing]), strict=True))
+            answers = dict(
+                zip(missing, _asked(writer, [unique[each] for each in missing], what), strict=True)
+            )
             failed |= {each: answer for each, answer in answers.items() if answer.error}
             if good := {each: answer for each, answer in answers.items() if not answer.error}:
                 kept.keep(good)
@@ -65,7 +69,7 @@ def ask(
     return [found[each] for each in keys]
 
 
-def _asked(writer: Writer, prompts: list[str]) -> list[Completion]:
+def _asked(writer: Writer, prompts: list[str], what: str) -> list[Completion]:
     try:
         answers = writer(list(prompts))
     except ENDS:
@@ -73,20 +77,20 @@ def _asked(writer: Writer, prompts: list[str]) -> list[Completion]:
     except Exception as error:  # whatever a writer may raise: it is told with the prompt
         if len(prompts) == 1:
             return [Completion("", error=" ".join(f"{type(error).__name__}: {error}".split())[:300])]
-        return [answer for prompt in prompts for answer in _asked(writer, [prompt])]
+        return [answer for prompt in prompts for answer in _asked(writer, [prompt], what)]
     if isinstance(answers, str) or not isinstance(answers, Sequence):
-        raise InputTypeError(f"reviser: expected a list of texts, got {type(answers).__name__}")
+        raise InputTypeError(f"{what}: expected a list of texts, got {type(answers).__name__}")
     if len(answers) != len(prompts):
-        raise InputError(f"reviser: expected {len(prompts)} answers, one for each prompt, got {len(answers)}")
-    return [_completion(answer) for answer in answers]
+        raise InputError(f"{what}: expected {len(prompts)} answers, one for each prompt, got {len(answers)}")
+    return [_completion(answer, what) for answer in answers]
 
 
-def _completion(answer: str | Completion | None) -> Completion:
+def _completion(answer: str | Completion | None, what: str) -> Completion:
     if answer is None:
         return Completion("")
     found = answer if isinstance(answer, Completion) else Completion(answer)
     if not isinstance(found.text, str):
-        raise InputTypeError(f"reviser: expected texts, got {type(found.text).__name__}")
+        raise InputTypeError(f"{what}: expected texts, got {type(found.text).__name__}")
     try:
         found.text.encode()
     except UnicodeEncodeError as error:

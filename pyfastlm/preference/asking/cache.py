@@ -11,6 +11,7 @@ import io
 import json
 import os
 import re
+import stat
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
@@ -105,14 +106,12 @@ def opened(path: "str | os.PathLike[str] | None", wanted: Collection[str]) -> It
         return
     target = Path(path)
     try:
-        if target.exists() and not target.is_file():
-            raise InputError(f"cache: {str(target)!r} is no file; choose another name")
         descriptor = os.open(target, os.O_RDWR | os.O_CREAT, 0o666)
     except (OSError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
         raise InputError(f"cache: cannot write to {str(target)!r}: {error}") from error
     with io.FileIO(descriptor, "r+") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise InputError(f"cache: {str(target)!r} is no file; choose another name")
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

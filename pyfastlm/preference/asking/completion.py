@@ -23,7 +23,7 @@ class Writer(Protocol):
 
     A plain function from a list of strings to a list of strings will do; ``None`` stands for nothing written.
     Where it has an attribute ``identity`` (a string that changes with every setting), answers are kept under
-    it; else under the name and the code of the function, or the name of the class. An attribute
+    it; else under the name and the code of the function, or of the class and its ``__call__``. An attribute
     ``batch_size`` says how many prompts it wants at once.
 
     What it raises counts against the prompts it was given, one by one, except an

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pyfastlm._require import require
-from pyfastlm.errors import InputError
+from pyfastlm.errors import InputError, InputTypeError
 from pyfastlm.preference.asking.completion import Completion
 from pyfastlm.preference.asking.pace import Pace
 
@@ -117,7 +117,7 @@ class EndpointReviser:
             text = choice.message.content
             if not isinstance(text, str | None):
                 raise TypeError("its content is no text")
-            return Completion(text or "", choice.finish_reason != "length")
+            return Completion(text or "", choice.finish_reason not in ("length", "content_filter"))
         except openai.APITimeoutError:
             return Completion("", error=f"no reply within {self._timeout:g} s, {tries}")
         except openai.APIConnectionError as error:
@@ -137,10 +137,10 @@ class EndpointReviser:
 
 LIMITS: dict[str, tuple[Callable[[float], bool], str]] = {
     "temperature": (lambda x: 0 <= x < float("inf"), "a finite number >= 0"),
-    "max_tokens": (lambda x: x >= 1 and int(x) == x, "a whole number >= 1"),
+    "max_tokens": (lambda x: x >= 1 and float(x).is_integer(), "a whole number >= 1"),
     "timeout": (lambda x: 0 < x < float("inf"), "a finite number > 0"),
-    "retries": (lambda x: x >= 0 and int(x) == x, "a whole number >= 0"),
-    "concurrency": (lambda x: x >= 1 and int(x) == x, "a whole number >= 1"),
+    "retries": (lambda x: x >= 0 and float(x).is_integer(), "a whole number >= 0"),
+    "concurrency": (lambda x: x >= 1 and float(x).is_integer(), "a whole number >= 1"),
     "requests_per_minute": (lambda x: x > 0, "a number > 0, or None"),
 }
 
@@ -150,7 +150,11 @@ def _check(base_url: str, **numbers: float | None) -> None:
         raise InputError(f"base_url: expected http://... or https://..., got {base_url!r}")
     for name, value in numbers.items():
         right, expected = LIMITS[name]
-        if value is not None and not right(value):
+        if value is None and name == "requests_per_minute":
+            continue
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise InputTypeError(f"{name}: expected {expected}, got {value!r}")
+        if not right(value):
             raise InputError(f"{name}: expected {expected}, got {value}")
 
 

@@ -72,7 +72,9 @@ class HFReviser:
             for place, (prompt, row) in enumerate(zip(prompts, ids, strict=True))
         ]
         found = {each.place: self._too_long(each) for each in asked if each.room < 1 or not each.ids}
-        for batch in _together([each for each in asked if each.place not in found], self._most):
+        for batch in _together(
+            [each for each in asked if each.place not in found], self._most, self.batch_size
+        ):
             texts = self._written(batch)
             found |= {each.place: text for each, text in zip(batch, texts, strict=True)}
         return [found[place] for place in range(len(prompts))]
@@ -142,10 +144,10 @@ class _Asked(NamedTuple):
     room: int
 
 
-def _together(asked: Sequence[_Asked], most: int) -> Iterator[list[_Asked]]:
+def _together(asked: Sequence[_Asked], most: int, size: int) -> Iterator[list[_Asked]]:
     """Those with room for all together; the others alone, so that none is run beyond the context."""
-    if free := [each for each in asked if each.room == most]:
-        yield free
+    free = [each for each in asked if each.room == most]
+    yield from (free[start : start + size] for start in range(0, len(free), size))
     yield from ([each] for each in asked if each.room < most)
 
 

@@ -60,7 +60,9 @@ class LikelihoodJudge:
         answers = [answer for row in rows for answer in (row.first, row.second)]
         asked = [(f"{row.prompt}\n\n", answer) for row in rows for answer in (row.first, row.second)]
         scores = self._scorer.conditional(asked)
-        rates = [score.logp / len(answer.encode()) for score, answer in zip(scores, answers, strict=True)]
+        rates = [
+            score.logp / max(1, len(answer.encode())) for score, answer in zip(scores, answers, strict=True)
+        ]
         return [_logistic(a - b) for a, b in zip(rates[::2], rates[1::2], strict=True)]
 
 

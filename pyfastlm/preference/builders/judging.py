@@ -3,13 +3,14 @@
 import math
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from pyfastlm.errors import InputError
 from pyfastlm.lm.loading import LMLike
 from pyfastlm.lm.progress import watched
 from pyfastlm.lm.sampling import Sampling
+from pyfastlm.preference.asking.completion import Completion
 from pyfastlm.preference.asking.sampled import sample_answers
 from pyfastlm.preference.builders.outcome import Built, Outcome, Reason
 from pyfastlm.preference.builders.rows import TwoAnswers, two_answers_of
@@ -103,7 +104,8 @@ def on_policy_pairs(
 ) -> Judged:
     """On-policy: of two answers drawn from ``target`` itself, the one that ``judge`` prefers is chosen.
 
-    See :func:`sample_answers` for the drawing, and :func:`judged_pairs` for the judging.
+    A row whose preferred answer was cut off gives no pair. See :func:`sample_answers` for the drawing, and
+    :func:`judged_pairs` for the judging.
 
     Raises:
         InputError, InputTypeError, OSError: as these do.
@@ -123,7 +125,17 @@ def on_policy_pairs(
         TwoAnswers(prompt, first.text, second.text)
         for prompt, (first, second) in zip(prompts, answers, strict=True)
     ]
-    return judged_pairs(rows, judge, least=least, progress=progress)
+    found = judged_pairs(rows, judge, least=least, progress=progress)
+    outcomes = [_whole(outcome, two) for outcome, two in zip(found.outcomes, answers, strict=True)]
+    return replace(found, outcomes=tuple(outcomes))
+
+
+def _whole(outcome: Outcome, answers: Sequence[Completion]) -> Outcome:
+    """No pair where what is chosen was cut off."""
+    for answer in answers:
+        if outcome.pair is not None and outcome.pair.chosen == answer.text and not answer.finished:
+            return Outcome(None, Reason.CUT_OFF, f"after {len(answer.text):,} characters")
+    return outcome
 
 
 def _unfit(row: TwoAnswers) -> Reason | None:

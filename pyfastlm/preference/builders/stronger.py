@@ -33,7 +33,9 @@ def stronger_preferred(
     """
     given = rows_of(rows)
     asked = [row.prompt for row in given if row.response.strip()]
-    answers = iter(ask(stronger, asked, cache, name=name, batch_size=batch_size, progress=progress))
+    answers = iter(
+        ask(stronger, asked, cache, what="stronger", name=name, batch_size=batch_size, progress=progress)
+    )
     return Built(tuple(_outcome(row, next(answers)) if row.response.strip() else BLANK for row in given))
 
 

@@ -58,7 +58,9 @@ def clair(
         for row, why in zip(given, unfit, strict=True)
         if why is None
     ]  # fmt: skip
-    answers = iter(ask(reviser, prompts, cache, name=name, batch_size=batch_size, progress=progress))
+    answers = iter(
+        ask(reviser, prompts, cache, what="reviser", name=name, batch_size=batch_size, progress=progress)
+    )
     return Built(
         tuple(
             Outcome(None, why) if why else _outcome(row, next(answers), max_ratio)

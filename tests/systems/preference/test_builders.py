@@ -136,17 +136,27 @@ def test_braces_in_answers_are_no_fields(lm: LM) -> None:
     assert len(ChoiceJudge(lm)([TwoAnswers("{prompt}", "{x}", "{0}")])) == 1
 
 
-def test_on_policy_pairs_are_the_targets_own(lm: LM, tmp_path: Path) -> None:
+def test_on_policy_pairs_are_the_targets_own(tiny_lm_dir: Path, tmp_path: Path) -> None:
+    lm = load(tiny_lm_dir)
+    lm.model.generation_config.eos_token_id = [*range(2, 400, 9)]  # so that some texts come to an end
     prompts = [text[:20] for text in SENTENCES]
     given: dict[str, Any] = {"max_new_tokens": 8, "seed": 1}
-    found = on_policy_pairs(lm, prompts, LikelihoodJudge(lm), tmp_path / "answers", **given)
+    judge = LikelihoodJudge(lm)
+    found = on_policy_pairs(lm, prompts, judge, tmp_path / "answers", **given)
     answers = sample_answers(lm, prompts, samples=2, **given)
+    expected = judged_pairs([(p, a.text, b.text) for p, (a, b) in zip(prompts, answers, strict=True)], judge)
+    finished = {answer.text: answer.finished for two in answers for answer in two}
+    cut = 0
+    for outcome, whole in zip(found.outcomes, expected.outcomes, strict=True):
+        if whole.pair is not None and not finished[whole.pair.chosen]:
+            assert (outcome.pair, outcome.reason) == (None, Reason.CUT_OFF)
+            cut += 1
+        else:
+            assert outcome == whole
+    assert cut
     assert found.pairs
-    for prompt, outcome, two in zip(prompts, found.outcomes, answers, strict=True):
-        if outcome.pair is not None:
-            assert outcome.pair.prompt == prompt
-            assert {outcome.pair.chosen, outcome.pair.rejected} == {each.text for each in two}
-    assert on_policy_pairs(lm, prompts, LikelihoodJudge(lm), tmp_path / "answers", **given) == found
+    assert found.preference == expected.preference
+    assert on_policy_pairs(lm, prompts, judge, tmp_path / "answers", **given) == found
 
 
 def test_stronger_preferred(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from scipy.stats import binomtest
 
 from pyfastlm.errors import InputError, InputTypeError
 from pyfastlm.preference.asking import Completion
+from pyfastlm.preference.asking.identity import identity
 from pyfastlm.preference.builders import Reason
 from pyfastlm.preference.builders.outcome import wilson
 from pyfastlm.preference.files import read_pairs, read_rows, write_pairs
@@ -189,9 +191,13 @@ def test_other_answers_and_other_revisers_are_others(tmp_path: Path) -> None:
     class Other(Mender):
         identity = "other"
 
+        def revise(self, prompts: list[str]) -> list[str]:
+            return self(prompts)
+
     other = Other()
     clair(other, [("x", "an number")], cache)
     assert len(other.asked) == 1
+    assert len({*map(identity, (reviser.__call__, other.revise, other.__call__, partial(other.revise)))}) == 3
     # Functions of one name are told apart by their code, and by a name that they are given.
     for reply in (lambda prompts: [written("A")], lambda prompts: [written("B")]):
         (pair,) = clair(reply, [("x", "y y y")], cache).pairs
@@ -275,7 +281,8 @@ def test_files_that_are_no_cache_are_left_alone(content: bytes, message: str, tm
 
 def test_places_that_are_no_cache(tmp_path: Path) -> None:
     for path, message in (
-        (tmp_path, "is no file"),
+        (tmp_path, "cannot write"),
+        ("/dev/null", "is no file"),
         (tmp_path / "no" / "x", "cannot write"),
         ("a\0b", "cannot"),
     ):

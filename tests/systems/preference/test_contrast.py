@@ -110,10 +110,10 @@ def test_an_interval_covers_as_often_as_it_says() -> None:
     pairs = [PreferencePair("p", a, b) for a, b in zip(texts[::2], texts[1::2], strict=True) if a != b]
     truth = contrast_report(pairs).summaries["jaccard"].mean
     covered = []
-    for n in range(25):
+    for n in range(12):
         found = contrast_report(pairs[40 * n : 40 * n + 40]).summaries["jaccard"]
         covered.append(found.low <= truth <= found.high)
-    assert sum(covered) >= 20
+    assert sum(covered) >= 9
 
 
 @pytest.mark.parametrize(

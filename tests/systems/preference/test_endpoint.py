@@ -33,12 +33,14 @@ def one(replies: list[Reply], *, retries: int = 3, timeout: float = 5.0) -> tupl
 
 def test_what_is_sent_and_what_comes_back() -> None:
     with endpoint(
-        lambda prompt, _: said(prompt[::-1], finish="length" if prompt == "long" else "stop")
+        lambda prompt, _: said(
+            prompt[::-1], finish={"long": "length", "bad": "content_filter"}.get(prompt, "stop")
+        )
     ) as server:
         reviser = EndpointReviser(server.url, "big", temperature=0.25, max_tokens=77, seed=5)
-        found = reviser([f"prompt {n}" for n in range(20)] + ["long"])
-        assert [each.text for each in found] == [f"prompt {n}"[::-1] for n in range(20)] + ["gnol"]
-        assert [each.finished for each in found] == [True] * 20 + [False]
+        found = reviser([f"prompt {n}" for n in range(20)] + ["long", "bad"])
+        assert [each.text for each in found] == [f"prompt {n}"[::-1] for n in range(20)] + ["gnol", "dab"]
+        assert [each.finished for each in found] == [True] * 20 + [False] * 2
         for _, headers, asked in server.requests:
             assert headers["authorization"] == "Bearer sk-secret"
             prompt = asked.pop("messages")
@@ -185,6 +187,10 @@ def test_another_setting_is_another_reviser() -> None:
         ({"timeout": float("inf")}, "timeout: expected"),
         ({"retries": -1}, "retries: expected"),
         ({"retries": 0.5}, "retries: expected"),
+        ({"retries": float("inf")}, "retries: expected"),
+        ({"timeout": None}, "timeout: expected"),
+        ({"max_tokens": "5"}, "max_tokens: expected"),
+        ({"concurrency": True}, "concurrency: expected"),
         ({"requests_per_minute": 0}, "requests_per_minute: expected"),
         ({"concurrency": 0}, "concurrency: expected"),
         ({"max_tokens": 0}, "max_tokens: expected"),
