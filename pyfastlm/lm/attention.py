@@ -50,14 +50,14 @@ class Layout:
         """Attention of the whole batch: q [1, H, N, Dh], k and v [1, Hkv, N, Dh] -> [1, N, H, Dh]."""
         for piece, start, stop in self._keep:
             piece.kept[layer] = k[:, :, start:stop], v[:, :, start:stop]
-        out = q.new_empty(1, q.shape[2], q.shape[1], v.shape[3])
+        out: list[Tensor] = []
         for start, stop, parents, mask in self._blocks:
             keys, values = k[:, :, start:stop], v[:, :, start:stop]
             if parents:
                 before = [parent.kept[layer] for parent in parents]
                 keys = torch.cat([*(pair[0] for pair in before), keys], dim=2)
                 values = torch.cat([*(pair[1] for pair in before), values], dim=2)
-            out[:, start:stop] = F.scaled_dot_product_attention(
+            attended = F.scaled_dot_product_attention(
                 q[:, :, start:stop],
                 keys,
                 values,
@@ -65,8 +65,9 @@ class Layout:
                 is_causal=not parents and stop - start > 1,
                 scale=scale,
                 enable_gqa=q.shape[1] != k.shape[1],
-            ).transpose(1, 2)
-        return out
+            )
+            out.append(attended.transpose(1, 2))
+        return torch.cat(out, dim=1)
 
 
 def _blocks(

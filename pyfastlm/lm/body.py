@@ -2,11 +2,11 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from contextvars import ContextVar
 from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
+import torch.utils.checkpoint
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
@@ -46,6 +46,13 @@ class PackedBody:
                 use_cache=False,
             )
 
+    @contextlib.contextmanager
+    def recomputing(self, batch: Batch) -> Iterator[None]:
+        """In it, a backward pass may run layers of :meth:`hidden` of ``batch`` again, by `checkpoint`."""
+        layout = Layout(batch, (), self._module.device, self._module.dtype)
+        with _attending(self._module.config, layout):
+            yield
+
 
 class SingleBody:
     """One call per piece, the model exactly as it is: for models that may not be packed."""
@@ -80,8 +87,17 @@ class _Products(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
+def checkpoint(function: Any, *inputs: Any) -> Any:
+    """``function(*inputs)``, run again in the backward pass: with the same products as it is run now."""
+    products = (contextlib.nullcontext(), _Products())
+    return torch.utils.checkpoint.checkpoint(
+        function, *inputs, use_reentrant=False, context_fn=lambda: products
+    )
+
+
 _ATTENTION = "pyfastlm_packed"
-_layout: ContextVar[Layout] = ContextVar("layout")
+# By the identity of a configuration: a backward pass may run layers again, in a thread of its own.
+_layouts: dict[int, Layout] = {}
 
 
 class Unpackable(Exception):
@@ -101,18 +117,21 @@ def _attention(
     for name in ("softcap", "s_aux", "position_bias"):
         if options.get(name) is not None:
             raise Unpackable(f"its attention has {name}")
-    return _layout.get().attend(module.layer_idx, query, key, value, scaling), None
+    return _layouts[id(module.config)].attend(module.layer_idx, query, key, value, scaling), None
 
 
 @contextlib.contextmanager
 def _attending(config: Any, layout: Layout) -> Iterator[None]:
     functions = require("transformers", "lm").AttentionInterface
     functions.register(_ATTENTION, _attention)
-    usual = config._attn_implementation
+    usual, outer = config._attn_implementation, _layouts.get(id(config))
     config._attn_implementation = _ATTENTION
-    token = _layout.set(layout)
+    _layouts[id(config)] = layout
     try:
         yield
     finally:
-        _layout.reset(token)
         config._attn_implementation = usual
+        if outer is None:
+            del _layouts[id(config)]
+        else:
+            _layouts[id(config)] = outer

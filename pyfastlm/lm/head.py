@@ -55,12 +55,12 @@ class LinearHead:
 
     def logp(self, outputs: Tensor, targets: Tensor, *, greedy: bool) -> tuple[Tensor, Tensor | None]:
         """See :class:`Head`."""
-        result = self._logp(outputs, targets, argmax=greedy)
+        result = self.predictions(outputs, targets, argmax=greedy)
         return result.logp.float(), None if result.argmax is None else result.argmax == targets
 
     def choose(self, outputs: Tensor, targets: Tensor, *, within: float, runner_up: bool = False) -> Choices:
         """See :class:`Head`."""
-        logp, token, _ = self._logp(outputs, targets, argmax=True)
+        logp, token, _ = self.predictions(outputs, targets, argmax=True)
         assert token is not None
         close = self._logit(outputs, token) - self._logit(outputs, targets) < within
         hit = token == targets
@@ -88,7 +88,10 @@ class LinearHead:
     def _capped(self, z: Tensor) -> Tensor:
         return z if self.softcap is None else self.softcap * torch.tanh(z / self.softcap)
 
-    def _logp(self, outputs: Tensor, targets: Tensor, *, argmax: bool) -> LinearLogp:
+    def predictions(
+        self, outputs: Tensor, targets: Tensor, *, argmax: bool = False, entropy: bool = False
+    ) -> LinearLogp:
+        """What :func:`pyfastlm.ops.linear_logp` says of ``targets`` [n], given outputs [n, D] of the body."""
         return linear_logp(
             outputs,
             self.weight,
@@ -98,6 +101,7 @@ class LinearHead:
             softcap=self.softcap,
             logit_scale=self.scale,
             argmax=argmax,
+            entropy=entropy,
         )
 
 

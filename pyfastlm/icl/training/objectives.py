@@ -14,6 +14,7 @@ from pyfastlm.icl.ginc.documents import checked_writers, documents
 from pyfastlm.icl.ginc.world import GINC, Tokens
 from pyfastlm.icl.training.options import TrainingOptions
 from pyfastlm.icl.training.shape import begun
+from pyfastlm.lm.dpo import dpo_loss
 
 PAIR = (1, 2)  # streams of draws: texts to prefer, texts to avoid
 
@@ -70,22 +71,6 @@ class Preference:
             reference = text_logps(self._reference, self._ginc, tokens)
         chosen, rejected = text_logps(model, self._ginc, tokens).chunk(2)
         return dpo_loss(chosen, rejected, *reference.chunk(2), beta=self._beta)
-
-
-def dpo_loss(
-    chosen: Tensor, rejected: Tensor, reference_chosen: Tensor, reference_rejected: Tensor, *, beta: float
-) -> Tensor:
-    """Mean of -log sigmoid(beta * (log ratio of the chosen - that of the rejected)), a scalar.
-
-    Args:
-        chosen, rejected: [N] log-probabilities of whole texts, of the model that learns.
-        reference_chosen, reference_rejected: [N] the same, of the reference.
-        beta: how much a log ratio counts.
-
-    Source: equation 7 of Rafailov et al. (2023).
-    """
-    margin = (chosen - reference_chosen) - (rejected - reference_rejected)
-    return -torch.nn.functional.logsigmoid(beta * margin).mean()
 
 
 def text_logps(model: Any, ginc: GINC, tokens: Tokens) -> Tensor:

@@ -26,9 +26,10 @@ from pyfastlm.icl import (
 )
 from pyfastlm.icl.files.curve_tables import read_curves
 from pyfastlm.icl.files.ginc_tables import write_ginc
-from pyfastlm.icl.training.objectives import NextWord, dpo_loss, text_logps
+from pyfastlm.icl.training.objectives import NextWord, text_logps
 from pyfastlm.icl.training.shape import small_lm
 from pyfastlm.lm import load
+from pyfastlm.lm.dpo import dpo_loss
 
 WORLD = GINC.make(3, entities=2, properties=4, symbols=7, seed=3)
 SHAPE = Shape(layers=2, width=16, heads=2, context=65)
