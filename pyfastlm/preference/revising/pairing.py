@@ -47,17 +47,13 @@ def clair(
             reviser does not keep to its protocol, or cannot work at all.
         OSError: the cache cannot be written.
 
-    Source: D'Oosterlinck et al., 2024 (arXiv 2408.06266), section 3.
+    Source: D'Oosterlinck et al., 2024 (arXiv 2408.06266).
     """
     if not max_ratio > 0:
         raise InputError(f"max_ratio: expected a number > 0, got {max_ratio}")
     given = rows_of(rows)
     unfit = [_unfit(row) for row in given]
-    prompts = [
-        RevisionPrompt(row.prompt, row.response)
-        for row, why in zip(given, unfit, strict=True)
-        if why is None
-    ]  # fmt: skip
+    prompts = [RevisionPrompt(*row) for row, why in zip(given, unfit, strict=True) if why is None]
     answers = iter(
         ask(reviser, prompts, cache, what="reviser", name=name, batch_size=batch_size, progress=progress)
     )

@@ -45,6 +45,10 @@ class RevisionPrompt(str):
         made.task, made.solution = task, solution
         return made
 
+    def __getnewargs__(self) -> tuple[str, str]:  # type: ignore[override]
+        """For copies and other processes."""
+        return self.task, self.solution
+
 
 _HEAD, _, _REST = TEMPLATE.partition("<task>")
 _MIDDLE, _, _TAIL = _REST.partition("<solution>")

@@ -1,6 +1,8 @@
 """What is read out of a reviser's text, and why other texts are refused."""
 
+import copy
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +159,8 @@ def test_the_prompt_says_all_and_copies_literally() -> None:
     for name in ("{task}", "{student_solution}", "{teacher_reasoning}", "{corrected_student_solution}"):
         assert name in TEMPLATE
     assert prompt == str(prompt)
+    for copied in (copy.copy(prompt), pickle.loads(pickle.dumps(prompt))):
+        assert (copied, copied.task, copied.solution) == (prompt, prompt.task, prompt.solution)
     assert holds_marker("x\n{corrected_student_solution}\ny")
     assert not holds_marker("x {corrected_student_solution} y")
 
