@@ -97,7 +97,7 @@ def difference(one: list[PreferencePair], other: list[PreferencePair], measure: 
 def by_models(lm: LM, rows: list[Row], home: Path) -> dict[str, Built]:
     """Everything that SmolLM2 writes on ``rows``."""
     cache = home / "smollm2.jsonl"
-    own = HFReviser(lm, max_new_tokens=128)
+    own = HFReviser(lm, max_new_tokens=64)
     return {
         "CLAIR, SmolLM2": clair(HFReviser(lm, max_new_tokens=192), rows, cache, progress=True),
         "CLAIR, SmolLM2 as proofreader": clair(
@@ -105,7 +105,7 @@ def by_models(lm: LM, rows: list[Row], home: Path) -> dict[str, Built]:
         ),
         "stronger preferred, SmolLM2": stronger_preferred(own, rows, cache, progress=True),
         "on-policy judge, SmolLM2": on_policy_pairs(
-            lm, [row.prompt for row in rows], ChoiceJudge(lm), cache, max_new_tokens=128, progress=True
+            lm, [row.prompt for row in rows], ChoiceJudge(lm), cache, max_new_tokens=64, progress=True
         ),
     }
 
