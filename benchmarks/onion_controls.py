@@ -32,12 +32,12 @@ def main() -> None:
     torch.set_num_threads(1)
     options = replace(FitOptions(), steps=given.steps)
     task = RepeatTask(SYMBOLS, SHORTEST, LONGEST)
-    codes = {
-        "LinearCode": LinearCode.make(SYMBOLS, LONGEST),
-        "OnionCode": OnionCode.make(64, SYMBOLS, LONGEST),
-    }
+    codes = (
+        ("LinearCode", LinearCode.make(SYMBOLS, LONGEST)),
+        ("OnionCode", OnionCode.make(64, SYMBOLS, LONGEST)),
+    )
     rows = []
-    for name, code in (("LinearCode", linear), ("OnionCode", onion)):
+    for name, code in codes:
         for kind in KINDS:
             fitted = fit_intervention(
                 KINDS[kind].make(code.config, 0),
