@@ -18,8 +18,7 @@ import torch
 from pyfastlm.cli import show
 from pyfastlm.onion import RepeatTask, evaluate
 from pyfastlm.onion.controls import LinearCode, OnionCode
-from pyfastlm.onion.grid import COMMON, KINDS, FitOptions
-from pyfastlm.onion.interventions import fit_intervention
+from pyfastlm.onion.grid import COMMON, KINDS, FitOptions, learned
 
 RESULTS = Path(__file__).parent / "results" / "onion_controls.json"
 SYMBOLS, SHORTEST, LONGEST = 30, 2, 9
@@ -39,18 +38,7 @@ def main() -> None:
     rows = []
     for name, code in codes:
         for kind in KINDS:
-            fitted = fit_intervention(
-                KINDS[kind].make(code.config, 0),
-                code,
-                task,
-                steps=options.steps,
-                batch_size=options.batch_size,
-                learning_rate=options.lr,
-                weight_decay=options.weight_decay,
-                cooldown=options.cooldown,
-                mask_rate=options.mask_rate,
-                evaluate_every=max(1, options.steps // 10),
-            )
+            fitted = learned(options, code, task, kind)
             reports = [
                 evaluate(code, task, fitted.intervention, lengths=c.lengths, edits=c.edits) for c in COMMON
             ]

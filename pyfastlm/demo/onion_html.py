@@ -74,8 +74,8 @@ def _method(found: Peeling) -> str:
     return f"""<h3>Method</h3>
 <p>A GRU reads a random sequence of 2 to {size.longest} out of {size.symbols} symbols and says it again from
 its last state; {size.steps:,} steps on {size.sequences:,} sequences, scored on others. Then the network is
-frozen and an edit of its state is learned ({size.fit_steps:,} steps each) that undoes an exchange of symbols: by
-<em>linear</em> subspaces, one for each place or for each two neighbouring ones (a learned rotation, whose
+frozen and an edit of its state is learned ({size.fit_steps:,} steps each) that undoes an exchange of symbols:
+by <em>linear</em> subspaces, one for each place or for each two neighbouring ones (a learned rotation, whose
 channels belong to one place each), or by the <em>onion</em>, the same directions for a symbol wherever it
 stands, at a size that its place decides; its control holds that size fixed. A large symbol hides the smaller
 ones below it, so an onion is peeled from outside. After Csordás et al. (2024). {found.seconds:.0f} s.</p>

@@ -7,7 +7,7 @@ from pyfastlm._lazy import lazily
 if TYPE_CHECKING:
     from pyfastlm.onion.grid.plan import COMMON, KINDS, OWN, Cell, Condition, FitOptions, Plan
     from pyfastlm.onion.grid.rows import CellResult, FitResult, ModelResult, Row
-    from pyfastlm.onion.grid.running import estimate, read_grid, run_grid
+    from pyfastlm.onion.grid.running import estimate, learned, read_grid, run_grid
 
 __all__ = [
     "COMMON",
@@ -22,6 +22,7 @@ __all__ = [
     "Plan",
     "Row",
     "estimate",
+    "learned",
     "read_grid",
     "run_grid",
 ]
@@ -31,6 +32,6 @@ __getattr__, __dir__ = lazily(
     {
         "plan": ("COMMON", "KINDS", "OWN", "Cell", "Condition", "FitOptions", "Plan"),
         "rows": ("CellResult", "FitResult", "ModelResult", "Row"),
-        "running": ("estimate", "read_grid", "run_grid"),
+        "running": ("estimate", "learned", "read_grid", "run_grid"),
     },
 )

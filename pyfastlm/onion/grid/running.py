@@ -12,9 +12,10 @@ import torch
 from pyfastlm.errors import InputError
 from pyfastlm.lm.files.job import refuse_difference
 from pyfastlm.lm.progress import watched
+from pyfastlm.onion.codes import Coder
 from pyfastlm.onion.evaluation import evaluate
 from pyfastlm.onion.gates import update_gates
-from pyfastlm.onion.grid.plan import COMMON, KINDS, OWN, Cell, Condition, Plan
+from pyfastlm.onion.grid.plan import COMMON, KINDS, OWN, Cell, Condition, FitOptions, Plan
 from pyfastlm.onion.grid.rows import (
     CellResult,
     FitResult,
@@ -117,9 +118,9 @@ def _measured(plan: Plan, cell: Cell) -> float:
         some = replace(options, steps=SAMPLE, log_every=SAMPLE)
         trained = train(task, cell.size, no_input=cell.no_input, options=some, seed=cell.seed)
         total = trained.seconds / SAMPLE * options.steps
-        short = replace(plan, fitting=replace(plan.fitting, steps=SAMPLE))
+        short = replace(plan.fitting, steps=SAMPLE)
         for _, kind, condition in _fits(plan):
-            fitted = _fit(short, trained.model, task, kind, condition, cell.seed)
+            fitted = learned(short, trained.model, task, kind, condition, cell.seed)
             total += fitted.seconds / SAMPLE * plan.fitting.steps
         return total
     finally:
@@ -143,7 +144,7 @@ def _run(plan: Plan, cell: Cell, home: Path) -> None:
     if not (home / MODEL).exists():
         write(home / MODEL, _judged(trained, task))
     for name, kind, condition in missing:
-        fitted = _fit(plan, trained.model, task, kind, condition, cell.seed)
+        fitted = learned(plan.fitting, trained.model, task, kind, condition, cell.seed)
         save_intervention(fitted.intervention, home / FITS / f"{name}.pt")
         write(home / FITS / f"{name}.json", _scored(trained.model, task, kind, fitted))
 
@@ -160,10 +161,15 @@ def _fits(plan: Plan) -> Iterator[tuple[str, str, Condition]]:
                 yield name, kind, Condition(lengths, edits)
 
 
-def _fit(
-    plan: Plan, model: GRUCopier, task: RepeatTask, kind: str, condition: Condition, seed: int
+def learned(
+    options: FitOptions,
+    model: Coder,
+    task: RepeatTask,
+    kind: str,
+    condition: Condition = OWN,
+    seed: int = 0,
 ) -> Fitted:
-    options = plan.fitting
+    """An intervention of :data:`KINDS`, learned with the options of a grid."""
     return fit_intervention(
         KINDS[kind].make(model.config, seed),
         model,
