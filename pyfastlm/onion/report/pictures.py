@@ -57,6 +57,7 @@ def curves(found: Sequence[CellResult], path: Path) -> None:
                     bottom.plot(steps, [point.accuracy for point in fit.curve], color=colour, lw=1)
             top.set_title(model, loc="left", fontsize=9)
             top.set_yscale("log")
+            top.yaxis.set_major_formatter("{x:g}")  # not in TeX
             bottom.set(xlabel="step", ylim=(-0.03, 1.03))
         panels[0, 0].set_ylabel("loss, nats a token")
         panels[1, 0].set_ylabel(WHOLE)
