@@ -1,6 +1,5 @@
 """Files of rows and of pairs: JSON lines, read whole, written by one rename."""
 
-import contextlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,7 +10,7 @@ from typing import Any
 from pyfastlm._durable import replacing
 from pyfastlm.errors import InputError
 from pyfastlm.lm.files import lines
-from pyfastlm.lm.files.inputs import Source, StrPath, resolve
+from pyfastlm.lm.files.inputs import StrPath, resolve
 from pyfastlm.preference.builders.outcome import Built
 from pyfastlm.preference.builders.rows import Row
 from pyfastlm.preference.pairs import PreferencePair, from_rows
@@ -103,25 +102,7 @@ def _objects(path: StrPath) -> Iterator[tuple[str, dict[str, Any]]]:
     if more or source.format != "jsonl":
         raise InputError(f"path: expected one file of JSON lines (.jsonl, .gz, .zst), got {str(path)!r}")
     number = 0
-    for number, fields in _numbered(source):
+    for number, fields in lines.json_objects(source):
         yield f"path: {source.name!r}, line {number:,}", fields
     if not number:
         raise InputError(f"path: {source.name!r} has no row")
-
-
-def _numbered(source: Source) -> Iterator[tuple[int, dict[str, Any]]]:
-    number = 0
-    with contextlib.ExitStack() as stack:
-        try:
-            stream = lines.decompressed(lines.opened(source, stack), source, stack)
-            for number, (line, _) in enumerate(lines.split(stream), 1):
-                try:
-                    if line is None:
-                        raise ValueError(f"longer than {lines.MAX_ROW_BYTES >> 20} MiB")
-                    yield number, lines.json_object(line)
-                except ValueError as error:
-                    if isinstance(error, InputError):
-                        raise
-                    raise InputError(f"path: {source.name!r}, line {number:,}: {error}") from None
-        except OSError as error:
-            lines.damaged(source, f"line {number:,}", 0, error)

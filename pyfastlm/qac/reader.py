@@ -1,6 +1,5 @@
 """AmazonQAC from local files, as its authors publish it: Parquet, or JSON lines."""
 
-import contextlib
 import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -39,30 +38,14 @@ def read_amazonqac(path: StrPath | Sequence[StrPath]) -> Iterator[Row]:
 def _rows(sources: Sequence[Source]) -> Iterator[Row]:
     for source in sources:
         number = 0
-        for number, fields in _parquet(source) if source.format == "parquet" else _json(source):
+        parquet = source.format == "parquet"
+        for number, fields in _parquet(source) if parquet else lines.json_objects(source, "row"):
             try:
                 yield _row(fields)
             except ValueError as error:
                 raise InputError(f"path: {source.name!r}, row {number:,}: {error}") from None
         if not number:
             raise InputError(f"path: {source.name!r} has no row")
-
-
-def _json(source: Source) -> Iterator[tuple[int, dict[str, Any]]]:
-    number = 0
-    with contextlib.ExitStack() as stack:
-        try:
-            stream = lines.decompressed(lines.opened(source, stack), source, stack)
-            for number, (line, _) in enumerate(lines.split(stream), 1):
-                try:
-                    if line is None:
-                        raise ValueError(f"longer than {lines.MAX_ROW_BYTES >> 20} MiB")
-                    fields = lines.json_object(line)
-                except ValueError as error:
-                    raise InputError(f"path: {source.name!r}, row {number:,}: {error}") from None
-                yield number, fields
-        except OSError as error:
-            lines.damaged(source, f"line {number:,}", 0, error)
 
 
 def _parquet(source: Source) -> Iterator[tuple[int, dict[str, Any]]]:

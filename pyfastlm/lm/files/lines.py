@@ -76,6 +76,28 @@ def json_object(line: bytes) -> dict[str, Any]:
     return value
 
 
+def json_objects(source: Source, what: str = "line") -> Iterator[tuple[int, dict[str, Any]]]:
+    """The JSON objects of a source, each with its number, from 1.
+
+    Raises:
+        InputError: names the first ``what`` that is none, or says that the file is damaged.
+    """
+    number = 0
+    with contextlib.ExitStack() as stack:
+        try:
+            stream = decompressed(opened(source, stack), source, stack)
+            for number, (line, _) in enumerate(split(stream), 1):
+                try:
+                    if line is None:
+                        raise ValueError(f"longer than {MAX_ROW_BYTES >> 20} MiB")
+                    value = json_object(line)
+                except ValueError as error:
+                    raise InputError(f"path: {source.name!r}, {what} {number:,}: {error}") from None
+                yield number, value
+        except OSError as error:
+            damaged(source, f"line {number:,}", 0, error)
+
+
 def not_utf8(error: UnicodeDecodeError) -> str:
     """What is wrong with bytes that are no text."""
     return f"not UTF-8: {error.reason} at byte {error.start}"
