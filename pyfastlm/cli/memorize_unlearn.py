@@ -91,6 +91,7 @@ def command(
         pyfastlm memorize unlearn quotes.json -m model -o forgot --method sparse --retain text.jsonl
     """
     from pyfastlm.lm import load
+    from pyfastlm.lm.saving import check_directory, save_model
     from pyfastlm.memorization import (
         TokenStream,
         read_sequences,
@@ -100,7 +101,6 @@ def command(
         unlearn,
     )
     from pyfastlm.memorization.unlearning.result import Method
-    from pyfastlm.memorization.unlearning.saving import check_directory, save_model
 
     check_directory(out)  # mistakes show before a model is loaded
     read = chosen(read_sequences(sequences), id or [], "id")

@@ -2,7 +2,7 @@
 
 import typer
 
-from pyfastlm.cli import prefer_clair, prefer_contrast
+from pyfastlm.cli import prefer_clair, prefer_contrast, prefer_report, prefer_suggest, prefer_train
 
 
 def group() -> typer.Typer:
@@ -11,8 +11,11 @@ def group() -> typer.Typer:
     app.callback()(_about)
     app.command("clair")(prefer_clair.command)
     app.command("contrast")(prefer_contrast.command)
+    app.command("suggest")(prefer_suggest.command)
+    app.command("train")(prefer_train.command)
+    app.command("report")(prefer_report.command)
     return app
 
 
 def _about() -> None:
-    """Learning from preferences: pairs by minimal revision, and how much their answers differ."""
+    """Learning from preferences: pairs by minimal revision, how much they differ, and training on them."""

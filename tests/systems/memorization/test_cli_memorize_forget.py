@@ -127,7 +127,7 @@ def test_unlearn_refuses(folder: Path, tmp_path: Path, capsys: pytest.CaptureFix
 def test_a_model_that_cannot_be_written_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pyfastlm.memorization.unlearning.saving import save_model
+    from pyfastlm.lm.saving import save_model
 
     lm = overfitted_lm()
 

@@ -22,6 +22,7 @@ from pyfastlm.preference.encoding import encode
 from pyfastlm.preference.objectives import OBJECTIVES, metrics
 from pyfastlm.preference.policy import PairLogps
 from pyfastlm.preference.references import trl_rows
+from pyfastlm.preference.steps import Run
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
 OPTIONS = TrainingOptions(6, batch_size=4, pairs_at_once=4, rank=None, lr=1e-3, weight_decay=0.1, warmup=2)
@@ -137,7 +138,7 @@ train(small_lm(), PAIRS, options, {directory!r}, watch=Watch(PAIRS, TEXTS, every
 """
 
 
-@pytest.mark.parametrize("rank", [None, 4])
+@pytest.mark.parametrize("rank", [None, pytest.param(4, marks=pytest.mark.slow)])
 def test_killed_and_called_again_it_ends_with_the_same_weights(lm, rank, tmp_path) -> None:
     options = replace(OPTIONS, checkpoint_every=2, rank=rank)
     watch = Watch(PAIRS, TEXTS, every=1)
@@ -160,6 +161,27 @@ def test_killed_and_called_again_it_ends_with_the_same_weights(lm, rank, tmp_pat
     finished = train(lm, PAIRS, options, tmp_path / "run", watch=watch)
     assert finished.resumed_step == 6
     assert torch.equal(weights(finished.lm), weights(whole.lm))
+
+
+@pytest.mark.parametrize("rank", [None, 4])
+def test_stopped_by_a_key_it_goes_on_to_the_same_weights(lm, rank, tmp_path, monkeypatch) -> None:
+    options = replace(OPTIONS, checkpoint_every=2, rank=rank)
+    whole = train(lm, PAIRS, options)
+    usual = Run.keep
+
+    def keep(run, directory, done) -> None:
+        usual(run, directory, done)
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "keep", keep)
+        with pytest.raises(KeyboardInterrupt):
+            train(lm, PAIRS, options, tmp_path / "run")
+    resumed = train(lm, PAIRS, options, tmp_path / "run")
+    assert resumed.resumed_step == 2
+    assert torch.equal(weights(resumed.lm), weights(whole.lm))
+    assert resumed.log == whole.log
 
 
 def test_a_run_of_other_arguments_is_refused(lm, tmp_path) -> None:
