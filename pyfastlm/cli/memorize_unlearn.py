@@ -90,6 +90,7 @@ def command(
     Example:
         pyfastlm memorize unlearn quotes.json -m model -o forgot --method sparse --retain text.jsonl
     """
+    from pyfastlm.cli.texts import read as read_texts
     from pyfastlm.lm import load
     from pyfastlm.lm.saving import check_directory, save_model
     from pyfastlm.memorization import (
@@ -105,7 +106,7 @@ def command(
     check_directory(out)  # mistakes show before a model is loaded
     read = chosen(read_sequences(sequences), id or [], "id")
     words = None if similar_words is None else read_similar_words(similar_words)
-    texts = _texts(held_out or [], text_key)
+    texts = read_texts(held_out, text_key, "held-out")
     lm = load(model)
     tokens = [encoded(lm, one, prefix + 1, "prefix") for one in read]
     kept = None
@@ -147,20 +148,6 @@ def command(
     names = [one.id for one in read]
     shown = _as_json if json else _as_table
     shown(done, names, before, after, bits, out)
-
-
-def _texts(files: Sequence[str], text_key: str) -> list[str]:
-    """What is in the files, rows without text left out."""
-    from pyfastlm.errors import InputError
-    from pyfastlm.lm.files.inputs import resolve
-    from pyfastlm.lm.files.readers import Reader
-
-    if not files:
-        return []
-    found = [row.text for row in Reader(resolve(files), text_key) if row.text]
-    if not found:
-        raise InputError("held-out: expected texts, found none")
-    return found
 
 
 def _spread(count: int) -> Any:

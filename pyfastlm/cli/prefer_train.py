@@ -1,6 +1,5 @@
 """``pyfastlm prefer train``: a model that learns from pairs, and what became of others."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -68,7 +67,7 @@ def command(
         pyfastlm prefer train pairs.jsonl -o control --loss apo_zero --shuffled
         pyfastlm prefer report zero control -o report
     """
-    from pyfastlm.cli import show
+    from pyfastlm.cli import show, texts
     from pyfastlm.preference.files import read_pairs
     from pyfastlm.preference.options import TrainingOptions
     from pyfastlm.preference.runs import run
@@ -96,7 +95,7 @@ def command(
         output,
         share=held_out,
         control=shuffled,
-        texts=_texts(text or [], text_key),
+        texts=texts.read(text, text_key, "text"),
         save=not no_model,
         resume=not fresh,
         progress=True,
@@ -113,17 +112,3 @@ def command(
     for said in tables.doubts(runs):
         print(said)
     print(f"{steps:,} steps in {found.seconds:,.0f} s" + ("" if no_model else f"; model: {output / 'model'}"))
-
-
-def _texts(files: Sequence[str], text_key: str) -> list[str]:
-    """What is in the files, rows without text left out."""
-    from pyfastlm.errors import InputError
-    from pyfastlm.lm.files.inputs import resolve
-    from pyfastlm.lm.files.readers import Reader
-
-    if not files:
-        return []
-    found = [row.text for row in Reader(resolve(files), text_key) if row.text]
-    if not found:
-        raise InputError("text: expected texts, found none")
-    return found

@@ -64,13 +64,13 @@ class Monitor:
         self._policy = Policy(model, longest(self._tokens))
         self._texts = [*watch.texts]
         self._start = scored(self._policy, self._tokens)
-        self._bits = self._bits_per_byte()
+        self._bits = bits_per_byte(self._lm, self._texts)
 
     def measure(self, step: int) -> Drift:
         """The drift after ``step`` steps."""
         now = scored(self._policy, self._tokens)
         chosen, rejected = ((new - old).double() for new, old in zip(now, self._start, strict=True))
-        bits = self._bits_per_byte()
+        bits = bits_per_byte(self._lm, self._texts)
         return Drift(
             step,
             float(chosen.mean()),
@@ -82,9 +82,11 @@ class Monitor:
             bits - self._bits,
         )
 
-    def _bits_per_byte(self) -> float:
-        if not self._texts:
-            return float("nan")
-        scores = Scorer(self._lm).rolling(self._texts)
-        size = sum(score.n_bytes for score in scores)
-        return sum(score.bits_per_byte * score.n_bytes for score in scores) / size
+
+def bits_per_byte(lm: LM, texts: Sequence[str], *, progress: bool = False) -> float:
+    """Of all texts together; nan without any."""
+    if not texts:
+        return float("nan")
+    scores = Scorer(lm).rolling(texts, progress=progress)
+    size = sum(score.n_bytes for score in scores)
+    return sum(score.bits_per_byte * score.n_bytes for score in scores) / size

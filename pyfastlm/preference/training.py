@@ -4,6 +4,7 @@ import contextlib
 import copy
 import hashlib
 import os
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,7 +116,8 @@ def _learner(given: Any, options: TrainingOptions) -> Any:
             target_modules="all-linear",
             task_type="CAUSAL_LM",
         )
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)  # of PEFT
             torch.manual_seed(options.seed)
             model = peft.get_peft_model(model, config).eval()
     if options.checkpointing:

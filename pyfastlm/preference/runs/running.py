@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pyfastlm.errors import InputError
-from pyfastlm.lm.loading import LM, LMLike, as_lm
+from pyfastlm.lm.loading import LMLike, as_lm
 from pyfastlm.lm.saving import save_model
-from pyfastlm.lm.scorer import Scorer
+from pyfastlm.preference.drift import bits_per_byte
 from pyfastlm.preference.encoding import encode
 from pyfastlm.preference.options import TrainingOptions
 from pyfastlm.preference.pairs import PreferencePair
@@ -91,8 +91,8 @@ def run(
         shuffled=control,
         learnt=change(before[0], after[0], seed=options.seed),
         held_out=change(before[1], after[1], seed=options.seed),
-        bits_before=_bits(base, texts, progress),
-        bits_after=_bits(found.lm, texts, progress),
+        bits_before=bits_per_byte(base, texts, progress=progress) if texts else None,
+        bits_after=bits_per_byte(found.lm, texts, progress=progress) if texts else None,
         seconds=found.seconds,
     )
     (target / RESULT).unlink(missing_ok=True)  # it is there only beside the model it is of
@@ -101,11 +101,3 @@ def run(
         save_model(found.lm, target / MODEL)
     write_result(result, target)
     return result
-
-
-def _bits(lm: LM, texts: Sequence[str], progress: bool) -> float | None:
-    """Bits per byte of all texts together."""
-    if not texts:
-        return None
-    scores = Scorer(lm).rolling(texts, progress=progress)
-    return sum(one.bits_per_byte * one.n_bytes for one in scores) / sum(one.n_bytes for one in scores)

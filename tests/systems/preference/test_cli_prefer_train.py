@@ -21,7 +21,6 @@ from pyfastlm.preference.runs import Interval, RunResult, read_result, split, wr
 from pyfastlm.preference.runs.changes import change
 from pyfastlm.preference.runs.splitting import shuffled
 
-pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
 OPTIONS = ["--steps", "4", "--batch-size", "4", "--lr", "1e-2", "--lora-rank", "2", "--held-out", "0.4"]
 
 
