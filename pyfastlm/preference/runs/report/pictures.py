@@ -39,4 +39,5 @@ def changes(runs: Mapping[str, RunResult], path: Path) -> None:
             axes.set_xlabel("change of log-probability, nats")
         panels[0].set_yticks([*places], [*runs])
         panels[0].set_ylim(len(runs) - 0.5, -0.5)
-        panels[1].legend(fontsize=7)
+        handles, labels = panels[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper right", ncols=2, fontsize=7)
