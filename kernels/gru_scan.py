@@ -28,6 +28,7 @@ from torch import Tensor
 ROWS = 16
 UNITS = 32
 DEPTH = 32
+DEPTH_BACK = 16  # of the backward pass, whose registers would spill
 WARPS = 4
 STAGES = 2
 
@@ -305,7 +306,7 @@ def backward(
                 4 * size if kept == steps else 0,
                 ROWS=ROWS,
                 UNITS=UNITS,
-                DEPTH=DEPTH,
+                DEPTH=DEPTH_BACK,
                 num_warps=WARPS,
                 num_stages=STAGES,
             )

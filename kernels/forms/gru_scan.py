@@ -3,7 +3,7 @@
 from pyfastlm.kernels import gru_scan
 from pyfastlm.kernels.forms.entry import Entry
 
-_BLOCKS = {"ROWS": gru_scan.ROWS, "UNITS": gru_scan.UNITS, "DEPTH": gru_scan.DEPTH}
+_BLOCKS = {"ROWS": gru_scan.ROWS, "UNITS": gru_scan.UNITS}
 
 
 def _entry(backward: bool, aligned: bool, options: bool) -> Entry:
@@ -26,7 +26,7 @@ def _entry(backward: bool, aligned: bool, options: bool) -> Entry:
         signature=dict.fromkeys(floats, "*fp32")
         | dict.fromkeys(integers, "*i64")
         | dict.fromkeys((*counts, *sizes), "i32"),
-        constants=_BLOCKS,
+        constants=_BLOCKS | {"DEPTH": gru_scan.DEPTH_BACK if backward else gru_scan.DEPTH},
         divisible=frozenset([*floats, *integers, *(sizes if aligned else ())]),
         warps=gru_scan.WARPS,
         stages=gru_scan.STAGES,
