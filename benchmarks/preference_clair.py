@@ -46,8 +46,8 @@ def by_rule(edit: Callable[[RevisionPrompt], str], name: str) -> Any:
     def revise(prompts: list[str]) -> list[str]:
         return [written(edit(prompt)) for prompt in prompts if isinstance(prompt, RevisionPrompt)]
 
-    revise.identity = name  # type: ignore[attr-defined]
-    revise.batch_size = 512  # type: ignore[attr-defined]
+    revise.identity = name
+    revise.batch_size = 512
     return revise
 
 
@@ -147,7 +147,7 @@ def main() -> None:
                 "yields": {name: each.statistics.as_dict() for name, each in built.items()},
                 "contrast": {name: report.as_dict() for name, report in reports.items()},
                 "maintainers less stronger preferred": differences,
-                "position_bias": built["on-policy judge, SmolLM2"].position_bias,  # type: ignore[attr-defined]
+                "position_bias": built["on-policy judge, SmolLM2"].position_bias,
                 "cpu_s": seconds,
             },
             indent=1,

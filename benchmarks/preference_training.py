@@ -119,7 +119,7 @@ def table(result: dict[str, object]) -> str:
         "| held out: chosen | rejected | margin | accuracy | bits/byte |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
-    runs: list[dict[str, dict[str, float]]] = result["runs"]  # type: ignore[assignment]
+    runs: list[dict[str, dict[str, float]]] = result["runs"]
     for loss in dict.fromkeys(str(run["loss"]) for run in runs):
         own = [run for run in runs if run["loss"] == loss]
         cells = [

@@ -1,6 +1,6 @@
 """Under what an intervention is trained and scored, and whether it is for this model and task."""
 
-from typing import get_args
+from typing import cast, get_args
 
 from pyfastlm.errors import InputError
 from pyfastlm.onion.codes import Coder
@@ -23,7 +23,7 @@ def resolved(
     for name, value, known in (("lengths", lengths, get_args(Lengths)), ("edits", edits, get_args(Edits))):
         if value not in known:
             raise InputError(f"{name}: expected 'own', {', '.join(map(repr, known))}, got {value!r}")
-    return lengths, edits  # type: ignore[return-value]  # looked up above
+    return cast("Lengths", lengths), cast("Edits", edits)  # looked up above
 
 
 def check_shapes(intervention: Intervention, model: Coder) -> None:

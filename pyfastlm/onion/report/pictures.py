@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 from pyfastlm.lm.files.pictures import logarithmic, picture
 from pyfastlm.onion.grid.plan import KINDS, Condition
@@ -88,11 +89,11 @@ def gates(found: Sequence[CellResult], path: Path) -> None:
         figure.colorbar(image, ax=panels[-1], label="1 - z")
 
 
-def _line(axes: object, points: Sequence[tuple[int, float]], label: str, colour: str) -> None:
+def _line(axes: Any, points: Sequence[tuple[int, float]], label: str, colour: str) -> None:
     """Means joined by a line, and all points."""
     if not points:
         return
     xs = sorted({x for x, _ in points})
     means = [fmean(y for at, y in points if at == x) for x in xs]
-    axes.plot(xs, means, "-", color=colour, lw=1.5, label=label)  # type: ignore[attr-defined]
-    axes.plot(*zip(*points, strict=True), "o", color=colour, ms=3, alpha=0.7)  # type: ignore[attr-defined]
+    axes.plot(xs, means, "-", color=colour, lw=1.5, label=label)
+    axes.plot(*zip(*points, strict=True), "o", color=colour, ms=3, alpha=0.7)

@@ -111,9 +111,9 @@ def test_wrong_conditions_are_refused() -> None:
     with pytest.raises(InputError, match="batch: expected an even number of rows"):
         corrupt(batch(3), "half", SYMBOLS)
     with pytest.raises(InputError, match="edits: expected 'one' or 'half', got 'two'"):
-        corrupt(batch(2), "two", SYMBOLS)  # type: ignore[arg-type]
+        corrupt(batch(2), "two", SYMBOLS)
     with pytest.raises(InputError, match="lengths: expected 'all' or 'max', got 'min'"):
-        chosen_lengths(batch(2), "min", LONGEST)  # type: ignore[arg-type]
+        chosen_lengths(batch(2), "min", LONGEST)
     with pytest.raises(InputError, match="there is no sequence of 4 symbols"):
         chosen_lengths(batch(2), "max", LONGEST)
     assert set(chosen_lengths(batch(9), "max", LONGEST).lengths.tolist()) == {LONGEST}

@@ -306,7 +306,7 @@ def test_evaluation_refuses_what_does_not_fit(pair: Any) -> None:
     with pytest.raises(InputError, match="edits: expected 'own', 'one' or 'half' for an intervention"):
         evaluate(model, task, onion, edits="none")
     with pytest.raises(InputError, match="lengths: expected 'own', 'all', 'max', got 'short'"):
-        evaluate(model, task, lengths="short")  # type: ignore[arg-type]
+        evaluate(model, task, lengths="short")
     with pytest.raises(InputError, match="n: expected at least 1"):
         evaluate(model, task, n=0)
     with pytest.raises(InputError, match="n: expected at least 2"):

@@ -59,7 +59,7 @@ def test_the_longer_is_chosen_and_ties_are_none() -> None:
 
 def test_a_judge_of_places_has_no_preference() -> None:
     for first in (0.0, 0.3, 0.77, 1.0):
-        found = judged_pairs(ROWS, lambda rows, first=first: [first] * len(rows))  # type: ignore[misc]
+        found = judged_pairs(ROWS, lambda rows, first=first: [first] * len(rows))
         assert found.pairs == []
         assert found.statistics.reasons == {Reason.TIE: 40}
         assert found.position_bias == pytest.approx(2 * first - 1)

@@ -128,7 +128,9 @@ def test_the_command_survives_kill_9(rows: Path, tmp_path: Path) -> None:
             text=True,
         )
 
-    slow = lambda prompt, _: mended(prompt)._replace(delay=0.02)  # noqa: E731
+    def slow(prompt, _):
+        return mended(prompt)._replace(delay=0.02)
+
     with endpoint(slow) as server:
         process = started("killed", server.url)
         while process.poll() is None and len(server.requests) < 6:

@@ -199,7 +199,7 @@ def test_another_setting_is_another_reviser() -> None:
 def test_wrong_settings(change: dict[str, object], message: str) -> None:
     settings: dict[str, object] = {"base_url": "http://localhost:1/v1", "model": "m"}
     with pytest.raises(InputError, match=message):
-        EndpointReviser(**(settings | change))  # type: ignore[arg-type]
+        EndpointReviser(**(settings | change))
 
 
 def test_prompts_arrive_whole() -> None:

@@ -84,7 +84,7 @@ def test_draws_depend_on_prompt_and_seed_alone(lm: LM, sampling: Sampling) -> No
     assert HFReviser(lm, sampling=sampling, seed=3, max_new_tokens=10)(PROMPTS) == together
     assert torch.equal(torch.random.get_rng_state(), state)
     for other in ({"seed": 4}, {"seed": 3, "stream": 1}):
-        assert HFReviser(lm, sampling=sampling, max_new_tokens=10, **other)(PROMPTS) != together  # type: ignore[arg-type]
+        assert HFReviser(lm, sampling=sampling, max_new_tokens=10, **other)(PROMPTS) != together
 
 
 @pytest.mark.parametrize("sampling", [Sampling(), Sampling(0.6, top_k=9), Sampling(1.5, top_p=0.7)])

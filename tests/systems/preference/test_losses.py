@@ -89,8 +89,8 @@ def test_slopes_are_the_gradients_in_double_precision(name) -> None:
     rejected.requires_grad_()
     none = torch.zeros_like(chosen)
 
-    def loss(w, l):  # noqa: E741
-        return losses[name](w, l, none, none, beta=0.1)
+    def loss(policy_chosen, policy_rejected):
+        return losses[name](policy_chosen, policy_rejected, none, none, beta=0.1)
 
     assert torch.autograd.gradcheck(loss, (chosen, rejected), atol=1e-8)
     expected = torch.autograd.grad(loss(chosen, rejected) * len(chosen), (chosen, rejected))

@@ -51,12 +51,13 @@ def test_weights_are_those_of_a_plain_loop(lm, objective) -> None:
     options = replace(OPTIONS, steps=3)
     for step in range(3):
         numbers = order.take(step * 4, 4)
-        w, l = plain_logps(plain.model, [tokens[n] for n in numbers]).view(2, -1) - reference[:, numbers]  # noqa: E741
+        logps = plain_logps(plain.model, [tokens[n] for n in numbers]).view(2, -1)
+        chosen, rejected = logps - reference[:, numbers]
         s = torch.sigmoid
         loss = {
-            "apo_zero": (1 - s(0.1 * w)) + s(0.1 * l),
-            "apo_down": s(0.1 * w) + (1 - s(0.1 * (w - l))),
-            "dpo": -torch.nn.functional.logsigmoid(0.1 * (w - l)),
+            "apo_zero": (1 - s(0.1 * chosen)) + s(0.1 * rejected),
+            "apo_down": s(0.1 * chosen) + (1 - s(0.1 * (chosen - rejected))),
+            "dpo": -torch.nn.functional.logsigmoid(0.1 * (chosen - rejected)),
         }[objective].mean()
         for group in optimizer.param_groups:
             group["lr"] = options.rate(step)
