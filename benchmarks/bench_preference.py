@@ -1,6 +1,7 @@
 """One step of preference training beside its peers, in time and in peak memory; equal results asserted.
 
     OMP_NUM_THREADS=1 python -m pytest -s benchmarks/bench_preference.py --benchmark-json=out.json
+    OMP_NUM_THREADS=1 python benchmarks/bench_preference.py answers adapters  # a group, the peers in turns
 
 A step: log-probabilities of chosen and rejected under the reference and under the model that learns, the
 apo_zero loss, its gradients. SmolLM2-135M in float32, four pairs; the tokens of the prompts are half of all.
@@ -16,14 +17,17 @@ embedding too; for the latter, the reference is another copy.
 
 Peers: all logits; the logits of the answers' tokens alone, then logsumexp; the same without padding, sequence
 by sequence; the fused head of TRL as its trainer for pairs uses it (it keeps entropy and more for its log),
-and without these. All but the third read batches padded as TRL's are. A round takes seconds: quote ratios
-within one run, on a machine that does nothing else.
+and without these. All but the third read batches padded as TRL's are. A round takes seconds, in which a
+shared machine may change: for ratios run the peers in turns.
 """
 
 import contextlib
 import copy
 import json
 import os
+import statistics
+import sys
+import time
 from collections.abc import Callable, Iterator
 from functools import cache, partial
 from pathlib import Path
@@ -300,3 +304,22 @@ def test_memory_of_vocabularies(benchmark, name: str) -> None:
     print(f"\n{name}: {[f'{mib:.0f}' for mib in found]} MiB")
     if name == "pyfastlm":
         assert max(found) - min(found) < 8
+
+
+def in_turns(texts: str, which: str) -> dict[str, list[float]]:
+    """Seconds of each peer, one step of each after the other."""
+    seconds: dict[str, list[float]] = {name: [] for name in NAMES}
+    for name in NAMES * ROUNDS:
+        with prepared(name, kept(which), pairs(texts)) as run:
+            started = time.perf_counter()
+            found = run()
+            seconds[name].append(time.perf_counter() - started)
+        assert found.gradient == pytest.approx(expected(which, texts).gradient, rel=1e-4)
+    return seconds
+
+
+if __name__ == "__main__":
+    found = in_turns(*sys.argv[1:])
+    for title, of in ("least", min), ("median", statistics.median):
+        print(title, {name: round(of(seconds) / of(found["pyfastlm"]), 2) for name, seconds in found.items()})
+    print(json.dumps(found))
