@@ -5,6 +5,7 @@ import json
 import math
 import random
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from pyfastlm.cli.demo import _preferences_json, _preferences_table
 from pyfastlm.demo import preference, preference_html, preference_tables, texts
 from pyfastlm.demo.preference import RUNS, Preferences, Size
 from pyfastlm.demo.preference_texts import Sentence, mend, misspelt, sentences
+from pyfastlm.demo.run import _preferences
 from pyfastlm.demo.texts import TextsMissing
 from pyfastlm.lm import LM, load
 from pyfastlm.preference import PreferencePair, Reason, TrainingOptions, precompute, train
@@ -144,6 +146,23 @@ def test_too_few_sentences_are_said(lm: LM, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(preference, "sentences", lambda: few)
     with pytest.raises(TextsMissing, match="1 sentences with an error and 2 without are too few"):
         preference.prefer(lm, size=SMALL)
+
+
+def test_a_missing_package_and_a_model_that_cannot_leave_the_section_out(
+    lm: LM, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused() -> str:
+        missing: list[str] = []
+        with jobs.one_thread():
+            assert _preferences(lm, 0, missing, quick=True, full=False, progress=False) is None
+        (reason,) = missing
+        return reason
+
+    with monkeypatch.context() as patched:
+        patched.setattr(lm.tokenizer, "eos_token", None)
+        assert refused().startswith("learning from preferences: tokenizer: expected one with an eos token")
+    monkeypatch.setitem(sys.modules, "peft", None)
+    assert refused().startswith("learning from preferences: peft is not installed")
 
 
 # The experiment
