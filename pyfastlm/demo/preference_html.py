@@ -70,7 +70,7 @@ def _picture(found: Preferences) -> str:
 
     bottom = TOP + STEP * len(found.runs)
     marks = []
-    for tick in dict.fromkeys((low, 0.0, high)):
+    for tick in (0.0, *(end for end in (low, high) if abs(end) > 0.1 * (high - low))):  # none too close
         marks.append(f'<path class="grid" d="M{at(tick)} {TOP}V{bottom}"/>')
         marks.append(f'<text class="tick" x="{at(tick)}" y="{bottom + 18}">{tick:.1f}</text>')
     marks.append(f'<text class="unit" x="{WIDTH - RIGHT + 25}" y="{bottom + 18}">nats</text>')

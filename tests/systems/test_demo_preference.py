@@ -13,6 +13,7 @@ import jobs
 import numpy as np
 import pytest
 from markup import Balanced
+from tiny import save_tiny_lm, tiny_tokenizer
 
 from pyfastlm.cli.demo import _preferences_json, _preferences_table
 from pyfastlm.demo import preference, preference_html, preference_tables, texts
@@ -61,8 +62,6 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def lm(tmp_path_factory: pytest.TempPathFactory) -> LM:
-    from tiny import save_tiny_lm
-
     directory = tmp_path_factory.mktemp("longer")
     save_tiny_lm(directory, max_position_embeddings=512)
     return load(directory)
@@ -148,21 +147,22 @@ def test_too_few_sentences_are_said(lm: LM, monkeypatch: pytest.MonkeyPatch) -> 
         preference.prefer(lm, size=SMALL)
 
 
-def test_a_missing_package_and_a_model_that_cannot_leave_the_section_out(
+def test_a_missing_package_and_a_model_without_an_end_leave_the_section_out(
     lm: LM, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refused() -> str:
+    def refused(given: LM) -> str:
         missing: list[str] = []
         with jobs.one_thread():
-            assert _preferences(lm, 0, missing, quick=True, full=False, progress=False) is None
+            assert _preferences(given, 0, missing, quick=True, full=False, progress=False) is None
         (reason,) = missing
         return reason
 
-    with monkeypatch.context() as patched:
-        patched.setattr(lm.tokenizer, "eos_token", None)
-        assert refused().startswith("learning from preferences: tokenizer: expected one with an eos token")
+    tokenizer = tiny_tokenizer()
+    tokenizer.eos_token = None
+    reason = refused(LM(lm.model, tokenizer, "endless"))
+    assert reason.startswith("learning from preferences: tokenizer: expected one with an eos token")
     monkeypatch.setitem(sys.modules, "peft", None)
-    assert refused().startswith("learning from preferences: peft is not installed")
+    assert refused(lm).startswith("learning from preferences: peft is not installed")
 
 
 # The experiment
