@@ -302,8 +302,15 @@ def test_same_seed_same_page(tiny_lm_dir: Path, tmp_path: Path) -> None:
     # What is left apart are times.
     assert first.preferences is not None
     assert again.preferences is not None
-    timed = dataclasses.replace(again.preferences, seconds=first.preferences.seconds)
-    same = dataclasses.replace(again, about=first.about, completion=first.completion, preferences=timed)
+    assert first.peeling is not None
+    assert again.peeling is not None
+    same = dataclasses.replace(
+        again,
+        about=first.about,
+        completion=first.completion,
+        peeling=dataclasses.replace(again.peeling, seconds=first.peeling.seconds),
+        preferences=dataclasses.replace(again.preferences, seconds=first.preferences.seconds),
+    )
     assert page(first) == page(same)
     assert first.page.read_text("utf-8") == page(first)
     assert jobs.left_behind(tmp_path / "a", first.page) == []
