@@ -25,7 +25,7 @@ from pyfastlm.preference.runs.changes import Change, change
 from pyfastlm.preference.runs.splitting import shuffled, split
 from pyfastlm.preference.training import train
 
-RUNS = (("apo_zero", False), ("apo_down", False), ("dpo", False), ("apo_zero", True))  # loss, control
+RUNS = (("apo_zero", False), ("apo_down", False), ("apo_zero", True))  # loss, control
 LR = 3e-4  # a few steps shall show something
 MOST = 48  # new tokens of a revision; a sentence has 30 at most
 OTHER = 2  # paragraphs of other text

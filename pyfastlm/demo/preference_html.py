@@ -104,7 +104,7 @@ has, and the rule's own mends stand beside. For training there are too few of th
 <em>synthetic</em>: first sentences of docstrings against themselves with one misspelling by a rule, to a
 prompt with the name, as &#8220;{escape(example.prompt)}&#8221; {_difference(example)} Adapters of a copy of
 the model learn from {found.learnt} pairs for {size.steps} steps of {size.batch_size}, at a rate of {LR:g},
-by each loss from the same seed; prompts of the other {found.runs[0].held_out.pairs} pairs are not among
+by two losses from the same seed; prompts of the other {found.runs[0].held_out.pairs} pairs are not among
 them. The other text, {OTHER} paragraphs written for this package, took {found.bits:.3f} bits/byte before.
 After D'Oosterlinck et al. (2024). {found.seconds:.0f} s.</p>
 """
