@@ -4,7 +4,7 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +78,7 @@ def run_strategies(
         sizes=(*task.sizes,),
         settings={
             "lm": _told(lm.kwargs),
-            "training": _told(getattr(lm.provider, "settings", {}) | kwargs),
+            "training": _told(_options(lm.provider) | kwargs),
         },
     )
     home = None if directory is None else opened(Path(directory), grid)
@@ -118,6 +118,12 @@ def _check(lm: Any, strategies: Sequence[str], seeds: Sequence[int], threads: in
             f"strategies: {tuning[0]!r} tunes weights, and the provider of {lm.model!r} cannot; "
             "leave out strategies with W, or use HFEngine with InProcessProvider"
         )
+
+
+def _options(provider: Any) -> dict[str, Any]:
+    """Of a provider of this package."""
+    options = getattr(provider, "options", None)
+    return {} if options is None else asdict(options)
 
 
 def _told(settings: Mapping[str, Any]) -> str:

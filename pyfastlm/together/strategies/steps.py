@@ -94,9 +94,9 @@ class Stepper:
             wanted = "failed" if kind == "F" else "passed"
             raise NoTraces(f"none of {len(pool)} training runs {wanted}, so there was nothing to train on")
         started = time.perf_counter()
-        lm = tune(state.lm, chats, self.seed, self.train_kwargs)
+        lm, tokens = tune(state.lm, chats, self.seed, self.train_kwargs)
         cost.seconds += time.perf_counter() - started
-        cost.training_tokens += trained_tokens(lm)
+        cost.training_tokens += tokens
         after = State(lm)
         return Stepped(
             after,
@@ -116,12 +116,6 @@ class Stepper:
 
     def _original(self) -> Any:
         return self.examiner.task.program()
-
-
-def trained_tokens(lm: Any) -> int:
-    """Tokens of the training that made an LM, as its provider reports them; 0 where it does not."""
-    report = getattr(getattr(lm, "provider", None), "report", None)
-    return int(getattr(report, "tokens", 0))
 
 
 def _record(

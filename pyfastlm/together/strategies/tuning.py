@@ -35,8 +35,9 @@ def gold_data(original: Any, task: Task, rows: Sequence[Row]) -> list[Chat]:
     return [_chat(original, Call(name, dict(row.inputs), {task.output: row.answer})) for row in rows]
 
 
-def tune(lm: Any, chats: Sequence[Chat], seed: int, train_kwargs: dict[str, Any]) -> Any:
-    """An LM that was tuned on chats, in an order drawn by ``seed``; the one given is left as it is.
+def tune(lm: Any, chats: Sequence[Chat], seed: int, train_kwargs: dict[str, Any]) -> tuple[Any, int]:
+    """An LM that was tuned on chats, in an order drawn by ``seed``, and how many tokens that was trained on
+    (0 where the provider does not tell). The LM given is left as it is.
 
     Raises:
         RuntimeError: the provider returned the model that it was given.
@@ -52,7 +53,7 @@ def tune(lm: Any, chats: Sequence[Chat], seed: int, train_kwargs: dict[str, Any]
         raise tuned
     if tuned.model == lm.model:
         raise RuntimeError(f"the provider tuned {lm.model!r} and returned the same name")
-    return tuned
+    return tuned, int(getattr(getattr(job, "tuned", None), "tokens", 0))
 
 
 def _chat(original: Any, call: Call) -> Chat:
