@@ -48,6 +48,7 @@ class InProcessProvider(_provider.Provider):  # type: ignore[misc, name-defined]
         settings: of :class:`pyfastlm.together.tuning_options.TuningOptions`; ``train_kwargs`` of a job win.
 
     Attributes:
+        options: of a job that says nothing else.
         tuned: of all jobs, in order.
 
     Raises:
@@ -62,7 +63,7 @@ class InProcessProvider(_provider.Provider):  # type: ignore[misc, name-defined]
         self._settings = settings
         self.tuned: list[Tuned] = []
         self._lock = threading.Lock()
-        self._options({})
+        self.options = self._options({})
 
     def finetune(  # type: ignore[override, unused-ignore]
         self,

@@ -23,23 +23,31 @@ TUNING = frozenset("WGF")
 class Budget:
     """What every step of a kind may spend, in whichever strategy and place it comes.
 
-    A P step runs the original prompt over the training rows once, and 1 + ``candidates`` prompts over the
-    validation rows. A W step runs the present prompt over the training rows once, and tunes as the provider
-    of the LM says. So strategies of as many steps of each kind cost the same: P-P and W-W are what two steps
-    give without alternation.
+    A P step bootstraps ``candidates`` sets of demonstrations from training rows, and runs these prompts and
+    the original one over the validation rows. A W step runs the present prompt over the training rows once,
+    and tunes as the provider of the LM says. So strategies of as many steps of each kind may spend the same:
+    P-P and W-W are what two steps give without alternation. What they did spend is counted.
 
     Attributes:
-        candidates: prompts with demonstrations that a P step tries, beside the one without.
-        demos: of a prompt, at most, for each module.
+        candidates: sets of demonstrations that a P step tries.
+        demos: bootstrapped ones of a prompt, at most, for each module.
+        rounds: how often a training row is run at most until its answer is right: after the first time at
+            temperature 1. It is DSPy's ``max_rounds``.
+        labeled: gold rows in the prompt that bootstraps demonstrations; where a set has fewer than that, gold
+            rows fill it up, and one more prompt is tried that has nothing else. 0 for none: then gold answers
+            are in no prompt. Rows alone are no demonstrations of a module that does not see their inputs and
+            write their answer.
     """
 
     candidates: int = 6
     demos: int = 3
+    rounds: int = 1
+    labeled: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("candidates", "demos"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name}: expected at least 1, got {getattr(self, name)}")
+        for name, least in (("candidates", 1), ("demos", 1), ("rounds", 1), ("labeled", 0)):
+            if getattr(self, name) < least:
+                raise InputError(f"{name}: expected at least {least}, got {getattr(self, name)}")
 
 
 def steps_of(strategy: str) -> str:

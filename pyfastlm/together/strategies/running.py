@@ -10,7 +10,7 @@ from typing import Any
 
 from pyfastlm._require import require
 from pyfastlm.errors import InputError, InputTypeError
-from pyfastlm.together.strategies.calls import EXTRA, Cost, Examiner
+from pyfastlm.together.strategies.calls import EXTRA, Answer, Cost, Examiner
 from pyfastlm.together.strategies.grid import CELL, LINES, Grid, Line, opened
 from pyfastlm.together.strategies.plan import STRATEGIES, TUNING, Budget, name_of, steps_of
 from pyfastlm.together.strategies.prompts import share
@@ -136,6 +136,7 @@ class _Run:
     def __init__(self, stepper: Stepper, lm: Any, home: Path | None, progress: bool) -> None:
         self._stepper, self._home, self._progress = stepper, home, progress
         self._states: dict[str, State] = {"": State(lm)}
+        self._tested: list[tuple[State, list[Answer], Cost]] = []
         self._records: dict[str, StepRecord] = {}
         self._reasons: dict[str, str] = {}
 
@@ -152,10 +153,8 @@ class _Run:
         if reason:
             cell = Cell(name, seed, reason, steps=made)
         else:
-            cost, splits = Cost(), self._stepper.splits
-            program = self._states[steps].program(self._stepper.examiner.task.program())
-            found = self._stepper.examiner.answers(program, splits.test, cost)
-            validation = made[-1].validation if made else self._validation(program)
+            found, cost = self._test(self._states[steps])
+            validation = made[-1].validation if made else self._validation(self._states[steps])
             right = tuple(answer.passed for answer in found)
             ids = tuple(answer.row.id for answer in found)
             cell = Cell(name, seed, "", ids, right, validation, made, cost)
@@ -165,7 +164,23 @@ class _Run:
             write(cell, path)
         return cell
 
-    def _validation(self, program: Any) -> float:
+    def _test(self, state: State) -> tuple[list[Answer], Cost]:
+        """Test rows, run; those of a program that is the same as one before are not run again."""
+        for before, found, cost in self._tested:
+            if (
+                (before.lm is state.lm)
+                and before.demos == state.demos
+                and not state.lm.kwargs.get("temperature")
+            ):
+                return found, cost
+        cost = Cost()
+        program = state.program(self._stepper.examiner.task.program())
+        found = self._stepper.examiner.answers(program, self._stepper.splits.test, cost)
+        self._tested.append((state, found, cost))
+        return found, cost
+
+    def _validation(self, state: State) -> float:
+        program = state.program(self._stepper.examiner.task.program())
         return share(self._stepper.examiner.answers(program, self._stepper.splits.validation, Cost()))
 
     def _reach(self, steps: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from pyfastlm.together.strategies.calls import Answer, Cost, Examiner
 from pyfastlm.together.strategies.plan import Budget
-from pyfastlm.together.strategies.prompts import demos_of, search, share
+from pyfastlm.together.strategies.prompts import Search, demos_of, share
 from pyfastlm.together.strategies.records import StepRecord
 from pyfastlm.together.strategies.state import State
 from pyfastlm.together.strategies.traces import Trace, traces
@@ -59,20 +59,21 @@ class Stepper:
         """
         train = list(self.splits.train)
         random.Random(f"{self.seed} {number}").shuffle(train)
+        name = f"{self.seed} {number}"
         if kind == "P":
-            return self._prompts(state, train)
+            return self._prompts(state, train, name)
         if kind == "R":
             return self._random(state, train)
-        return self._weights(state, train, kind)
+        return self._weights(state, train, kind, name)
 
-    def _prompts(self, state: State, train: Sequence[Row]) -> Stepped:
+    def _prompts(self, state: State, train: Sequence[Row], name: str) -> Stepped:
         """Search, from the original prompt, with the present weights."""
         cost = Cost()
         program = State(state.lm).program(self._original())
-        found = search(self.examiner, program, train, self.splits.validation, self.budget, cost)
+        found = Search(self.examiner, program, train, self.splits.validation, self.budget, cost, name).run()
         after = State(state.lm, found.demos)
         record = _record("P", after, cost, found.pool, max(found.scores), scores=found.scores)
-        return Stepped(after, record, traces(program, found.pool))
+        return Stepped(after, record, traces(found.pool))
 
     def _random(self, state: State, train: Sequence[Row]) -> Stepped:
         """The first runs as demonstrations, right or wrong, and no choice by validation."""
@@ -81,13 +82,14 @@ class Stepper:
         pool = self.examiner.answers(program, train[: self.budget.demos], cost)
         after = State(state.lm, demos_of(pool))
         record = _record("R", after, cost, pool, self._validated(after, cost), kept=pool)
-        return Stepped(after, record, traces(program, pool))
+        return Stepped(after, record, traces(pool))
 
-    def _weights(self, state: State, train: Sequence[Row], kind: str) -> Stepped:
+    def _weights(self, state: State, train: Sequence[Row], kind: str, name: str) -> Stepped:
         """Run under the present prompt, tune under the original one, and go on with that."""
         cost = Cost()
         program = state.program(self._original())
-        pool = [] if kind == "G" else self.examiner.answers(program, train, cost)
+        rounds = 1 if kind == "F" else self.budget.rounds
+        pool = [] if kind == "G" else self.examiner.bootstrapped(program, train, cost, rounds, name)
         kept = [answer for answer in pool if answer.passed == (kind == "W")]
         chats = self._chats(kind, kept, train)
         if not chats:
@@ -101,7 +103,7 @@ class Stepper:
         return Stepped(
             after,
             _record(kind, after, cost, pool, self._validated(after, cost), kept=kept),
-            traces(program, pool),
+            traces(pool),
         )
 
     def _chats(self, kind: str, kept: Sequence[Answer], train: Sequence[Row]) -> list[Chat]:

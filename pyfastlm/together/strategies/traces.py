@@ -1,6 +1,5 @@
 """The log of bootstrapped traces: a line of JSON for every call of a module."""
 
-import hashlib
 import json
 import os
 from collections.abc import Iterable, Sequence
@@ -9,7 +8,7 @@ from typing import Any, NamedTuple
 
 from pyfastlm._durable import replacing
 from pyfastlm.errors import InputError
-from pyfastlm.together.strategies.calls import Answer, adapter
+from pyfastlm.together.strategies.calls import Answer
 from pyfastlm.together.tasks.questions import objects
 
 NAMES = ("example_id", "module", "inputs", "outputs", "passed", "lm_id", "prompt_hash")
@@ -36,28 +35,13 @@ class Trace(NamedTuple):
     prompt_hash: str
 
 
-def traces(program: Any, found: Iterable[Answer]) -> list[Trace]:
-    """One for every call, as the program made it."""
-    modules = dict(program.named_predictors())
+def traces(found: Iterable[Answer]) -> list[Trace]:
+    """One for every call of some runs."""
     return [
-        Trace(
-            answer.row.id,
-            call.module,
-            call.inputs,
-            call.outputs,
-            answer.passed,
-            modules[call.module].lm.model,
-            prompt_hash(modules[call.module], call.inputs),
-        )
+        Trace(answer.row.id, call.module, call.inputs, call.outputs, answer.passed, call.lm, call.prompt)
         for answer in found
         for call in answer.calls
     ]
-
-
-def prompt_hash(module: Any, inputs: dict[str, Any]) -> str:
-    """Of the messages that a module sends."""
-    messages = adapter().format(signature=module.signature, demos=module.demos, inputs=inputs)
-    return hashlib.sha256(json.dumps(messages, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def write_traces(found: Sequence[Trace], path: Path) -> None:

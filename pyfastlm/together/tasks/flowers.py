@@ -1,5 +1,6 @@
 """Iris, as in the paper: the species of a flower from its four measures in words, one module."""
 
+import re
 from typing import Any, Literal
 
 import numpy as np
@@ -8,7 +9,7 @@ from pyfastlm._require import require
 from pyfastlm.together.tasks.task import Reference, Row, Sizes, Splits, Task, majority, same
 
 SPECIES = ("setosa", "versicolor", "virginica")
-FEATURES = ("sepal_length", "sepal_width", "petal_length", "petal_width")
+NUMBER = re.compile(r"\d+\.\d")
 SIZES = Sizes(50, 25, 74)
 
 
@@ -16,18 +17,18 @@ def iris() -> Task:
     """Fisher's flowers from scikit-learn: the species by four lengths in centimetres.
 
     Two of the 150 are equal in all four; they count as one flower, lest it is both learnt from and asked. So
-    there are 50 to train, 25 to validate and 74 to test, where the paper has 75. References are the majority
+    there are 50 to train, 25 to validate and 74 to test, where the paper has 75. The four are in one line of
+    text, which makes a prompt a third shorter than a field for each. References are the majority
     and a logistic regression on the same training rows.
 
     Raises:
         MissingExtra: scikit-learn is not installed.
     """
     data = require("sklearn.datasets", "together").load_iris()
-    rows: dict[tuple[str, ...], Row] = {}
+    rows: dict[str, Row] = {}
     for number, (values, kind) in enumerate(zip(data.data, data.target, strict=True)):
-        words = tuple(f"{value:.1f} cm" for value in values)
-        row = Row(f"iris-{number}", dict(zip(FEATURES, words, strict=True)), SPECIES[kind])
-        rows.setdefault(words, row)
+        text = "sepal {:.1f} x {:.1f} cm, petal {:.1f} x {:.1f} cm".format(*values)
+        rows.setdefault(text, Row(f"iris-{number}", {"flower": text}, SPECIES[kind]))
     return Task(
         name="iris",
         rows=tuple(rows.values()),
@@ -51,12 +52,10 @@ def logistic_regression(splits: Splits) -> Reference:
 
 def _numbers(rows: tuple[Row, ...]) -> Any:
     """[N, 4] in centimetres."""
-    return np.array([[float(row.inputs[name].split()[0]) for name in FEATURES] for row in rows])
+    return np.array([[float(number) for number in NUMBER.findall(row.inputs["flower"])] for row in rows])
 
 
 def _program() -> Any:
     dspy = require("dspy", "together")
-    fields = {name: (str, dspy.InputField()) for name in FEATURES}
-    fields["species"] = (Literal[SPECIES], dspy.OutputField())
-    signature = dspy.Signature(fields, "Given the lengths of a flower's sepals and petals, name the species.")
-    return dspy.Predict(signature)
+    fields = {"flower": (str, dspy.InputField()), "species": (Literal[SPECIES], dspy.OutputField())}
+    return dspy.Predict(dspy.Signature(fields, "Name the species of an iris."))

@@ -25,7 +25,7 @@ def test_a_program_comes_back(tmp_path: Path) -> None:
     save_program(program, tmp_path / "saved")
     loaded = load_program(toy().program(), lm, tmp_path / "saved")
     assert loaded.lm.model == "hf/scripted+"
-    assert [dict(demo) for demo in loaded.demos] == [{"augmented": True, "word": "w1.", "kind": "b"}]
+    assert [dict(demo) for demo in loaded.demos] == [{"word": "w1.", "kind": "b"}]
     for n in range(10):
         assert loaded(word=f"w{n}.").kind == program(word=f"w{n}.").kind
 

@@ -232,7 +232,7 @@ def test_programs_ask_for_what_their_rows_have() -> None:
 
     task = iris()
     prompt = dspy.ChatAdapter().format(task.program().signature, [], dict(task.rows[0].inputs))
-    assert "${" not in prompt[0]["content"]  # each field has its own description
+    assert "${" not in prompt[0]["content"]
     assert all(
         f"[[ ## {name} ## ]]\n{value}" in prompt[1]["content"] for name, value in task.rows[0].inputs.items()
     )

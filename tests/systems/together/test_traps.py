@@ -52,7 +52,7 @@ def test_demonstrations_are_not_in_tuning_prompts() -> None:
     grid, engine, provider = run(strategies=("P-W",))
     (cell,) = grid.cells
     assert cell.steps[0].demos > 0
-    tuned_rows = [texts for _, texts in engine.calls[12 + 7 * 8 :][:12]]
+    tuned_rows = [texts for _, texts in engine.calls[cell.steps[0].cost.calls :][:12]]
     assert all(
         len(words(texts)) == 1 + cell.steps[0].demos for texts in tuned_rows
     )  # they were run with some
@@ -75,10 +75,11 @@ def test_only_training_rows_are_bootstrapped_from(tmp_path: Path) -> None:
     task = toy()
     train, validation, test = ({row.id for row in part} for part in task.splits(0))
     words_of = {row.id: row.inputs["word"] for row in task.rows}
-    _, engine, provider = run(task, strategies=ALL, directory=tmp_path)
+    grid, engine, provider = run(task, strategies=ALL, directory=tmp_path)
     logs = [*tmp_path.glob("seed0/*/traces.jsonl")]
     assert len(logs) == 7
     assert {trace.example_id for log in logs for trace in read_traces(log)} == train
+    assert {trace.example_id for trace in read_traces(tmp_path / "seed0" / "W" / "traces.jsonl")} == train
     hidden = {words_of[name] for name in validation | test}
     for _, chats, _ in provider.trained:
         assert not hidden & {
@@ -88,8 +89,9 @@ def test_only_training_rows_are_bootstrapped_from(tmp_path: Path) -> None:
     assert shown
     assert not hidden & shown  # no demonstration is of them
     asked = [words(texts)[-1] for _, texts in engine.calls]
-    for name in test:
-        assert asked.count(words_of[name]) == len(ALL)  # once for each program
+    different = {cell.right for cell in grid.cells}
+    for name in test:  # once for each program
+        assert len(different) <= asked.count(words_of[name]) <= len(ALL)
 
 
 def test_traces_say_what_was_asked(tmp_path: Path) -> None:
@@ -97,7 +99,9 @@ def test_traces_say_what_was_asked(tmp_path: Path) -> None:
     vanilla, prompted = (read_traces(tmp_path / "seed0" / name / "traces.jsonl") for name in ("P", "P-W"))
     assert {trace.lm_id for trace in vanilla + prompted} == {"hf/scripted"}
     by_row = {trace.example_id: trace for trace in vanilla}
-    assert all(by_row[trace.example_id].prompt_hash != trace.prompt_hash for trace in prompted)
+    hashes = {trace.example_id: trace.prompt_hash for trace in prompted}
+    assert len(by_row) >= 8
+    assert all(hashes[name] != trace.prompt_hash for name, trace in by_row.items())
     assert sum(trace.passed for trace in prompted) == grid.cells[0].steps[1].passed
     assert {trace.module for trace in prompted} == {"self"}
 
@@ -150,7 +154,7 @@ def test_a_failing_engine_fails_the_run(count: int, threads: int) -> None:
     lm, engine, _ = scripted(failing_after(count))
     with pytest.raises(Exception, match="the engine is down"):
         run_strategies(toy(), lm, strategies=("P-W",), seeds=(0,), threads=threads)
-    assert len(engine.calls) <= count + 2 * threads  # and at once
+    assert len(engine.calls) <= count + threads  # and at once
 
 
 def test_stock_dspy_goes_on_where_this_fails(capsys: pytest.CaptureFixture[str]) -> None:
