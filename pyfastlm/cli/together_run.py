@@ -45,6 +45,15 @@ def command(
     seeds: Annotated[int, typer.Option(min=1, help="How many, from 0.")] = 3,
     candidates: Annotated[int, typer.Option(min=1, help="Of a P step, beside the prompt alone.")] = 6,
     demos: Annotated[int, typer.Option(min=1, help="Of a prompt at most, for each module.")] = 3,
+    rounds: Annotated[
+        int,
+        typer.Option(
+            min=1, help="How often a training row is run until it is right, from 2 on drawn at random."
+        ),
+    ] = 1,
+    labeled: Annotated[
+        int, typer.Option(min=0, help="Gold rows in the prompt that bootstraps demonstrations.")
+    ] = 0,
     epochs: Annotated[int, typer.Option(min=1, help="Of a W step.")] = 5,
     lr: Annotated[float, typer.Option(help="Learning rate of a W step; the paper's is 1e-5.")] = 1e-4,
     batch_size: Annotated[int, typer.Option(min=1, help="Calls in a step of the optimiser.")] = 8,
@@ -81,7 +90,7 @@ def command(
         model,
         strategies=names,
         seeds=range(seeds),
-        budget=Budget(candidates, demos),
+        budget=Budget(candidates, demos, rounds, labeled),
         directory=output,
         train_kwargs=settings if endpoint is None else None,
         threads=threads,

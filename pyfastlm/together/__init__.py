@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from pyfastlm.together.engine import HFEngine
     from pyfastlm.together.provider import InProcessProvider
     from pyfastlm.together.segments import Choice, Forced, Free
+    from pyfastlm.together.strategies import Budget, Grid, read_grid, run_strategies
     from pyfastlm.together.student_lm import on_student_lm
     from pyfastlm.together.training import Tuned, tune
     from pyfastlm.together.tuning_options import TuningOptions
@@ -16,10 +17,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answer",
+    "Budget",
     "Call",
     "Choice",
     "Forced",
     "Free",
+    "Grid",
     "HFEngine",
     "InProcessProvider",
     "Tuned",
@@ -27,6 +30,8 @@ __all__ = [
     "Usage",
     "Weights",
     "on_student_lm",
+    "read_grid",
+    "run_strategies",
     "tune",
 ]
 
@@ -37,6 +42,7 @@ __getattr__, __dir__ = lazily(
         "engine": ("HFEngine",),
         "provider": ("InProcessProvider",),
         "segments": ("Choice", "Forced", "Free"),
+        "strategies": ("Budget", "Grid", "read_grid", "run_strategies"),
         "student_lm": ("on_student_lm",),
         "training": ("Tuned", "tune"),
         "tuning_options": ("TuningOptions",),

@@ -32,7 +32,8 @@ def write_report(grid: Grid, folder: "str | os.PathLike[str]") -> Path:
         plain(
             f"{grid.provenance}; {train} rows to train, {validation} to validate, {test} to test, drawn anew "
             f"for each seed. P: {budget.candidates} candidates of up to {budget.demos} demonstrations, "
-            f"beside none. W: {grid.settings['training'] or 'as the provider says'}. "
+            f"beside none, {budget.labeled} gold rows in the prompt that bootstraps them. A training row is "
+            f"run {budget.rounds} times at most. W: {grid.settings['training'] or 'as the provider says'}. "
             f"LM: {grid.settings['lm']}."
         ),
         "![Test accuracy of every strategy](accuracies.svg)",
