@@ -9,7 +9,7 @@ import typer
 if TYPE_CHECKING:
     from pyfastlm.together.tasks import Task
 
-FILES = ("gsm8k", "hotpot", "wordnet")
+TASKS = ("iris", "wordnet", "gsm8k", "hotpot")
 
 
 def command(
@@ -115,16 +115,17 @@ def _task(name: str, data: Path | None) -> "Task":
     from pyfastlm.errors import InputError
     from pyfastlm.together import tasks
 
-    if name not in ("iris", *FILES):
-        raise InputError(f"task: expected iris, {', '.join(FILES)}, got {name!r}")
+    if name not in TASKS:
+        raise InputError(f"task: expected {', '.join(TASKS)}, got {name!r}")
     if name == "iris":
         if data is not None:
             raise InputError("data: iris has its own; leave --data out")
         return tasks.iris()
-    if data is None and name != "wordnet":
+    if name == "wordnet":
+        return tasks.wordnet() if data is None else tasks.wordnet(data)
+    if data is None:
         raise InputError(f"data: {name} is read from a file; give --data")
-    reader = {"gsm8k": tasks.gsm8k, "hotpot": tasks.hotpot, "wordnet": tasks.wordnet}[name]
-    return reader() if data is None else reader(data)  # type: ignore[call-arg]
+    return tasks.gsm8k(data) if name == "gsm8k" else tasks.hotpot(data)
 
 
 def _local(name: str, max_tokens: int) -> Any:

@@ -62,15 +62,11 @@ class Grid:
         """
         by_seed = {name: {cell.seed: cell for cell in self.of(name) if not cell.reason} for name in weights}
         seeds = sorted(set.intersection(*(set(cells) for cells in by_seed.values())))
-        outcomes = [
-            Outcome(name, right)
-            for seed in seeds
-            for name, *right in zip(
-                next(iter(by_seed.values()))[seed].ids,
-                *(cells[seed].right for cells in by_seed.values()),
-                strict=True,
-            )
-        ]
+        outcomes = []
+        for seed in seeds:
+            cells = [of[seed] for of in by_seed.values()]
+            right = zip(*(cell.right for cell in cells), strict=True)
+            outcomes += [Outcome(name, each) for name, each in zip(cells[0].ids, right, strict=True)]
         return contrast(outcomes, [*weights.values()]) if outcomes else None
 
 
@@ -123,7 +119,7 @@ def read_grid(directory: "str | os.PathLike[str]") -> Grid:
             for seed in sorted({cell.seed for cell in cells})
             for name, right in read_json(home / f"seed{seed}" / LINES)["lines"]
         )
-        budget, sizes = Budget(**given.pop("budget")), tuple(map(int, given.pop("sizes")))
-        return Grid(**given, budget=budget, sizes=sizes, cells=tuple(cells), lines=lines)
+        budget, (train, validation, test) = Budget(**given.pop("budget")), map(int, given.pop("sizes"))
+        return Grid(**given, budget=budget, sizes=(train, validation, test), cells=tuple(cells), lines=lines)
     except (TypeError, ValueError, LookupError) as error:
         raise InputError(f"directory: {str(home / SETTINGS)!r} is damaged") from error

@@ -43,7 +43,7 @@ def save_program(program: Any, directory: "str | os.PathLike[str]") -> None:
     if len(lms) != 1 or None in lms.values():
         raise InputError(f"program: expected one LM for all modules, got {len(lms)}; use program.set_lm(lm)")
     demos = {name: [dict(demo) for demo in module.demos] for name, module in program.named_predictors()}
-    save_state(State(*lms.values(), demos), Path(directory))
+    save_state(State(next(iter(lms.values())), demos), Path(directory))
 
 
 def save_state(state: State, target: Path) -> None:

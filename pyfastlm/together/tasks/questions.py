@@ -64,7 +64,8 @@ def pair(value: Any, where: str) -> tuple[str, str]:
     Raises:
         InputError: one is missing, no text, or empty.
     """
-    found = [value.get(name) if isinstance(value, dict) else None for name in ("question", "answer")]
-    if not all(isinstance(text, str) and text.strip() for text in found):
-        raise InputError(f"path: {where}: expected an object with the texts 'question' and 'answer'")
-    return found[0], found[1]
+    if isinstance(value, dict):
+        question, answer = value.get("question"), value.get("answer")
+        if isinstance(question, str) and isinstance(answer, str) and question.strip() and answer.strip():
+            return question, answer
+    raise InputError(f"path: {where}: expected an object with the texts 'question' and 'answer'")
