@@ -8,7 +8,8 @@ if TYPE_CHECKING:
     from pyfastlm.together.answers import Answer, Call, Usage
     from pyfastlm.together.engine import HFEngine
     from pyfastlm.together.provider import InProcessProvider
-    from pyfastlm.together.segments import Choice, Forced, Free
+    from pyfastlm.together.saved_programs import load_program, save_program
+    from pyfastlm.together.segments import Choice, Forced, Free, Shaped
     from pyfastlm.together.student_lm import on_student_lm
     from pyfastlm.together.training import Tuned, tune
     from pyfastlm.together.tuning_options import TuningOptions
@@ -22,11 +23,14 @@ __all__ = [
     "Free",
     "HFEngine",
     "InProcessProvider",
+    "Shaped",
     "Tuned",
     "TuningOptions",
     "Usage",
     "Weights",
+    "load_program",
     "on_student_lm",
+    "save_program",
     "tune",
 ]
 
@@ -36,7 +40,8 @@ __getattr__, __dir__ = lazily(
         "answers": ("Answer", "Call", "Usage"),
         "engine": ("HFEngine",),
         "provider": ("InProcessProvider",),
-        "segments": ("Choice", "Forced", "Free"),
+        "saved_programs": ("load_program", "save_program"),
+        "segments": ("Choice", "Forced", "Free", "Shaped"),
         "student_lm": ("on_student_lm",),
         "training": ("Tuned", "tune"),
         "tuning_options": ("TuningOptions",),
