@@ -190,7 +190,7 @@ class Writer:
         self.segment = None
 
     def _room(self) -> int:
-        return self._context - len(self.keys.tokens) - len(self.pending)
+        return max(0, self._context - len(self.keys.tokens) - len(self.pending))
 
     def _give(self, text: str) -> None:
         tokens = self._tokenizer.encode(text)

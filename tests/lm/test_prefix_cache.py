@@ -28,7 +28,9 @@ def array(tokens: list[int]) -> np.ndarray:
 def same(some: Keys, other: Keys) -> bool:
     n = len(some.tokens)
     pairs = zip(some.part(0, n).values(), other.part(0, n).values(), strict=True)
-    return some.tokens == other.tokens[:n] and all(torch.equal(a, b) for x, y in pairs for a, b in zip(x, y, strict=True))
+    return some.tokens == other.tokens[:n] and all(
+        torch.equal(a, b) for x, y in pairs for a, b in zip(x, y, strict=True)
+    )
 
 
 def longest(known: list[list[int]], tokens: list[int]) -> int:
