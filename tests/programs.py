@@ -26,7 +26,8 @@ def colour_program(lm: Any) -> Any:
         colour: Literal["red", "green", "blue"] = dspy.OutputField()
 
     program = dspy.Predict(Colour)
-    program.set_lm(lm)
+    if lm is not None:
+        program.set_lm(lm)
     return program
 
 

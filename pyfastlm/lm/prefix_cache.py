@@ -61,6 +61,7 @@ class PrefixCache:
             node = found if common == len(found.tokens) else self._split(found, common)
             depth += common
         if depth < count:
+            self._clock += 1  # newer than what it was split from
             leaf = _Node(tokens[depth:], node, keys.part(depth, count), used=self._clock)
             node.children[int(tokens[depth])] = leaf
             self.size += count - depth
@@ -81,8 +82,9 @@ class PrefixCache:
                 return
             node.used = self._clock
             common = common_prefix(node.tokens, tokens)
+            whole = common == len(node.tokens)  # now: it may be cut while the caller has it
             yield node, common
-            if common < len(node.tokens):
+            if not whole:
                 return
             tokens = tokens[common:]
 

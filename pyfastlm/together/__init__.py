@@ -8,7 +8,8 @@ if TYPE_CHECKING:
     from pyfastlm.together.answers import Answer, Call, Usage
     from pyfastlm.together.engine import HFEngine
     from pyfastlm.together.provider import InProcessProvider
-    from pyfastlm.together.segments import Choice, Forced, Free
+    from pyfastlm.together.saved_programs import load_program, save_program
+    from pyfastlm.together.segments import Choice, Forced, Free, Shaped
     from pyfastlm.together.strategies import Budget, Grid, read_grid, run_strategies
     from pyfastlm.together.student_lm import on_student_lm
     from pyfastlm.together.training import Tuned, tune
@@ -25,13 +26,16 @@ __all__ = [
     "Grid",
     "HFEngine",
     "InProcessProvider",
+    "Shaped",
     "Tuned",
     "TuningOptions",
     "Usage",
     "Weights",
+    "load_program",
     "on_student_lm",
     "read_grid",
     "run_strategies",
+    "save_program",
     "tune",
 ]
 
@@ -41,7 +45,8 @@ __getattr__, __dir__ = lazily(
         "answers": ("Answer", "Call", "Usage"),
         "engine": ("HFEngine",),
         "provider": ("InProcessProvider",),
-        "segments": ("Choice", "Forced", "Free"),
+        "saved_programs": ("load_program", "save_program"),
+        "segments": ("Choice", "Forced", "Free", "Shaped"),
         "strategies": ("Budget", "Grid", "read_grid", "run_strategies"),
         "student_lm": ("on_student_lm",),
         "training": ("Tuned", "tune"),

@@ -14,6 +14,8 @@ class Call:
         prompt: the whole text that the model reads, special tokens spelled out.
         plan: what the answer must look like.
         max_tokens: that the model may write itself; what is given or chosen does not count.
+        field_tokens: the same for each single text that is written freely; None for no such limit. What
+            follows a text that is cut is written all the same.
         temperature: 0 takes the likeliest each time.
         top_k, top_p: cuts of the tail, as in :class:`pyfastlm.lm.sampling.Sampling`.
         per_token: options are compared by the mean over their tokens, not by the sum.
@@ -26,6 +28,7 @@ class Call:
     prompt: str
     plan: Plan = (Free(),)
     max_tokens: int = 256
+    field_tokens: int | None = None
     temperature: float = 0.0
     top_k: int | None = None
     top_p: float | None = None
@@ -65,14 +68,14 @@ class Answer:
 
     Attributes:
         text: all of it, with what was given.
-        finished: whether nothing was cut by ``max_tokens`` or by the model's context.
+        finished: whether nothing was cut, by a limit or by the model's context.
         model_id: which weights answered.
         prompt_tokens: of the prompt.
         reused_tokens: of these, those whose keys and values came from the prefix cache.
         completion_tokens: of the text.
         given_tokens: of these, those that were forced or belong to a chosen option.
         choices: fields with a closed set of options, in order.
-        cut: names of the fields that ``max_tokens`` cut.
+        cut: names of the fields that a limit cut.
         written: tokens with log-probabilities, if they were asked for.
     """
 

@@ -15,7 +15,7 @@ from pyfastlm.lm.prefix import MIN_SHARED
 from pyfastlm.lm.prefix_cache import PrefixCache
 from pyfastlm.lm.runner import Runner
 from pyfastlm.together.scoring import Question, score
-from pyfastlm.together.segments import Choice
+from pyfastlm.together.segments import Choice, Free, Shaped
 from pyfastlm.together.weights import Weights
 from pyfastlm.together.writer import Writer
 
@@ -174,7 +174,7 @@ class Batcher:
                 self._cache.insert(job.writer.call.model_id, job.writer.keys, len(job.writer.prompt))
 
     def _ask_tokens(self, runner: Runner, jobs: Sequence[_Job]) -> None:
-        asking = [job for job in jobs if not isinstance(job.writer.segment, Choice)]
+        asking = [job for job in jobs if isinstance(job.writer.segment, Free | Shaped)]
         if asking:
             hidden = torch.stack([job.hidden for job in asking if job.hidden is not None])
             for job, logits in zip(asking, runner.head.logits(hidden), strict=True):

@@ -22,6 +22,7 @@ from pyfastlm.together.answers import Answer, Call, Usage
 from pyfastlm.together.batcher import Batcher
 from pyfastlm.together.prompts import Message, Prompts
 from pyfastlm.together.segments import Choice, Free, Plan
+from pyfastlm.together.shapes import Shapes
 from pyfastlm.together.weights import Weights
 from pyfastlm.together.writer import Tokenizer, Writer
 
@@ -39,6 +40,7 @@ class Settings(NamedTuple):
     prefill: bool
     per_token: bool
     max_tokens: int
+    field_tokens: int | None
     seed: int
 
 
@@ -59,6 +61,8 @@ class HFEngine:
             a closed set of options is chosen by log-probability. False samples everything.
         per_token: options are compared by the mean log-probability of their tokens, not by the sum.
         max_tokens: that a call may write, where it does not say.
+        field_tokens: that each single text of an answer may have, so that one does not use up what the call
+            has for all; None for no such limit.
         seed: of drawing at temperatures above 0.
 
     Attributes:
@@ -71,11 +75,6 @@ class HFEngine:
         InputError, InputTypeError: a number is out of range, there is no such model, or it has no template.
     """
 
-    supports_response_schema = True
-    supported_params = frozenset(
-        {"max_tokens", "temperature", "top_p", "stop", "logprobs", "response_format"}
-    )
-
     def __init__(
         self,
         lm: LMLike = "smollm2",
@@ -86,6 +85,7 @@ class HFEngine:
         prefill: bool = True,
         per_token: bool = False,
         max_tokens: int = 256,
+        field_tokens: int | None = None,
         seed: int = 0,
     ) -> None:
         if isinstance(cache_tokens, bool) or not isinstance(cache_tokens, int) or cache_tokens < 0:
@@ -99,11 +99,13 @@ class HFEngine:
             prefill,
             per_token,
             positive("max_tokens", max_tokens),
+            None if field_tokens is None else positive("field_tokens", field_tokens),
             seed,
         )
         self.prompts = Prompts(loaded.tokenizer)
         self.weights = Weights(loaded, self.settings.name)
         self.tokenizer = Tokenizer(loaded.tokenizer, _ends(loaded))
+        self._shapes = Shapes(loaded.tokenizer)
         self._cache = PrefixCache(cache_tokens)
         self._batcher = Batcher(self.weights, self._cache, batch_size)
         self._lock = threading.Lock()
@@ -115,6 +117,17 @@ class HFEngine:
     def model_id(self) -> str:
         """Of the base: ``hf/<name>``."""
         return self.weights.base
+
+    @property
+    def supports_response_schema(self) -> bool:
+        """What DSPy's adapters ask an engine: whether it can be told the form of its answers."""
+        return self.settings.prefill
+
+    @property
+    def supported_params(self) -> frozenset[str]:
+        """The same, for single settings of a call."""
+        forms = {"response_format"} if self.settings.prefill else set()
+        return frozenset({"max_tokens", "temperature", "top_p", "stop", "logprobs"} | forms)
 
     @property
     def usage(self) -> Usage:
@@ -155,6 +168,7 @@ class HFEngine:
             self.prompts.prompt([Message(*message) for message in messages]),
             plan,
             max_tokens or self.settings.max_tokens,
+            self.settings.field_tokens,
             temperature,
             per_token=self.settings.per_token,
             **options,
@@ -170,7 +184,7 @@ class HFEngine:
         writers = []
         for call in calls:
             self.weights.hash(call.model_id)
-            writer = Writer(call, self.tokenizer, self.weights.context)
+            writer = Writer(call, self.tokenizer, self.weights.context, self._shapes)
             if len(writer.prompt) >= self.weights.context:
                 raise InputError(
                     f"messages: the prompt has {len(writer.prompt):,} tokens, and the model reads "
@@ -253,9 +267,7 @@ class HFEngine:
             engine = cls(settings.pop("lm"), **settings)
             if engine.weights.lm.fingerprint != fingerprint:
                 raise InputError(f"state: {state['lm']!r} is another model than the one that was saved")
-        for model_id, directory in saved.items():
-            if model_id not in engine.weights and (found := engine.weights.load(directory)) != model_id:
-                raise InputError(f"state: expected the weights {model_id!r} in {directory!r}, got {found!r}")
+        engine.weights.load_all(saved)
         return engine
 
     @property

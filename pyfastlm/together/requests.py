@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyfastlm._require import require
 from pyfastlm.errors import InputError
-from pyfastlm.together import chat_fields
+from pyfastlm.together import chat_fields, json_fields
 from pyfastlm.together.answers import Answer, Call
 from pyfastlm.together.prompts import Message
 from pyfastlm.together.segments import Free, Plan
@@ -75,11 +75,18 @@ def _text(part: Any, lm15: Any) -> str:
 
 def _form(engine: "HFEngine", request: Any) -> tuple[str, Plan]:
     """What decides about the form of the answer, and the plan that follows from it."""
-    if engine.settings.prefill:
-        asked = chat_fields.fields(messages(request)[-1].text)
-        if asked:
-            return "chat fields", chat_fields.plan(asked)
-    return "free", (Free(),)
+    wanted = request.config.response_format
+    if not engine.settings.prefill:
+        if wanted is not None:
+            lm15 = require("dspy.lm15", "together")
+            raise lm15.UnsupportedFeatureError("response_format needs an engine with prefill=True")
+        return "free", (Free(),)
+    if wanted is not None:
+        return wanted["type"], json_fields.plan(wanted)
+    given = messages(request)
+    system = given[0].text if given[0].role == "system" else ""
+    asked = chat_fields.fields(system, given[-1].text)
+    return ("chat fields", chat_fields.plan(asked)) if asked else ("free", (Free(),))
 
 
 def _call(engine: "HFEngine", request: Any, plan: Plan) -> Call:

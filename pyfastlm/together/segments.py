@@ -43,5 +43,19 @@ class Choice:
             raise InputError(f"options: expected different texts, at least one, got {self.options!r}")
 
 
-Segment: TypeAlias = Forced | Free | Choice
+@dataclass(frozen=True, slots=True)
+class Shaped:
+    """JSON that the model writes under a schema, token by token among those that are valid.
+
+    ``schema`` is JSON text. ``closing`` is given after the value, as soon as the model has it; it belongs to
+    the answer. Empty, the value has to end by itself, as an object does.
+    """
+
+    name: str
+    schema: str
+    closing: str = ""
+
+
+Asking: TypeAlias = Free | Choice | Shaped
+Segment: TypeAlias = Forced | Asking
 Plan: TypeAlias = tuple[Segment, ...]

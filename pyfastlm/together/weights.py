@@ -3,7 +3,7 @@
 import contextlib
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -125,12 +125,13 @@ class Weights:
         before = math.sqrt(sum(float(base[name].double().square().sum()) for name in changed))
         return Distance(norm, norm / before if before else 0.0)
 
-    def save(self, model_id: str, directory: "str | os.PathLike[str]") -> None:
+    def save(self, model_id: str, directory: "str | os.PathLike[str]", *, remember: bool = True) -> None:
         """Write an adapter as PEFT does, or a whole model; nothing for the base.
 
         Args:
             model_id: which weights.
             directory: a new one; it appears whole or not at all.
+            remember: whether the directory stays, so that states of the engine can name it.
 
         Raises:
             InputError: there are no such weights, or the directory exists.
@@ -142,7 +143,8 @@ class Weights:
             save_model(LM(entry.model, self.lm.tokenizer, self.lm.name), directory)
         else:
             raise InputError(f"model_id: {model_id!r} is the base, of which nothing has to be saved")
-        self.saved[model_id] = Path(directory).absolute()
+        if remember:
+            self.saved[model_id] = Path(directory).absolute()
 
     def load(self, directory: "str | os.PathLike[str]") -> str:
         """The id of weights that were saved; an adapter of PEFT's own is read as well.
@@ -162,6 +164,19 @@ class Weights:
         model_id = self.add_model(model.to(self.lm.model.device))
         self.saved[model_id] = path.absolute()
         return model_id
+
+    def load_all(self, directories: "Mapping[str, str | os.PathLike[str]]") -> None:
+        """Load weights by id, as far as they are not known yet.
+
+        Raises:
+            InputError: as :meth:`load`, or a directory holds other weights.
+        """
+        for model_id, directory in directories.items():
+            if model_id not in self and (found := self.load(directory)) != model_id:
+                raise InputError(
+                    f"weights: expected {model_id!r} in {os.fspath(directory)!r}, got {found!r}; they were "
+                    "changed, or are of another base"
+                )
 
     def _entry(self, model_id: str) -> _Entry:
         if model_id not in self._entries:

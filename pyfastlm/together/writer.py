@@ -12,7 +12,8 @@ from pyfastlm.lm.encoding import Tokens
 from pyfastlm.lm.growing import Keys
 from pyfastlm.lm.sampling import cut
 from pyfastlm.together.answers import Answer, Call, Chosen, Written
-from pyfastlm.together.segments import Choice, Forced, Free
+from pyfastlm.together.segments import Asking, Choice, Forced, Free, Shaped
+from pyfastlm.together.shapes import Shape, Shapes
 
 
 class Tokenizer:
@@ -44,6 +45,7 @@ class Writer:
         call: what is asked.
         tokenizer: of the model.
         context: how many tokens the model reads.
+        shapes: for what has to be written under a schema.
 
     Attributes:
         call: as given.
@@ -54,18 +56,19 @@ class Writer:
         cached: whether the keys of the prompt were offered to the cache.
     """
 
-    def __init__(self, call: Call, tokenizer: Tokenizer, context: int) -> None:
-        self.call, self._tokenizer, self._context = call, tokenizer, context
+    def __init__(self, call: Call, tokenizer: Tokenizer, context: int, shapes: Shapes) -> None:
+        self.call, self._tokenizer, self._context, self._shapes = call, tokenizer, context, shapes
         self.prompt: Tokens = np.array(tokenizer.encode(call.prompt), np.int32)
         self.keys = Keys(min(context, len(self.prompt) + call.max_tokens))
         self.pending: list[int] = []
-        self.segment: Free | Choice | None = None
+        self.segment: Asking | None = None
         self.cached = False
         self._next = 0  # segment of the plan
         self._generator = gumbel.generator(f"{call.seed} {call.prompt}")
         self._reused = 0
         self._texts: list[str] = []
-        self._field: list[int] = []  # tokens of the free text that is being written
+        self._shape: Shape | None = None  # of the value that is being written
+        self._field: list[int] = []  # tokens of the text that is being written
         self._base = 0  # where they begin in the sequence
         self._given = 0  # tokens that were forced or chosen
         self._kept = 0  # tokens of free texts
@@ -107,24 +110,43 @@ class Writer:
 
     def take(self, logits: Tensor) -> None:
         """Draw the next token by ``logits`` [V]."""
-        assert isinstance(self.segment, Free)
-        token = self._draw(logits.float())
+        assert isinstance(self.segment, Free | Shaped)
+        token = self._draw(logits.float().cpu())
         self._drawn += 1
-        if token in self._tokenizer.ends:
+        if self._shape is None and token in self._tokenizer.ends:
             self._close(self._tokenizer.decode(self._field))
             return
         self._field.append(token)
         self.pending = [token]
         text = self._tokenizer.decode(self._field)
-        found = re.search(self.segment.end, text) if self.segment.end else None
+        if isinstance(self.segment, Shaped):
+            self._take_shaped(self.segment, text, token)
+        else:
+            self._take_free(self.segment, text)
+
+    def _take_shaped(self, segment: Shaped, text: str, token: int) -> None:
+        assert self._shape is not None
+        if self._shape.takes(token):
+            self._close(text)
+        elif self._drawn >= self.call.max_tokens or not self._room():
+            self._next = len(self.call.plan)  # half a value: nothing that follows could be read
+            self._cut.append(segment.name)
+            self._close(text)
+
+    def _take_free(self, segment: Free, text: str) -> None:
+        found = re.search(segment.end, text) if segment.end else None
         stops = [at for stop in self.call.stop if (at := text.find(stop)) >= 0]
         if stops and (found is None or min(stops) < found.start()):
             self._next = len(self.call.plan)
             self._close(text[: min(stops)])
         elif found is not None:
             self._close(text[: found.start()].rstrip())
-        elif self._drawn >= self.call.max_tokens or not self._room():
-            self._cut.append(self.segment.name)
+        elif (
+            self._drawn >= self.call.max_tokens
+            or len(self._field) == self.call.field_tokens
+            or not self._room()
+        ):
+            self._cut.append(segment.name)
             self._close(text)
 
     def answer(self) -> Answer:
@@ -160,14 +182,15 @@ class Writer:
                     return
             elif self._drawn < self.call.max_tokens and self._room():
                 self._field, self._base = [], len(self.keys.tokens) + len(self.pending)
+                self._shape = self._shapes.begin(segment) if isinstance(segment, Shaped) else None
                 return
             self._cut.append(segment.name)
-            if isinstance(segment, Choice) or not self._room():  # nothing more fits into the context
+            if not isinstance(segment, Free) or not self._room():  # without it, what follows is worthless
                 self._next = len(self.call.plan)
         self.segment = None
 
     def _room(self) -> int:
-        return self._context - len(self.keys.tokens) - len(self.pending)
+        return max(0, self._context - len(self.keys.tokens) - len(self.pending))
 
     def _give(self, text: str) -> None:
         tokens = self._tokenizer.encode(text)
@@ -189,14 +212,16 @@ class Writer:
         self._go_on()
 
     def _draw(self, logits: Tensor) -> int:
-        scores = logits.cpu()
+        scores = logits
+        if self._shape is not None:
+            scores = logits.masked_fill(~self._shape.allowed(len(logits)), float("-inf"))
         if self.call.temperature > 0:
             scores = cut(scores[None] / self.call.temperature, self.call.top_k, self.call.top_p)[0]
             token = int((scores + gumbel.noise(len(scores), self._generator)).argmax())
         else:
             token = int(scores.argmax())
         if self.call.logprobs is not None:
-            known = logits.cpu().log_softmax(0)
+            known = logits.log_softmax(0)
             best = known.topk(self.call.logprobs)
             top = tuple(zip(best.indices.tolist(), best.values.tolist(), strict=True))
             self._reports.append(Written(token, float(known[token]), top))
