@@ -1,5 +1,6 @@
 """``pyfastlm together run``: strategies and seeds of a task, as a grid in a directory."""
 
+import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -71,7 +72,9 @@ def command(
             --endpoint http://127.0.0.1:8000/v1 --lm my-model
         pyfastlm together report iris -o report
     """
+    from pyfastlm._require import require
     from pyfastlm.cli import show
+    from pyfastlm.errors import Unavailable
     from pyfastlm.together.report import tables
     from pyfastlm.together.strategies import CONTROLS, STRATEGIES, Budget, run_strategies
     from pyfastlm.together.strategies.plan import TUNING, steps_of
@@ -85,17 +88,22 @@ def command(
     found = _task(task, data)
     settings = {"rank": rank, "alpha": 2.0 * rank, "epochs": epochs, "lr": lr, "batch_size": batch_size}
     model = _local(lm, max_tokens) if endpoint is None else _served(lm, endpoint, max_tokens)
-    grid = run_strategies(
-        found,
-        model,
-        strategies=names,
-        seeds=range(seeds),
-        budget=Budget(candidates, demos, rounds, labeled),
-        directory=output,
-        train_kwargs=settings if endpoint is None else None,
-        threads=threads,
-        progress=True,
-    )
+    try:
+        grid = run_strategies(
+            found,
+            model,
+            strategies=names,
+            seeds=range(seeds),
+            budget=Budget(candidates, demos, rounds, labeled),
+            directory=output,
+            train_kwargs=settings if endpoint is None else None,
+            threads=threads,
+            progress=True,
+        )
+    except require("dspy", "together").utils.exceptions.LMError as error:
+        if endpoint is None:
+            raise
+        raise Unavailable(f"endpoint: {error}") from error
     if json:
         show.as_json({"output": str(output)} | tables.summary(grid))
         return
@@ -155,6 +163,7 @@ def _served(name: str, endpoint: str, max_tokens: int) -> Any:
             f"endpoint: expected an address that begins with http:// or https://, got {endpoint!r}"
         )
     dspy = require("dspy", "together")
+    logging.getLogger("dspy").setLevel(logging.ERROR)  # it warns where it cannot look up prices
     return dspy.LM(
         f"openai/{name}",
         api_base=endpoint,

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pyfastlm.together.strategies.plan import CONTROLS, STRATEGIES, Budget
     from pyfastlm.together.strategies.records import Cell, StepRecord
     from pyfastlm.together.strategies.running import run_strategies
-    from pyfastlm.together.strategies.state import load_program, save_program
+    from pyfastlm.together.strategies.state import program_of
     from pyfastlm.together.strategies.statistics import Interval
     from pyfastlm.together.strategies.traces import Trace, read_traces
 
@@ -25,11 +25,10 @@ __all__ = [
     "Line",
     "StepRecord",
     "Trace",
-    "load_program",
+    "program_of",
     "read_grid",
     "read_traces",
     "run_strategies",
-    "save_program",
 ]
 
 __getattr__, __dir__ = lazily(
@@ -40,7 +39,7 @@ __getattr__, __dir__ = lazily(
         "plan": ("CONTROLS", "STRATEGIES", "Budget"),
         "records": ("Cell", "StepRecord"),
         "running": ("run_strategies",),
-        "state": ("load_program", "save_program"),
+        "state": ("program_of",),
         "statistics": ("Interval",),
         "traces": ("Trace", "read_traces"),
     },

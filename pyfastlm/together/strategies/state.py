@@ -1,4 +1,4 @@
-"""Where a strategy stands: demonstrations and weights; and programs saved as both."""
+"""Where a strategy stands: demonstrations and weights."""
 
 import json
 import os
@@ -11,6 +11,7 @@ from pyfastlm._durable import fsync_directory, replacing
 from pyfastlm.errors import InputError
 from pyfastlm.together.strategies.prompts import Demos, with_demos
 from pyfastlm.together.tasks.questions import read_text
+from pyfastlm.together.tasks.task import Task
 
 PROGRAM, WEIGHTS = "program.json", "weights"
 
@@ -28,43 +29,24 @@ class State:
         return with_demos(original, self.demos)
 
 
-def save_program(program: Any, directory: "str | os.PathLike[str]") -> None:
+def save_state(state: State, target: Path) -> None:
     """Save demonstrations, and weights where an engine of this package has other ones than its base.
 
-    Args:
-        program: whose modules all have one LM.
-        directory: a new one; it appears whole or not at all.
-
-    Raises:
-        InputError: modules have different LMs or none, or the directory exists.
-        OSError: it cannot be written.
+    ``target`` is a new directory, which appears whole or not at all; what a killed run left beside it is
+    removed.
     """
-    lms = {id(module.lm): module.lm for module in program.predictors()}
-    if len(lms) != 1 or None in lms.values():
-        raise InputError(f"program: expected one LM for all modules, got {len(lms)}; use program.set_lm(lm)")
-    demos = {name: [dict(demo) for demo in module.demos] for name, module in program.named_predictors()}
-    save_state(State(next(iter(lms.values())), demos), Path(directory))
-
-
-def save_state(state: State, target: Path) -> None:
-    """As :func:`save_program`; whatever a killed run left beside ``target`` is removed."""
-    if target.exists():
-        raise InputError(f"directory: {str(target)!r} exists")
     parts = target.with_name(f".{target.name}.tmp")
     shutil.rmtree(parts, ignore_errors=True)
     parts.mkdir(parents=True)
     weights = _weights(state.lm)
     tuned = weights is not None and state.lm.model != weights.base
     if tuned:
-        weights.save(state.lm.model, parts / WEIGHTS)
+        weights.save(state.lm.model, parts / WEIGHTS, remember=False)
     found = {
         "model": state.lm.model,
         "hash": weights.hash(state.lm.model) if weights is not None else "",
         "tuned": tuned,
-        "demos": {
-            name: [{key: value for key, value in demo.items() if key != "augmented"} for demo in demos]
-            for name, demos in state.demos.items()
-        },
+        "demos": state.demos,
     }
     with replacing(parts / PROGRAM, parts / f".{PROGRAM}") as file:
         file.write(json.dumps(found, indent=1, default=str).encode() + b"\n")
@@ -72,18 +54,18 @@ def save_state(state: State, target: Path) -> None:
     fsync_directory(target.parent)
 
 
-def load_program(original: Any, lm: Any, directory: "str | os.PathLike[str]") -> Any:
-    """The program that was saved, with an LM of the same kind.
+def program_of(directory: "str | os.PathLike[str]", task: Task, lm: Any) -> Any:
+    """The program that a strategy came to, with its demonstrations and weights.
 
     Args:
-        original: the program as it was first made; it gets ``lm``.
-        lm: the base model, as it was when the program was saved.
-        directory: of :func:`save_program`.
+        directory: of the strategy under a seed, as ``iris/seed0/P-W`` in that of a grid.
+        task: that it was made for.
+        lm: the one it began with.
 
     Raises:
-        InputError: it is damaged, of another program, or ``lm`` is not the model it was saved with.
+        InputError: it is damaged, of another task, or ``lm`` is not the model it began with.
     """
-    state = load_state(lm, Path(directory))
+    state, original = load_state(lm, Path(directory) / "program"), task.program()
     modules = {name for name, _ in original.named_predictors()}
     if not set(state.demos) <= modules:
         raise InputError(
@@ -94,7 +76,7 @@ def load_program(original: Any, lm: Any, directory: "str | os.PathLike[str]") ->
 
 
 def load_state(lm: Any, source: Path) -> State:
-    """As :func:`load_program`."""
+    """What :func:`save_state` saved; raises as :func:`program_of`."""
     path = source / PROGRAM
     try:
         found = json.loads(read_text(path))

@@ -62,6 +62,7 @@ def test_an_endpoint_that_is_down(tmp_path: Path, questions: Path, capsys: Outpu
     assert len(told.err.strip().splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_with_a_model(tmp_path: Path, capsys: Output) -> None:
     lm = small_lm(max_position_embeddings=4096)
     lm.model.save_pretrained(tmp_path / "lm")
@@ -70,7 +71,7 @@ def test_with_a_model(tmp_path: Path, capsys: Output) -> None:
     command += ["--strategies", "none,W", "--epochs", "1", "--rank", "2"]
     assert run(command) == 0
     told = capsys.readouterr()
-    assert "logistic regression" in told.out
+    assert "majority" in told.out
     assert [line.partition(":")[0] for line in told.err.splitlines()] == [
         "seed 0, none",
         "seed 0, W",

@@ -15,7 +15,7 @@ from scripted import toy
 
 from pyfastlm.errors import InputError
 from pyfastlm.together import HFEngine, InProcessProvider
-from pyfastlm.together.strategies import Budget, Grid, load_program, read_grid, run_strategies, save_program
+from pyfastlm.together.strategies import Budget, Grid, program_of, read_grid, run_strategies
 from pyfastlm.together.strategies.records import read_json
 
 BUDGET = Budget(candidates=2, demos=1)
@@ -96,32 +96,18 @@ def test_steps_are_not_made_again(whole: tuple[Path, Grid]) -> None:
 def test_programs_answer_as_before(whole: tuple[Path, Grid]) -> None:
     cell = whole[1].of("P-W-P")[0]
     rows = {row.id: row for row in task().rows}
-    loaded = load_program(task().program(), lm_of(small_engine()), whole[0] / "seed0" / "P-W-P" / "program")
+    loaded = program_of(whole[0] / "seed0" / "P-W-P", task(), lm_of(small_engine()))
     right = tuple(loaded(**rows[name].inputs).kind == rows[name].answer for name in cell.ids)
     assert right == cell.right
 
 
-def test_a_tuned_program_is_saved_with_its_weights(tmp_path: Path) -> None:
+def test_weights_belong_to_their_base(whole: tuple[Path, Grid]) -> None:
+    place = whole[0] / "seed0" / "W-W"
     engine = small_engine()
-    lm = lm_of(engine)
-    chats = [
-        {
-            "messages": [
-                {"role": "user", "content": "q"},
-                {"role": "assistant", "content": "[[ ## kind ## ]]\na"},
-            ]
-        }
-    ]
-    tuned = lm.finetune(chats, None, TRAINING).result()
-    program = task().program()
-    program.set_lm(tuned)
-    save_program(program, tmp_path / "saved")
-    fresh = lm_of(small_engine())
-    loaded = load_program(task().program(), fresh, tmp_path / "saved")
-    assert loaded.lm.model == tuned.model
-    assert loaded.lm.engine.weights.hash(tuned.model) == engine.weights.hash(tuned.model)
-    with pytest.raises(InputError, match=r"was saved with other weights|holds|expected"):
-        load_program(task().program(), lm_of(small_engine(seed=1)), tmp_path / "saved")
+    found = program_of(place, task(), lm_of(engine)).lm.model
+    assert engine.weights.hash(found) == whole[1].of("W-W")[0].steps[-1].weights
+    with pytest.raises(InputError, match="was saved with other weights"):
+        program_of(place, task(), lm_of(small_engine(seed=1)))
 
 
 CHILD = """
