@@ -56,7 +56,7 @@ def command(
         int, typer.Option(min=0, help="Gold rows in the prompt that bootstraps demonstrations.")
     ] = 0,
     epochs: Annotated[int, typer.Option(min=1, help="Of a W step.")] = 5,
-    lr: Annotated[float, typer.Option(help="Learning rate of a W step; the paper's is 1e-5.")] = 1e-4,
+    lr: Annotated[float, typer.Option(help="Learning rate of a W step; the paper's is 1e-5.")] = 1e-3,
     batch_size: Annotated[int, typer.Option(min=1, help="Calls in a step of the optimiser.")] = 8,
     rank: Annotated[int, typer.Option(min=1, help="Of the adapters, on queries and keys.")] = 32,
     max_tokens: Annotated[int, typer.Option(min=1, help="That a call may write.")] = 256,

@@ -9,7 +9,7 @@ import pytest
 from scripted import Noting, Scripted, chat, luck, scripted, toy, words
 
 from pyfastlm.errors import InputError
-from pyfastlm.together.strategies import read_traces, run_strategies
+from pyfastlm.together.strategies import Budget, read_traces, run_strategies
 
 GOLD = "GOLD-"
 ALL = ("none", "P", "W", "P-P", "W-W", "P-W", "W-P", "P-W-P")
@@ -29,6 +29,15 @@ def test_gold_labels_are_never_trained_on_or_shown() -> None:
     assert GOLD not in repr(engine.calls)  # nor in any demonstration
     _, _, control = run(toy(gold=GOLD), strategies=("gold",))
     assert repr(control.trained).count(GOLD) == 12  # where it is looked at, the mark is seen
+
+
+def test_gold_labels_in_prompts_are_not_trained_on_either() -> None:
+    """Where gold rows may be shown, the mark is in prompts, and still in no training data."""
+    grid, engine, provider = run(toy(gold=GOLD), strategies=("P-W",), budget=Budget(labeled=3))
+    assert GOLD in repr(engine.calls)
+    assert grid.cells[0].steps[1].passed
+    assert provider.trained
+    assert GOLD not in repr(provider.trained)
 
 
 def test_gold_labels_choose_traces_but_do_not_change_them() -> None:
