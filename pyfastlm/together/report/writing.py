@@ -27,14 +27,15 @@ def write_report(grid: Grid, folder: "str | os.PathLike[str]") -> Path:
     pictures.accuracies(grid, target / "accuracies.svg")
     train, validation, test = grid.sizes
     budget = grid.budget
+    training = grid.settings.get("training") or "as the provider says"
     parts = [
         "# Prompts and weights, together",
         plain(
             f"{grid.provenance}; {train} rows to train, {validation} to validate, {test} to test, drawn anew "
             f"for each seed. P: {budget.candidates} candidates of up to {budget.demos} demonstrations, "
             f"beside none, {budget.labeled} gold rows in the prompt that bootstraps them. A training row is "
-            f"run {budget.rounds} times at most. W: {grid.settings['training'] or 'as the provider says'}. "
-            f"LM: {grid.settings['lm']}."
+            f"run {budget.rounds} times at most. W: {training}. "
+            f"LM: {grid.settings.get('lm', '')}."
         ),
         "![Test accuracy of every strategy](accuracies.svg)",
         written(tables.accuracies(grid)),

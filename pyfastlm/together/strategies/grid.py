@@ -113,6 +113,10 @@ def read_grid(directory: "str | os.PathLike[str]") -> Grid:
     order = [*STRATEGIES]
     order += sorted({cell.strategy for cell in cells} - set(order))
     cells.sort(key=lambda cell: (order.index(cell.strategy), cell.seed))
+    texts = [given.get(name) for name in ("task", "model", "provenance", "weights")]
+    told = given.get("settings")
+    if not all(isinstance(text, str) for text in texts) or not isinstance(told, dict):
+        raise InputError(f"directory: {str(home / SETTINGS)!r} is damaged")
     try:
         lines = tuple(
             Line(str(name), seed, tuple(map(bool, right)))

@@ -20,6 +20,7 @@ from pyfastlm.together.strategies.steps import NoTraces, Stepper
 from pyfastlm.together.strategies.traces import write_traces
 from pyfastlm.together.tasks.task import Task
 
+SAMPLING = ("max_tokens", "stop", "temperature", "top_p")  # of an LM, what is kept: others may be secrets
 STEP, PROGRAM, TRACES = "step.json", "program", "traces.jsonl"
 
 
@@ -77,7 +78,7 @@ def run_strategies(
         budget=chosen,
         sizes=(*task.sizes,),
         settings={
-            "lm": _told(lm.kwargs),
+            "lm": _told({name: lm.kwargs[name] for name in SAMPLING if name in lm.kwargs}),
             "training": _told(_options(lm.provider) | kwargs),
         },
     )

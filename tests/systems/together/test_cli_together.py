@@ -22,7 +22,10 @@ def questions(tmp_path: Path) -> Path:
     return path
 
 
-def test_behind_an_endpoint(tmp_path: Path, questions: Path, capsys: Output) -> None:
+def test_behind_an_endpoint(
+    tmp_path: Path, questions: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-SECRET")
     with endpoint(lambda prompt, _: said("[[ ## answer ## ]]\nYes.\n\n[[ ## completed ## ]]")) as server:
         command = [
             "together",
@@ -45,6 +48,11 @@ def test_behind_an_endpoint(tmp_path: Path, questions: Path, capsys: Output) -> 
         ]  # a line for the test, and nothing of the libraries
         asked = [request for _, _, request in server.requests]
         assert {request["model"] for request in asked} == {"my-model"}
+        assert {headers["authorization"] for _, headers, _ in server.requests} == {"Bearer sk-SECRET"}
+        written = [path for path in (tmp_path / "grid").rglob("*") if path.is_file()]
+        assert len(written) == 3
+        assert not any("SECRET" in path.read_text() for path in written)
+        assert "SECRET" not in told.out + told.err
         assert len(asked) == 300 + 100  # the validation rows, too
         count = len(server.requests)
         assert run(command) == 0  # done
