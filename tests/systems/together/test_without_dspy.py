@@ -12,9 +12,7 @@ import pyfastlm.together as together
 assert not {"torch", "dspy", "transformers"} & set(sys.modules)
 
 
-class Hidden:
-    """Makes packages look as if they were not installed."""
-
+class Hidden:  # makes packages look as if they were not installed
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in ("dspy", "llguidance"):
             raise ModuleNotFoundError(f"No module named {name!r}", name=name.partition(".")[0])
