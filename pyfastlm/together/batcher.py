@@ -15,7 +15,7 @@ from pyfastlm.lm.prefix import MIN_SHARED
 from pyfastlm.lm.prefix_cache import PrefixCache
 from pyfastlm.lm.runner import Runner
 from pyfastlm.together.scoring import Question, score
-from pyfastlm.together.segments import Choice, Free, Shaped
+from pyfastlm.together.segments import Choice
 from pyfastlm.together.weights import Weights
 from pyfastlm.together.writer import Writer
 
@@ -32,6 +32,13 @@ class _Job:
     @property
     def done(self) -> bool:
         return self.error is not None or (self.begun and self.writer.segment is None)
+
+    def go_on(self, step: Callable[..., None], *word: Tensor) -> None:
+        """Do a step of the writer; what goes wrong in it concerns nobody else."""
+        try:
+            step(*word)
+        except Exception as error:
+            self.error = error
 
 
 class Batcher:
@@ -60,7 +67,8 @@ class Batcher:
         """Complete some answers, together with what other threads ask for.
 
         Raises:
-            Exception: what went wrong in a step; every call that was in it gets this.
+            Exception: what went wrong with an answer, or with a step of the model; every call that was in
+                such a step gets this.
         """
         jobs = [_Job(writer) for writer in writers]
         with self._turn:
@@ -115,8 +123,10 @@ class Batcher:
             with self._weights.using(self._active[0].writer.call.model_id) as runner, torch.inference_mode():
                 jobs = self._begun()
                 self._read(runner, jobs)
-                self._ask_tokens(runner, jobs)
-                self._ask_choices(runner, jobs)
+                # Settled before anybody is asked: whoever goes on has something to read first.
+                choosing = [job for job in jobs if isinstance(job.writer.segment, Choice)]
+                self._ask_tokens(runner, [job for job in jobs if job not in choosing])
+                self._ask_choices(runner, choosing)
         except Exception as error:  # every caller has to learn of it
             for job in self._active:
                 job.error = error
@@ -148,8 +158,8 @@ class Batcher:
                 continue
             # The last token is always read: what the model says after it is not kept.
             self._cache.restore(owner, writer.prompt[:-1], writer.keys)
-            writer.begin()
             job.begun = True
+            job.go_on(writer.begin)
             fresh.append(job)
         return [job for job in self._active if job.begun and not job.done]
 
@@ -174,20 +184,18 @@ class Batcher:
                 self._cache.insert(job.writer.call.model_id, job.writer.keys, len(job.writer.prompt))
 
     def _ask_tokens(self, runner: Runner, jobs: Sequence[_Job]) -> None:
-        asking = [job for job in jobs if isinstance(job.writer.segment, Free | Shaped)]
-        if asking:
-            hidden = torch.stack([job.hidden for job in asking if job.hidden is not None])
-            for job, logits in zip(asking, runner.head.logits(hidden), strict=True):
-                job.writer.take(logits)
+        if jobs:
+            hidden = torch.stack([job.hidden for job in jobs if job.hidden is not None])
+            for job, logits in zip(jobs, runner.head.logits(hidden), strict=True):
+                job.go_on(job.writer.take, logits)
 
     def _ask_choices(self, runner: Runner, jobs: Sequence[_Job]) -> None:
         """Score all options of all choices in one pass."""
-        asking = [job for job in jobs if isinstance(job.writer.segment, Choice)]
         questions = [
             Question(job.writer.keys, job.hidden, job.writer.options(), job.writer.call.per_token)
-            for job in asking
+            for job in jobs
             if job.hidden is not None
         ]
         if questions:
-            for job, logprobs in zip(asking, score(runner, questions), strict=True):
-                job.writer.choose(logprobs)
+            for job, logprobs in zip(jobs, score(runner, questions), strict=True):
+                job.go_on(job.writer.choose, logprobs)

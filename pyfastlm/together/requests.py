@@ -29,8 +29,9 @@ def complete(engine: "HFEngine", request: Any) -> Any:
     """A ``dspy.lm15.Response`` to a ``dspy.lm15.Request``.
 
     Its ``provider_data`` tell which weights answered (``weights``, their hash), what decided about the form
-    of the answer (``form``), how many of its tokens were given (``given_tokens``), and what closed fields
-    were chosen by (``choices``).
+    of the answer (``form``), how many of its tokens were given (``given_tokens``), which fields a limit cut
+    (``cut``), and what closed fields were chosen by (``choices``). Log-probabilities, if they are asked for,
+    are those of the tokens that the model wrote, with the one that ended a text.
 
     Raises:
         dspy.lm15.LM15Error: it asks for what cannot be done, or there are no such weights.
@@ -111,6 +112,18 @@ def _call(engine: "HFEngine", request: Any, plan: Plan) -> Call:
 
 
 def _response(engine: "HFEngine", lm15: Any, request: Any, answer: Answer, form: str) -> Any:
+    logprobs = None
+    if request.config.logprobs is not None:
+        text = engine.tokenizer.spelled
+        logprobs = [
+            lm15.TokenLogprob(
+                text(each.token),
+                each.logprob,
+                token_id=each.token,
+                top=[lm15.TopLogprob(text(token), logp, token_id=token) for token, logp in each.top],
+            )
+            for each in answer.written
+        ]
     data = {
         "weights": engine.weights.hash(answer.model_id),
         "form": form,
@@ -130,5 +143,7 @@ def _response(engine: "HFEngine", lm15: Any, request: Any, answer: Answer, form:
             output_tokens=answer.completion_tokens,
             cache_read_tokens=answer.reused_tokens,
         ),
+        logprobs=logprobs,
+        logprobs_complete=not answer.given_tokens,
         provider_data=data,
     )

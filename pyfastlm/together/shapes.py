@@ -62,6 +62,11 @@ class Shape:
         return mask
 
     def takes(self, token: int) -> bool:
-        """Go on by a token that is allowed; whether the value is complete."""
-        self._matcher.consume_token(token)
+        """Go on by a token that is allowed; whether the value is complete.
+
+        Raises:
+            InputError: there is none that is allowed.
+        """
+        if not self._matcher.consume_token(token):
+            raise InputError("response_format: no token can follow under the schema")
         return bool(self._matcher.is_stopped())

@@ -30,6 +30,11 @@ class Tokenizer:
         tokens: list[int] = self._tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
         return tokens
 
+    def spelled(self, token: int) -> str:
+        """The text of one token, special or not."""
+        text: str = self._tokenizer.decode([token], clean_up_tokenization_spaces=False)
+        return text
+
     def decode(self, tokens: Sequence[int]) -> str:
         """The text of tokens, without special ones."""
         text: str = self._tokenizer.decode(

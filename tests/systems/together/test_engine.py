@@ -138,6 +138,24 @@ def test_a_choice_is_closed_by_what_follows() -> None:
     assert answer.text.endswith(" =")
 
 
+def test_a_choice_after_a_text_has_read_what_lies_between() -> None:
+    engine = small_engine()
+    plan = (Free("a"), Forced(" [Mi] "), Choice("b", ("leo", "one")), Forced(" ]"), Free("c"))
+    calls = asked(engine, 3, plan=plan, max_tokens=3)
+    for call, answer in zip(calls, engine.answers(calls), strict=True):
+        before, _, after = answer.text.partition(f" [Mi] {answer.choices[0].option} ]")
+        prompt = engine.tokenizer.encode(call.prompt)
+        begin = prompt + greedy(engine, call.prompt, 3) + engine.tokenizer.encode(" [Mi] ")
+        scores = []
+        for option in ("leo", "one"):
+            tokens = engine.tokenizer.encode(option) + engine.tokenizer.encode(" ]")[:1]
+            every = logits(engine, begin + tokens[:-1])[len(begin) - 1 :].log_softmax(-1)
+            scores.append(float(every.gather(1, torch.tensor(tokens)[:, None]).sum()))
+        assert answer.choices[0].scores == pytest.approx(scores, rel=1e-4)
+        assert before == engine.tokenizer.decode(greedy(engine, call.prompt, 3))
+        assert (after, answer.cut) == ("", ("a", "c"))
+
+
 def test_draws_depend_on_the_seed_alone() -> None:
     first, second, other = small_engine(), small_engine(batch_size=1), small_engine(seed=0, cache_tokens=0)
     calls = [asked(engine, 4, temperature=1.0, max_tokens=10) for engine in (first, second, other)]
@@ -201,8 +219,9 @@ def test_json_under_a_schema() -> None:
         assert answer.finished
         assert set(json.loads(answer.text)) <= {1, 22}
         assert 2 <= len(json.loads(answer.text)) <= 3
+    wrong = engine.call(ASKED, plan=(Shaped("a", '{"type": "nonsense"}'),))
     with pytest.raises(InputError, match="response_format: the schema of 'a' cannot be followed"):
-        engine.answers([engine.call(ASKED, plan=(Shaped("a", '{"type": "nonsense"}'),))])
+        engine.answers([wrong])
     # The engine goes on after such an error.
     assert engine.answers([engine.call(ASKED, max_tokens=2)])
 

@@ -24,6 +24,7 @@ THINGS = {
     "grass": "green", "blood": "red", "the sea": "blue", "a leaf": "green", "a ripe tomato": "red",
     "the sky": "blue", "moss": "green", "a fire engine": "red", "a blueberry": "blue", "a frog": "green",
 }  # fmt: skip
+ASKED = ["moss", "a frog", "the sky", "milk"]
 
 
 def right(example: Any, prediction: Any, trace: Any = None) -> bool:
@@ -34,7 +35,7 @@ def test_prompts_weights_prompts(tmp_path: Path, capsys: pytest.CaptureFixture[s
     engine = HFEngine("smollm2", batch_size=4)
     provider = InProcessProvider(engine, lr=1e-3, epochs=4, batch_size=4)
     lm = dspy.LM(
-        engine.model_id, engine=engine, provider=provider, cache=False, temperature=0.0, max_tokens=24
+        engine.model_id, engine=engine, provider=provider, cache=False, temperature=0.0, max_tokens=12
     )
     examples = [dspy.Example(thing=t, colour=c).with_inputs("thing") for t, c in THINGS.items()]
     prompts = dspy.BootstrapFewShotWithRandomSearch(
@@ -53,7 +54,7 @@ def test_prompts_weights_prompts(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert distance.norm > 0
 
     def asked(some: Any) -> list[tuple[str, str]]:
-        return [(answer.why, answer.colour) for answer in (some(thing=thing) for thing in THINGS)]
+        return [(answer.why, answer.colour) for answer in (some(thing=thing) for thing in ASKED)]
 
     before, after = asked(found["p"]), asked(found["p -> w -> p"])
     assert before != after
@@ -73,6 +74,6 @@ def test_prompts_weights_prompts(tmp_path: Path, capsys: pytest.CaptureFixture[s
         print(f"\n{distance}")
         print(provider.tuned)
         print({each["strategy"]: each["score"] for each in program.candidate_programs})
-        for thing, *answers in zip(THINGS, before, moved, after, strict=True):
+        for thing, *answers in zip(ASKED, before, moved, after, strict=True):
             print(thing, *answers)
         print(engine.usage, f"reused {engine.usage.reused_share:.0%}")
