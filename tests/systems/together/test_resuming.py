@@ -43,7 +43,7 @@ def test_what_is_read_is_what_was_run(tmp_path: Path) -> None:
     assert read_grid(tmp_path) == grid
 
 
-@pytest.mark.parametrize("count", [1, 90, 150, 399])
+@pytest.mark.parametrize("count", [1, 150])
 def test_a_killed_run_goes_on(tmp_path: Path, count: int) -> None:
     whole_lm, whole_engine, _ = scripted(luck)
     whole = run_strategies(toy(), whole_lm, seeds=(0,), directory=tmp_path / "whole")

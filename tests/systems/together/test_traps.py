@@ -157,7 +157,7 @@ def failing_after(count: int) -> Any:
     return say
 
 
-@pytest.mark.parametrize("count", [0, 5, 15, 60, 75])
+@pytest.mark.parametrize("count", [0, 15, 75])
 @pytest.mark.parametrize("threads", [1, 3])
 def test_a_failing_engine_fails_the_run(count: int, threads: int) -> None:
     lm, engine, _ = scripted(failing_after(count))
