@@ -27,6 +27,19 @@ class Body(Protocol):
         ...
 
 
+class Attention(Protocol):
+    """Tokens in one row, and what each of them sees; :class:`Layout` is one."""
+
+    tokens: Tensor
+    """[N] int64"""
+    positions: Tensor
+    """[N] int64, of each token in its sequence"""
+
+    def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor, scale: float | None) -> Tensor:
+        """See :meth:`Layout.attend`."""
+        ...
+
+
 class PackedBody:
     """One call per batch: pieces end to end in one row, attention replaced by :meth:`Layout.attend`."""
 
@@ -35,9 +48,18 @@ class PackedBody:
     def __init__(self, module: Any) -> None:
         self._module = module
 
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        found: torch.device = self._module.device
+        return found
+
     def hidden(self, batch: Batch, later: Sequence[Piece]) -> Tensor:
         """See :class:`Body`."""
-        layout = Layout(batch, later, self._module.device, self._module.dtype)
+        return self.laid(Layout(batch, later, self._module.device, self._module.dtype))
+
+    def laid(self, layout: Attention) -> Tensor:
+        """[N, D] of the tokens of a layout, which says what each of them sees."""
         with _attending(self._module.config, layout), _Products():
             return _output(
                 self._module,
@@ -98,7 +120,7 @@ def checkpoint(function: Any, *inputs: Any) -> Any:
 
 _ATTENTION = "pyfastlm_packed"
 # By the identity of a configuration: a backward pass may run layers again, in a thread of its own.
-_layouts: dict[int, Layout] = {}
+_layouts: dict[int, Attention] = {}
 
 
 class Unpackable(Exception):
@@ -122,7 +144,7 @@ def _attention(
 
 
 @contextlib.contextmanager
-def _attending(config: Any, layout: Layout) -> Iterator[None]:
+def _attending(config: Any, layout: Attention) -> Iterator[None]:
     functions = require("transformers", "lm").AttentionInterface
     functions.register(_ATTENTION, _attention)
     usual, outer = config._attn_implementation, _layouts.get(id(config))

@@ -48,13 +48,18 @@ class Sampling:
         return torch.cat([self._of_logits(head.logits(rows).float(), wanted) for rows, wanted in each])
 
     def _of_logits(self, logits: Tensor, targets: Tensor) -> Tensor:
-        logits = logits / self.temperature
-        if self.top_k is not None:
-            least = logits.topk(min(self.top_k, logits.shape[-1]), dim=-1).values[:, -1:]
-            logits = logits.masked_fill(logits < least, float("-inf"))
-        if self.top_p is not None:
-            ascending, order = logits.sort(dim=-1)
-            cut = ascending.softmax(dim=-1).cumsum(dim=-1) <= 1 - self.top_p
-            cut[:, -1] = False
-            logits = logits.masked_fill(cut.scatter(1, order, cut), float("-inf"))
-        return logits.log_softmax(dim=-1).gather(1, targets[:, None])[:, 0]
+        kept = cut(logits / self.temperature, self.top_k, self.top_p)
+        return kept.log_softmax(dim=-1).gather(1, targets[:, None])[:, 0]
+
+
+def cut(logits: Tensor, top_k: int | None, top_p: float | None) -> Tensor:
+    """``logits`` [n, V], -inf for what is not among the best ``top_k``, and in the nucleus of these."""
+    if top_k is not None:
+        least = logits.topk(min(top_k, logits.shape[-1]), dim=-1).values[:, -1:]
+        logits = logits.masked_fill(logits < least, float("-inf"))
+    if top_p is not None:
+        ascending, order = logits.sort(dim=-1)
+        tail = ascending.softmax(dim=-1).cumsum(dim=-1) <= 1 - top_p
+        tail[:, -1] = False
+        logits = logits.masked_fill(tail.scatter(1, order, tail), float("-inf"))
+    return logits

@@ -25,6 +25,7 @@ NEEDS = {
     "pyfastlm.icl.fitting.forms": "numba",
     "pyfastlm.icl.fitting.solver": "numba",
     "pyfastlm.preference.trainer": "trl",
+    "pyfastlm.together.provider": "dspy",
 }
 
 

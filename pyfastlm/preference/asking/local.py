@@ -1,6 +1,5 @@
 """A causal LM in this process as a writer: greedy, or drawn by a seed, the same in any batch."""
 
-import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import astuple
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor
 
 from pyfastlm._require import require
+from pyfastlm.lm import gumbel
 from pyfastlm.lm.loading import LMLike, as_lm
 from pyfastlm.lm.runner import context_length, positive
 from pyfastlm.lm.sampling import Sampling
@@ -155,12 +155,9 @@ class _Gumbel:
     """Adds noise under which the largest of logits is a draw from their softmax; a generator for each row."""
 
     def __init__(self, seeds: Sequence[str]) -> None:
-        digests = [hashlib.blake2b(seed.encode(), digest_size=7).digest() for seed in seeds]
-        self._generators = [torch.Generator().manual_seed(int.from_bytes(digest)) for digest in digests]
+        self._generators = [gumbel.generator(seed) for seed in seeds]
 
     def __call__(self, ids: Tensor, scores: Tensor) -> Tensor:
         """``scores`` [rows, vocabulary] with noise."""
-        drawn = [
-            torch.empty(scores.shape[1]).exponential_(generator=generator) for generator in self._generators
-        ]
-        return scores.float() - torch.stack(drawn).log().to(scores.device)
+        drawn = [gumbel.noise(scores.shape[1], generator) for generator in self._generators]
+        return scores.float() + torch.stack(drawn).to(scores.device)
