@@ -75,6 +75,7 @@ def test_with_a_model(tmp_path: Path, capsys: Output) -> None:
     lm = small_lm(max_position_embeddings=4096)
     lm.model.save_pretrained(tmp_path / "lm")
     lm.tokenizer.save_pretrained(tmp_path / "lm")
+    capsys.readouterr()  # transformers' bar
     command = ["together", "run", "-o", str(tmp_path / "grid"), "--lm", str(tmp_path / "lm"), "--seeds", "1"]
     command += ["--strategies", "none,W", "--epochs", "1", "--rank", "2"]
     assert run(command) == 0
