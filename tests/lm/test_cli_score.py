@@ -200,6 +200,7 @@ def write_large(folder: Path, count: int) -> list[Path]:
     return [folder / f"{count}.jsonl.gz", folder / f"{count}.parquet"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc to read peak memory")
 def test_memory_is_flat_in_the_size_of_the_input(tiny_lm_dir: Path, tmp_path: Path) -> None:
     peaks = []

@@ -455,6 +455,7 @@ def kill_and_finish(arguments: tuple[Any, ...], output: Path, parts: int, *, pau
     return int(json.loads(out)["resumed_documents"])
 
 
+@pytest.mark.slow
 def test_killed_three_times_at_random_moments(
     scorer: Any, tiny_lm_dir: Path, tmp_path: Path, output: Path
 ) -> None:

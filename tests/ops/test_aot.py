@@ -103,6 +103,7 @@ def test_gate_passes_a_modest_kernel(tmp_path):
         assert 0 < row["shared"] <= 1024
 
 
+@pytest.mark.slow
 def test_gate_fails_planted_faults(tmp_path):
     code, rows = gate(
         tmp_path, [MODEST, *(MODEST | {"form": form} | fault for form, fault in FAULTS.items())]

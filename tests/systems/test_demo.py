@@ -273,6 +273,7 @@ def test_best_and_worst_documents_are_those(scorer: Scorer) -> None:
 # The whole
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("offline")
 def test_same_seed_same_page(tiny_lm_dir: Path, tmp_path: Path) -> None:
     first, again, other = (

@@ -119,6 +119,7 @@ def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path, monkeypatch:
 # Controls
 
 
+@pytest.mark.slow
 def test_interrupted_while_waiting(
     tiny_lm_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -50,7 +50,7 @@ def greedy_length(lm: LM, prompt: np.ndarray, truth: np.ndarray) -> int:
     return int(np.logical_and.accumulate(out == truth[: len(out)]).sum())
 
 
-@pytest.mark.parametrize("words", [None, TABLE])
+@pytest.mark.parametrize("words", [pytest.param(None, marks=pytest.mark.slow), TABLE])
 def test_equals_greedy_decoding(words: Any) -> None:
     lm = overfitted_lm(40)  # knows it less well, so that some prompts bring back a part
     tokens = np.array(tokens_of(TEXTS[1]))

@@ -161,6 +161,7 @@ def lines_of(path: Path) -> int:
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
+@pytest.mark.slow
 def test_models_are_loaded_and_fine_tuned_only_for_what_is_missing(
     index: TermIndex, tiny_lm_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -194,6 +195,7 @@ def test_models_are_loaded_and_fine_tuned_only_for_what_is_missing(
     assert compare(index, rows, ["typos"], **given).loss == ()
 
 
+@pytest.mark.slow
 def test_another_fine_tuned_model_is_refused(index: TermIndex, tiny_lm_dir: Path, tmp_path: Path) -> None:
     given: dict[str, Any] = {"k": 2, "lm": tiny_lm_dir, "earlier": LATER[:20], "saved": tmp_path}
     expected = same(compare(index, ROWS[:4], ["tuned rerank"], **given))

@@ -191,6 +191,7 @@ def test_models_that_fail_as_a_whole(how: str, tmp_path: Path) -> None:
         assert re.search(FAILURES[how], report.models[0].reason)
 
 
+@pytest.mark.slow
 def test_models_that_cannot_be_loaded(tmp_path: Path) -> None:
     def boom() -> Stub:
         raise OSError("no\nsuch weights")

@@ -61,6 +61,7 @@ def test_behind_an_endpoint(
     assert grid.model == "openai/my-model"
 
 
+@pytest.mark.slow
 def test_an_endpoint_that_is_down(tmp_path: Path, questions: Path, capsys: Output) -> None:
     command = ["together", "run", "-o", str(tmp_path / "grid"), "--task", "hotpot", "--data", str(questions)]
     command += ["--endpoint", "http://127.0.0.1:9/v1", "--strategies", "none"]
