@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -38,3 +39,27 @@ def fsync_directory(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def new_directory(target: Path) -> Iterator[Path]:
+    """A directory for files, which becomes ``target`` when the block ends well, else is removed.
+
+    Raises:
+        OSError: the disk is full, or the directory cannot be written.
+    """
+    above = target.absolute().parent
+    temporary = above / f".{target.name}.{os.getpid()}.tmp"
+    try:
+        temporary.mkdir()
+        yield temporary
+        for path in temporary.iterdir():
+            if path.is_file():
+                with open(path, "rb") as file:
+                    os.fsync(file.fileno())
+        fsync_directory(temporary)
+        temporary.rename(target)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    fsync_directory(above)

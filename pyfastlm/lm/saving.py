@@ -1,10 +1,9 @@
 """A changed model as a directory that appears whole or not at all."""
 
 import os
-import shutil
 from pathlib import Path
 
-from pyfastlm._durable import fsync_directory
+from pyfastlm._durable import new_directory
 from pyfastlm.errors import InputError
 from pyfastlm.lm.loading import LM, quiet
 
@@ -31,18 +30,6 @@ def save_model(lm: LM, path: "str | os.PathLike[str]") -> None:
         OSError: the disk is full, or the directory cannot be written; nothing is left then.
     """
     target = check_directory(path)
-    temporary = target.absolute().parent / f".{target.name}.{os.getpid()}.tmp"
-    try:
-        temporary.mkdir()
-        with quiet():
-            lm.model.save_pretrained(temporary)
-            lm.tokenizer.save_pretrained(temporary)
-        for file in temporary.iterdir():
-            with open(file, "rb") as opened:
-                os.fsync(opened.fileno())
-        fsync_directory(temporary)
-        temporary.rename(target)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
-    fsync_directory(target.absolute().parent)
+    with new_directory(target) as directory, quiet():
+        lm.model.save_pretrained(directory)
+        lm.tokenizer.save_pretrained(directory)

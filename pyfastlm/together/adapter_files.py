@@ -3,13 +3,12 @@
 import json
 import math
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from pyfastlm._durable import fsync_directory
+from pyfastlm._durable import new_directory
 from pyfastlm._require import require
 from pyfastlm.errors import InputError
 from pyfastlm.lm.saving import check_directory
@@ -55,20 +54,9 @@ def save(adapter: Adapter, directory: "str | os.PathLike[str]", base: str) -> No
     for name, (down, up) in adapter.pairs.items():
         tensors[f"{_BEFORE}{name}{_DOWN}"] = down.detach().cpu().contiguous()
         tensors[f"{_BEFORE}{name}{_UP}"] = up.detach().cpu().contiguous()
-    temporary = target.absolute().parent / f".{target.name}.{os.getpid()}.tmp"
-    try:
-        temporary.mkdir()
-        require("safetensors.torch", "lm").save_file(tensors, temporary / TENSORS, {"format": "pt"})
-        (temporary / CONFIG).write_text(json.dumps(config, indent=2) + "\n")
-        for file in temporary.iterdir():
-            with open(file, "rb") as opened:
-                os.fsync(opened.fileno())
-        fsync_directory(temporary)
-        temporary.rename(target)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
-    fsync_directory(target.absolute().parent)
+    with new_directory(target) as home:
+        require("safetensors.torch", "lm").save_file(tensors, home / TENSORS, {"format": "pt"})
+        (home / CONFIG).write_text(json.dumps(config, indent=2) + "\n")
 
 
 def load(directory: Path, model: Any) -> Adapter:

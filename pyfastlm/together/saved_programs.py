@@ -2,11 +2,10 @@
 
 import json
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
-from pyfastlm._durable import fsync_directory
+from pyfastlm._durable import new_directory
 from pyfastlm._require import require
 from pyfastlm.errors import InputError
 from pyfastlm.lm.saving import check_directory
@@ -34,22 +33,11 @@ def save_program(program: Any, directory: "str | os.PathLike[str]") -> None:
     ids = sorted({lm["model"] for lm in lms.values()} - {engine.model_id})
     state = engine.dump_state() | {"weights": {model_id: _folder(n) for n, model_id in enumerate(ids)}}
     states = {name: {**module.dump_state(), "lm": None} for name, module in modules.items()}
-    temporary = target.absolute().parent / f".{target.name}.{os.getpid()}.tmp"
-    try:
-        temporary.mkdir()
+    with new_directory(target) as home:
         for number, model_id in enumerate(ids):
-            engine.weights.save(model_id, temporary / _folder(number), remember=False)
+            engine.weights.save(model_id, home / _folder(number), remember=False)
         whole = {"format": FORMAT, "engine": state, "lms": lms, "modules": states}
-        with open(temporary / PROGRAM, "x", encoding="utf-8") as file:
-            json.dump(whole, file, ensure_ascii=False, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        fsync_directory(temporary)
-        temporary.rename(target)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
-    fsync_directory(target.absolute().parent)
+        (home / PROGRAM).write_text(json.dumps(whole, ensure_ascii=False, indent=1), encoding="utf-8")
 
 
 def load_program(
