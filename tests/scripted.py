@@ -59,13 +59,13 @@ class Noting(Provider):
     def __deepcopy__(self, memo: Any) -> "Noting":
         return self
 
-    def launch(self, lm: Any, launch_kwargs: Any = None) -> None:  # type: ignore[override]
+    def launch(self, lm: Any, launch_kwargs: Any = None) -> None:
         pass
 
-    def kill(self, lm: Any, launch_kwargs: Any = None) -> None:  # type: ignore[override]
+    def kill(self, lm: Any, launch_kwargs: Any = None) -> None:
         pass
 
-    def finetune(  # type: ignore[override]
+    def finetune(
         self, job: Any, model: str, train_data: Any, train_data_format: Any, train_kwargs: Any = None
     ) -> str:
         if self.error is not None:

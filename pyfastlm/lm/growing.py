@@ -63,7 +63,10 @@ class Keys:
     def seen(self, layer: int) -> tuple[Tensor, Tensor] | None:
         """Views of the keys and values of all tokens; None without any."""
         n = len(self.tokens)
-        return None if n == 0 else tuple(x[:, :, :n] for x in self._buffers[layer])  # type: ignore[return-value]
+        if n == 0:
+            return None
+        k, v = self._buffers[layer]
+        return k[:, :, :n], v[:, :, :n]
 
 
 class Extension(NamedTuple):

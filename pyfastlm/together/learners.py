@@ -76,13 +76,13 @@ class _OnBase:
 class _Whole:
     def __init__(self, weights: Weights, model: Any) -> None:
         self._weights = weights
-        self.module: torch.nn.Module = model.requires_grad_(True)
+        self.module: Any = model.requires_grad_(True)
         self._runner = Runner(LM(model, weights.lm.tokenizer, weights.lm.name), weights.context)
 
     def backward(self, windows: Sequence[Window], count: int) -> float:
         head: Head = self._runner.head
         if isinstance(head, LinearHead):  # gradients flow to its weights too
-            last = self.module.get_output_embeddings()  # type: ignore[operator]
+            last = self.module.get_output_embeddings()
             head = replace(head, weight=last.weight, bias=last.bias)
         return _backward(self._runner, head, windows, count)
 

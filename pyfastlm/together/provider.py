@@ -65,7 +65,7 @@ class InProcessProvider(_provider.Provider):  # type: ignore[misc, name-defined]
         self._lock = threading.Lock()
         self.options = self._options({})
 
-    def finetune(  # type: ignore[override, unused-ignore]
+    def finetune(
         self,
         job: Any,
         model: str,

@@ -2,12 +2,11 @@
 
 from typing import Any
 
+import dspy
 import pytest
 from programs import colour_examples, colour_program, small_engine
 
-dspy = pytest.importorskip("dspy")
-
-from pyfastlm.together import HFEngine, InProcessProvider, on_student_lm  # noqa: E402
+from pyfastlm.together import HFEngine, InProcessProvider, on_student_lm
 
 
 def ends_with_a_colour(example: Any, prediction: Any, trace: Any = None) -> bool:

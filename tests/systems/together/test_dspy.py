@@ -4,14 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import dspy
 import pytest
+from dspy import lm15
 from programs import colour_examples, colour_program, small_engine
 
-dspy = pytest.importorskip("dspy")
-lm15 = pytest.importorskip("dspy.lm15")
-
-from pyfastlm.errors import InputError  # noqa: E402
-from pyfastlm.together import HFEngine, InProcessProvider, load_program, on_student_lm, save_program  # noqa: E402
+from pyfastlm.errors import InputError
+from pyfastlm.together import HFEngine, InProcessProvider, load_program, on_student_lm, save_program
 
 SETTINGS: dict[str, Any] = {"rank": 4, "alpha": 8.0, "epochs": 1, "lr": 1e-2, "batch_size": 2}
 DATA = [

