@@ -45,7 +45,6 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=_delegated)  # last: they leave the fixtures of the test before them standing
     for item in filter(_delegated, items):
         item.add_marker(pytest.mark.timeout(0))  # the first one waits for its file; the child times each
 
@@ -84,7 +83,7 @@ _CHILDREN = pytest.StashKey[dict[Path, _Child]]()
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
     if not _delegated(item):
         return None
     children = item.session.stash.setdefault(_CHILDREN, {})
@@ -93,6 +92,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     for report in children[item.path].reports_of(item):
         item.ihook.pytest_runtest_logreport(report=report)
+    item.session._setupstate.teardown_exact(nextitem)  # what the test before it left for this one
     item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
     return True
 
