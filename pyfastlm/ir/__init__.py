@@ -1,0 +1,12 @@
+"""Rerankers from ten labels: a language model's prompt as a hyperparameter of their training (PATH)."""
+
+from typing import TYPE_CHECKING
+
+from pyfastlm._lazy import lazily
+
+if TYPE_CHECKING:
+    from pyfastlm.ir.measures import evaluate, ndcg_at_10
+
+__all__ = ["evaluate", "ndcg_at_10"]
+
+__getattr__, __dir__ = lazily(__name__, {"measures": ("evaluate", "ndcg_at_10")})
