@@ -5,15 +5,17 @@ from typing import TYPE_CHECKING
 from pyfastlm._lazy import lazily
 
 if TYPE_CHECKING:
+    from pyfastlm.ir.bm25 import BM25
     from pyfastlm.ir.collection import Collection, Split
     from pyfastlm.ir.data.birco import load_birco
     from pyfastlm.ir.measures import evaluate, ndcg_at_10
 
-__all__ = ["Collection", "Split", "evaluate", "load_birco", "ndcg_at_10"]
+__all__ = ["BM25", "Collection", "Split", "evaluate", "load_birco", "ndcg_at_10"]
 
 __getattr__, __dir__ = lazily(
     __name__,
     {
+        "bm25": ("BM25",),
         "collection": ("Collection", "Split"),
         "data.birco": ("load_birco",),
         "measures": ("evaluate", "ndcg_at_10"),
