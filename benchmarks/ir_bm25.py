@@ -3,7 +3,7 @@
     python benchmarks/ir_bm25.py [WORDNET]
 
 WORDNET is the directory of Debian's package wordnet-base. Over the whole corpus for Cranfield and WTB,
-over the pool of each query for the others; how rare a word is, is always counted over the corpus. In brackets:
+over the pool of each query for the others; how rare a word is, is counted over the corpus. In brackets:
 95 % intervals by bootstrap over queries. Documents without a word of the query have equal scores: N@10 orders
 them by id, "expected" is the mean over all orders. Writes benchmarks/results/ir_bm25.json.
 """
