@@ -8,9 +8,11 @@ if TYPE_CHECKING:
     from pyfastlm.ir.bm25 import BM25
     from pyfastlm.ir.collection import Collection, Split
     from pyfastlm.ir.data.birco import load_birco
+    from pyfastlm.ir.generation.generator import QueryGenerator
+    from pyfastlm.ir.generation.prompts import Prompt
     from pyfastlm.ir.measures import evaluate, ndcg_at_10
 
-__all__ = ["BM25", "Collection", "Split", "evaluate", "load_birco", "ndcg_at_10"]
+__all__ = ["BM25", "Collection", "Prompt", "QueryGenerator", "Split", "evaluate", "load_birco", "ndcg_at_10"]
 
 __getattr__, __dir__ = lazily(
     __name__,
@@ -18,6 +20,8 @@ __getattr__, __dir__ = lazily(
         "bm25": ("BM25",),
         "collection": ("Collection", "Split"),
         "data.birco": ("load_birco",),
+        "generation.generator": ("QueryGenerator",),
+        "generation.prompts": ("Prompt",),
         "measures": ("evaluate", "ndcg_at_10"),
     },
 )
