@@ -8,11 +8,32 @@ if TYPE_CHECKING:
     from pyfastlm.ir.bm25 import BM25
     from pyfastlm.ir.collection import Collection, Split
     from pyfastlm.ir.data.birco import load_birco
+    from pyfastlm.ir.examples import RankingExample
     from pyfastlm.ir.generation.generator import QueryGenerator
     from pyfastlm.ir.generation.prompts import Prompt
+    from pyfastlm.ir.held_out import HeldOut, Leak
     from pyfastlm.ir.measures import evaluate, ndcg_at_10
+    from pyfastlm.ir.negatives import mine_negatives
+    from pyfastlm.ir.training import Reranker, RerankerOptions, Trained, train_reranker
 
-__all__ = ["BM25", "Collection", "Prompt", "QueryGenerator", "Split", "evaluate", "load_birco", "ndcg_at_10"]
+__all__ = [
+    "BM25",
+    "Collection",
+    "HeldOut",
+    "Leak",
+    "Prompt",
+    "QueryGenerator",
+    "RankingExample",
+    "Reranker",
+    "RerankerOptions",
+    "Split",
+    "Trained",
+    "evaluate",
+    "load_birco",
+    "mine_negatives",
+    "ndcg_at_10",
+    "train_reranker",
+]
 
 __getattr__, __dir__ = lazily(
     __name__,
@@ -22,6 +43,10 @@ __getattr__, __dir__ = lazily(
         "data.birco": ("load_birco",),
         "generation.generator": ("QueryGenerator",),
         "generation.prompts": ("Prompt",),
+        "examples": ("RankingExample",),
+        "held_out": ("HeldOut", "Leak"),
         "measures": ("evaluate", "ndcg_at_10"),
+        "negatives": ("mine_negatives",),
+        "training": ("Reranker", "RerankerOptions", "Trained", "train_reranker"),
     },
 )

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from retrieval import save_tiny_encoder
 
 SHARED = Path(__file__).parents[4] / "shared" / "data" / "ir"
 
@@ -13,6 +14,14 @@ def shared_ir() -> Path:
     if not SHARED.is_dir():
         pytest.skip("needs ../shared/data/ir")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with an encoder of random weights."""
+    directory = tmp_path_factory.mktemp("tiny_encoder")
+    save_tiny_encoder(directory)
+    return directory
 
 
 @pytest.fixture(scope="session")
