@@ -14,24 +14,29 @@ if TYPE_CHECKING:
     from pyfastlm.ir.held_out import HeldOut, Leak
     from pyfastlm.ir.measures import evaluate, ndcg_at_10
     from pyfastlm.ir.negatives import mine_negatives
+    from pyfastlm.ir.path import Grammar, PromptSearch, SearchOptions, optimize_prompt
     from pyfastlm.ir.training import Reranker, RerankerOptions, Trained, train_reranker
 
 __all__ = [
     "BM25",
     "Collection",
+    "Grammar",
     "HeldOut",
     "Leak",
     "Prompt",
+    "PromptSearch",
     "QueryGenerator",
     "RankingExample",
     "Reranker",
     "RerankerOptions",
+    "SearchOptions",
     "Split",
     "Trained",
     "evaluate",
     "load_birco",
     "mine_negatives",
     "ndcg_at_10",
+    "optimize_prompt",
     "train_reranker",
 ]
 
@@ -47,6 +52,7 @@ __getattr__, __dir__ = lazily(
         "held_out": ("HeldOut", "Leak"),
         "measures": ("evaluate", "ndcg_at_10"),
         "negatives": ("mine_negatives",),
+        "path": ("Grammar", "PromptSearch", "SearchOptions", "optimize_prompt"),
         "training": ("Reranker", "RerankerOptions", "Trained", "train_reranker"),
     },
 )

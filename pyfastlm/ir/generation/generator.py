@@ -1,24 +1,21 @@
 """A language model that writes a query for each document."""
 
+import copy
 import hashlib
-from collections.abc import Mapping, Sequence
-from functools import cached_property
-from pathlib import Path
+from collections.abc import Mapping
 
-import numpy as np
-
-from pyfastlm.errors import InputError, InputTypeError
+from pyfastlm.errors import InputError
 from pyfastlm.ir.generation import cache as caching
 from pyfastlm.ir.generation.cleaning import cleaned, copied, normal, overlap
-from pyfastlm.ir.generation.prompts import Prompt, rendered, shortened
+from pyfastlm.ir.generation.model import Model
+from pyfastlm.ir.generation.prompts import Prompt, as_prompt
 from pyfastlm.ir.generation.results import Generated, Rejected, SyntheticQuery
-from pyfastlm.lm import smollm2
 from pyfastlm.lm.continuing import continued
-from pyfastlm.lm.encoding import Tokens, utf8_length
+from pyfastlm.lm.encoding import utf8_length
 from pyfastlm.lm.files.inputs import StrPath
-from pyfastlm.lm.loading import LM, LMLike, as_lm
+from pyfastlm.lm.loading import LMLike
 from pyfastlm.lm.progress import watched
-from pyfastlm.lm.runner import Runner, context_length, positive
+from pyfastlm.lm.runner import positive
 from pyfastlm.lm.sampling import Sampling
 
 POLICY = "pyfastlm.ir queries/1"  # changes with everything here that changes what is written
@@ -59,9 +56,7 @@ class QueryGenerator:
         batch_size: int = 16,
         copy_limit: float = 0.5,
     ) -> None:
-        self.prompt = Prompt(prompt) if isinstance(prompt, str) else prompt
-        if not isinstance(self.prompt, Prompt):
-            raise InputTypeError(f"prompt: expected a Prompt or a string, got {type(prompt).__name__}")
+        self.prompt = as_prompt(prompt)
         if not 0 <= copy_limit <= 1:
             raise InputError(f"copy_limit: expected a number in [0, 1], got {copy_limit}")
         self.max_tokens = positive("max_tokens", max_tokens)
@@ -69,13 +64,26 @@ class QueryGenerator:
         self.batch_size = positive("batch_size", batch_size)
         self.copy_limit = copy_limit
         self.sampling = sampling
-        self._given = lm
         self._cache = None if cache is None else caching.Cache(cache)
+        self._model = Model(lm, self._cache)
 
-    @cached_property
-    def lm(self) -> LM:
-        """The model, loaded when it is asked for."""
-        return as_lm(self._given)
+    def asking(self, prompt: Prompt | str) -> "QueryGenerator":
+        """The same with another prompt; model and cache are shared.
+
+        Raises:
+            InputError, InputTypeError: it is no prompt.
+        """
+        other = copy.copy(self)
+        other.prompt = as_prompt(prompt)
+        return other
+
+    @property
+    def identity(self) -> str:
+        """64 hexadecimal digits over model, prompt and settings, which decide what is written."""
+        drawn = self.sampling and [self.sampling.temperature, self.sampling.top_k, self.sampling.top_p]
+        prompt = [self.prompt.instruction, self.prompt.cue, self.prompt.examples]
+        settings = [drawn, self.max_tokens, self.document_tokens]
+        return caching.key(POLICY, self._model.fingerprint, prompt, settings)
 
     def generate(self, documents: Mapping[str, str], *, seed: int = 0, progress: bool = False) -> Generated:
         """One query for each document, where it passes the filters.
@@ -133,25 +141,24 @@ class QueryGenerator:
         self, documents: Mapping[str, str], keys: Mapping[str, str], seed: int, progress: bool
     ) -> dict[str, str]:
         """What the model writes for each document; kept in the cache as it comes."""
-        tokenizer = self.lm.tokenizer
+        model = self._model
         names = [*documents]
-        texts = shortened([*documents.values()], tokenizer, self.document_tokens)
         stream = continued(
-            self._runner,
-            [self._tokens(text) for text in texts],
-            ends=self._ends,
+            model.runner,
+            model.prompts(self.prompt, [*documents.values()], self.document_tokens),
+            ends=model.ends,
             limit=self.max_tokens,
-            context=self._context,
+            context=model.context,
             batch_size=self.batch_size,
             sampling=self.sampling,
             seeds=[f"{seed} {name}" for name in names],
-            stop=self._complete,
+            stop=lambda tokens: "\n" in model.text(tokens).lstrip(),  # a query is one line
         )
         written: dict[str, str] = {}
         unkept: dict[str, str] = {}
         for each in watched(stream, len(names), "queries", progress):
             name = names[each.prompt]
-            written[name] = self._text(each.tokens)
+            written[name] = model.text(each.tokens)
             if self._cache is not None:
                 unkept[keys[name]] = written[name]
                 if len(unkept) == KEPT_EVERY or len(written) == len(names):
@@ -160,61 +167,6 @@ class QueryGenerator:
         return written
 
     def _key(self, name: str, document: str, seed: int) -> str:
-        drawn = None
-        if self.sampling is not None:
-            drawn = [seed, name, self.sampling.temperature, self.sampling.top_k, self.sampling.top_p]
-        prompt = [self.prompt.instruction, self.prompt.cue, self.prompt.examples]
+        drawn = [seed, name] if self.sampling else name
         text = hashlib.sha256(document.encode()).hexdigest()
-        return caching.key(
-            POLICY, self._fingerprint, prompt, name, text, drawn, self.max_tokens, self.document_tokens
-        )
-
-    @cached_property
-    def _fingerprint(self) -> str:
-        """Of the model, without loading it where the cache knows its directory."""
-        assert self._cache is not None
-        directory = _directory(self._given)
-        known = self._cache.fingerprint(directory) if directory else None
-        if known is None:
-            known = f"{self.lm.fingerprint} {self.lm.model.dtype}"
-            if directory:
-                self._cache.remember(directory, known)
-        return known
-
-    @cached_property
-    def _context(self) -> int:
-        return context_length(self.lm)
-
-    @cached_property
-    def _runner(self) -> Runner:
-        return Runner(self.lm, self._context)
-
-    @cached_property
-    def _ends(self) -> list[int]:
-        own = getattr(self.lm.model.generation_config, "eos_token_id", None)
-        found = [self.lm.tokenizer.eos_token_id, *(own if isinstance(own, list) else [own])]
-        return [end for end in dict.fromkeys(found) if end is not None]
-
-    def _tokens(self, document: str) -> Tokens:
-        tokenizer = self.lm.tokenizer
-        special = not getattr(tokenizer, "chat_template", None)  # a template spells them out
-        text = rendered(self.prompt, document, tokenizer)
-        return np.array(tokenizer(text, add_special_tokens=special, verbose=False)["input_ids"], np.int32)
-
-    def _text(self, tokens: Sequence[int]) -> str:
-        text: str = self.lm.tokenizer.decode(
-            tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
-        )
-        return text
-
-    def _complete(self, tokens: Sequence[int]) -> bool:
-        """A query is one line."""
-        return "\n" in self._text(tokens).lstrip()
-
-
-def _directory(lm: LMLike) -> Path | None:
-    """Where the files of a model are, if that is known before it is loaded."""
-    if isinstance(lm, LM):
-        return None
-    path = smollm2.directory() if str(lm) == smollm2.NAME else Path(lm).expanduser()
-    return path if path.is_dir() else None
+        return caching.key(self.identity, drawn, text)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from pyfastlm.errors import InputError
+from pyfastlm.errors import InputError, InputTypeError
 from pyfastlm.lm.encoding import utf8_length
 
 
@@ -50,6 +50,19 @@ class Prompt:
         parts = [self.instruction.strip()]
         parts += [f"Document: {each.document}\n{self.cue} {each.query}" for each in self.examples]
         return "\n\n".join([*parts, f"Document: {document}"])
+
+
+def as_prompt(prompt: Prompt | str) -> Prompt:
+    """``prompt`` itself, or the prompt of an instruction.
+
+    Raises:
+        InputError, InputTypeError: it is something else, or the instruction is empty.
+    """
+    if isinstance(prompt, str):
+        return Prompt(prompt)
+    if not isinstance(prompt, Prompt):
+        raise InputTypeError(f"prompt: expected a Prompt or a string, got {type(prompt).__name__}")
+    return prompt
 
 
 def rendered(prompt: Prompt, document: str, tokenizer: Any) -> str:

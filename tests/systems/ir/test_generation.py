@@ -87,7 +87,7 @@ def test_a_cache_hit_needs_no_model(
     assert first.asked == 4
     without = QueryGenerator(tiny_lm_dir, "Write it.", **{**options, "cache": None}).generate(documents)
     assert (without.queries, without.rejected) == (first.queries, first.rejected)
-    monkeypatch.setattr(generator, "as_lm", no_model)
+    monkeypatch.setattr("pyfastlm.ir.generation.model.as_lm", no_model)
     again = QueryGenerator(tiny_lm_dir, "Write it.", **options).generate(documents)
     assert (again.queries, again.rejected, again.asked) == (first.queries, first.rejected, 0)
     # Filters are no part of what is kept.

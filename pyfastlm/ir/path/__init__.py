@@ -1,0 +1,19 @@
+"""PATH: prompts are searched by the quality of the reranker that their queries train."""
+
+from pyfastlm.ir.path.grammar import SLOTS, Grammar
+from pyfastlm.ir.path.objective import Objective
+from pyfastlm.ir.path.options import SearchOptions
+from pyfastlm.ir.path.search import PromptSearch, Rung, optimize_prompt
+from pyfastlm.ir.path.trials import Trial, TrialLog
+
+__all__ = [
+    "SLOTS",
+    "Grammar",
+    "Objective",
+    "PromptSearch",
+    "Rung",
+    "SearchOptions",
+    "Trial",
+    "TrialLog",
+    "optimize_prompt",
+]
