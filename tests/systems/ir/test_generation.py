@@ -17,6 +17,8 @@ from pyfastlm.ir import BM25, Prompt, QueryGenerator
 from pyfastlm.ir.generation import Generated, SyntheticQuery, consistent, generator, likelihoods, likely
 from pyfastlm.ir.generation.cache import Cache
 from pyfastlm.ir.generation.cleaning import cleaned, copied, overlap
+from pyfastlm.ir.generation.controls import first_sentences
+from pyfastlm.ir.generation.files import read_queries, write_queries
 from pyfastlm.ir.generation.prompts import Example, rendered, shortened
 from pyfastlm.lm import LM, Scorer, load
 from pyfastlm.lm.continuing import Continuation
@@ -278,3 +280,40 @@ def test_a_cache_holds_many(tmp_path: Path) -> None:
     given = {f"key {n}": f"text {n} \ud55c" for n in range(1200)}
     cache.put(given)
     assert Cache(tmp_path / "cache").get([*given, "another"]) == given
+
+
+def test_another_prompt_shares_the_model(lm: LM) -> None:
+    first = QueryGenerator(lm, INSTRUCTION, max_tokens=4, copy_limit=1)
+    other = first.asking("Write it.")
+    assert (first.prompt, other.prompt) == (Prompt(INSTRUCTION), Prompt("Write it."))
+    assert other.generate(DOCUMENTS) == QueryGenerator(lm, "Write it.", max_tokens=4, copy_limit=1).generate(
+        DOCUMENTS
+    )
+    assert first.identity != other.identity
+
+
+def test_first_sentences() -> None:
+    documents = {
+        "a": "Sails catch wind. They tear.",
+        "b": "sails catch wind!\nmore",
+        "c": "...",
+        "d": "w " * 30,
+    }
+    found = first_sentences(documents)
+    assert texts(found) == {"a": "Sails catch wind.", "d": " ".join(["w"] * 20)}
+    assert [(each.document, each.reason) for each in found.rejected] == [
+        ("b", "duplicate"), ("c", "empty document"),
+    ]  # fmt: skip
+    assert found.queries[0].overlap == 1.0
+
+
+def test_queries_come_back(tmp_path: Path) -> None:
+    given = [SyntheticQuery("d", "a \u2028 query", 0.25, 0.5), SyntheticQuery("e", "b", 0.0, 1.0)]
+    write_queries(given, tmp_path / "queries.jsonl")
+    assert read_queries(tmp_path / "queries.jsonl") == given
+    (tmp_path / "bad").write_text('{"document": "d", "text": 3}')
+    with pytest.raises(InputError, match=r"line 1: expected an object with the texts 'document'"):
+        read_queries(tmp_path / "bad")
+    (tmp_path / "bad").write_text("")
+    with pytest.raises(InputError, match="has no line"):
+        read_queries(tmp_path / "bad")
