@@ -54,6 +54,16 @@ class Generated:
         return len(self.queries) / max(1, len(self.queries) + len(self.rejected))
 
     @property
+    def copied(self) -> float:
+        """Mean share of a query's runs of words that are out of its document; 0 without queries."""
+        return sum(each.copied for each in self.queries) / max(1, len(self.queries))
+
+    @property
+    def overlap(self) -> float:
+        """Mean share of a query's words that are in its document; 0 without queries."""
+        return sum(each.overlap for each in self.queries) / max(1, len(self.queries))
+
+    @property
     def reasons(self) -> tuple[tuple[str, int], ...]:
         """Why documents gave none, and how many; the most frequent reason first."""
         counts = Counter(each.reason for each in self.rejected)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pyfastlm.errors import InputError
 from pyfastlm.ir.bm25 import BM25
@@ -18,6 +19,7 @@ from pyfastlm.ir.measures.evaluating import evaluate
 from pyfastlm.ir.negatives import Mined, mine_negatives
 from pyfastlm.ir.path.trials import Trial
 from pyfastlm.ir.training.options import RerankerOptions
+from pyfastlm.ir.training.reranker import Reranker
 from pyfastlm.ir.training.training import Trained, train_reranker
 from pyfastlm.lm.files.inputs import StrPath
 
@@ -63,8 +65,7 @@ class Objective:
         self._data = key(gold.fingerprint, sorted(corpus.items()), held)
         self._index = BM25(corpus)
         self._gold_index = BM25(gold.corpus) if depth is not None else None
-        self._generated: dict[tuple[Prompt, int], Generated] = {}
-        self._mined: dict[tuple[Prompt, int], Mined] = {}
+        self._made: dict[tuple[Prompt, int], tuple[Generated, Mined]] = {}
 
     def key(self, prompt: Prompt, documents: int, seed: int) -> str:
         """64 hexadecimal digits over everything that decides a trial."""
@@ -72,54 +73,71 @@ class Objective:
         settings = [asdict(self._training), str(self._base), self._negatives, self._depth, self._seed]
         return key(POLICY, asking, settings, self._data, documents, seed)
 
+    def documents(self, count: int) -> dict[str, str]:
+        """The first ``count`` of the sample.
+
+        Raises:
+            InputError: there are not so many.
+        """
+        if count > len(self.sample):
+            raise InputError(
+                f"documents: expected at most the {len(self.sample)} that are not held out, got {count}"
+            )
+        return dict(list(self.sample.items())[:count])
+
     def examples(self, prompt: Prompt, documents: int, *, progress: bool = False) -> tuple[Generated, Mined]:
-        """What a prompt's queries give to train on; written once for all seeds.
+        """What a prompt's queries give to train on; made once for all seeds.
 
         Raises:
             InputError: there are not so many documents.
         """
-        if documents > len(self.sample):
-            raise InputError(
-                f"documents: expected at most the {len(self.sample)} that are not held out, got {documents}"
-            )
         asked = (prompt, documents)
-        if asked not in self._mined:
-            some = dict(list(self.sample.items())[:documents])
-            generated = self._generator.asking(prompt).generate(some, seed=self._seed, progress=progress)
-            self._generated[asked] = generated
-            self._mined[asked] = mine_negatives(
-                generated.queries,
-                self._corpus,
-                k=self._negatives,
-                index=self._index,
-                held_out=self.held_out,
-                seed=self._seed,
-                progress=progress,
-            )
-        return self._generated[asked], self._mined[asked]
+        if asked not in self._made:
+            writer = self._generator.asking(prompt)
+            generated = writer.generate(self.documents(documents), seed=self._seed, progress=progress)
+            self._made[asked] = generated, self.mine(generated, progress=progress)
+        return self._made[asked]
+
+    def mine(self, generated: Generated, *, progress: bool = False) -> Mined:
+        """Negatives for queries."""
+        return mine_negatives(
+            generated.queries,
+            self._corpus,
+            k=self._negatives,
+            index=self._index,
+            held_out=self.held_out,
+            seed=self._seed,
+            progress=progress,
+        )
+
+    def fit(self, mined: Mined, seed: int, *, progress: bool = False) -> Trained | None:
+        """Train; None where there is no example."""
+        if not mined.examples:
+            return None
+        return train_reranker(
+            mined.examples,
+            base=self._base,
+            options=self._training,
+            held_out=self.held_out,
+            seed=seed,
+            progress=progress,
+        )
+
+    def on_gold(self, reranker: Reranker, *, progress: bool = False) -> NDArray[np.float64]:
+        """NDCG@10 [gold queries] of a reranker."""
+        run = reranker.run(self.gold, depth=self._depth, index=self._gold_index, progress=progress)
+        return evaluate(self.gold.qrel, run).of("ndcg_at_10")
 
     def trial(
         self, prompt: Prompt, documents: int, seed: int, *, progress: bool = False
     ) -> tuple[Trial, Trained | None]:
         """Train with a prompt's queries and score on gold; no reranker and 0 where it gave no example."""
         generated, mined = self.examples(prompt, documents, progress=progress)
-        queries = generated.queries
         started = time.perf_counter()
-        trained = None
+        trained = self.fit(mined, seed, progress=progress)
         per_query = np.zeros(len(self.gold.query))
-        if mined.examples:
-            trained = train_reranker(
-                mined.examples,
-                base=self._base,
-                options=self._training,
-                held_out=self.held_out,
-                seed=seed,
-                progress=progress,
-            )
-            run = trained.reranker.run(
-                self.gold, depth=self._depth, index=self._gold_index, progress=progress
-            )
-            per_query = evaluate(self.gold.qrel, run).of("ndcg_at_10")
+        if trained is not None:
+            per_query = self.on_gold(trained.reranker, progress=progress)
         trial = Trial(
             prompt=prompt,
             documents=documents,
@@ -127,8 +145,8 @@ class Objective:
             per_query=tuple(per_query.tolist()),
             examples=len(mined.examples),
             kept=generated.kept,
-            copied=float(np.mean([each.copied for each in queries])) if queries else 0.0,
-            overlap=float(np.mean([each.overlap for each in queries])) if queries else 0.0,
+            copied=generated.copied,
+            overlap=generated.overlap,
             seconds=time.perf_counter() - started,
         )
         return trial, trained

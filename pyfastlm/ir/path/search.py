@@ -13,9 +13,10 @@ from pyfastlm.ir.generation.prompts import Prompt
 from pyfastlm.ir.held_out import HeldOut
 from pyfastlm.ir.measures.bootstrap import Difference, paired
 from pyfastlm.ir.path.grammar import Grammar
+from pyfastlm.ir.path.log import Log
 from pyfastlm.ir.path.objective import Objective
 from pyfastlm.ir.path.options import SearchOptions
-from pyfastlm.ir.path.trials import Trial, TrialLog, by_query
+from pyfastlm.ir.path.trials import Trial, by_query, trial_log
 from pyfastlm.ir.training.options import RerankerOptions
 from pyfastlm.ir.training.reranker import Reranker
 from pyfastlm.lm.files.inputs import StrPath
@@ -129,7 +130,7 @@ def optimize_prompt(
         raise InputError(
             f"options: expected at most {len(objective.sample)} documents, which are not held out, got {most}"
         )
-    kept = TrialLog(log)
+    kept = trial_log(log)
     trials: list[Trial] = []
     rungs: list[Rung] = []
     for number in range(options.rungs):
@@ -147,7 +148,7 @@ def optimize_prompt(
 
 
 def _trial(
-    objective: Objective, kept: TrialLog, prompt: Prompt, documents: int, seed: int, progress: bool
+    objective: Objective, kept: Log[Trial], prompt: Prompt, documents: int, seed: int, progress: bool
 ) -> Trial:
     key = objective.key(prompt, documents, seed)
     trial = kept.get(key)

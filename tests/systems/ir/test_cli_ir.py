@@ -100,7 +100,8 @@ def test_training_on_what_is_held_out_is_avoided(
 def test_a_search(task: Path, tmp_path: Path, lm_dir: Path, tiny_encoder: Path, capsys: Output) -> None:
     command = [
         "ir", "optimize", task, "-o", tmp_path / "path", "--gold-queries", 1, "--lm", lm_dir,
-        "--base", tiny_encoder, "--prompts", 2, "--documents", 2, "--rungs", 2, "--seeds", 1, "--negatives", 2, "--max-length", 32,
+        "--base", tiny_encoder, "--prompts", 2, "--documents", 2,
+        "--rungs", 2, "--seeds", 1, "--negatives", 2, "--max-length", 32,
     ]  # fmt: skip
     found = told(capsys, *command)
     assert [rung["documents"] for rung in found["rungs"]] == [2, 4]
