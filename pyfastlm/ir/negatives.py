@@ -1,12 +1,10 @@
 """Hard negatives: documents that look like answers and are taken to be none."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pyfastlm.errors import InputError
 from pyfastlm.ir.bm25 import BM25
@@ -14,12 +12,9 @@ from pyfastlm.ir.examples import RankingExample
 from pyfastlm.ir.generation.cleaning import normal
 from pyfastlm.ir.generation.results import SyntheticQuery
 from pyfastlm.ir.held_out import HeldOut
+from pyfastlm.ir.meaning import Judge
 from pyfastlm.lm.progress import watched
 from pyfastlm.lm.runner import positive
-from pyfastlm.lm.sentence_encoder import SentenceEncoder
-
-Judge: TypeAlias = Callable[[str, Sequence[str]], NDArray[np.float64]]
-"""Scores [documents] of a query's documents, by their ids: what a guard takes for relevance."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +50,8 @@ def mine_negatives(
     """Take the documents that BM25 finds for a query, other than the one that it was written for.
 
     A candidate may answer the query too. It is refused as a false negative where it has the words of the
-    positive, or where the judge scores it ``margin`` times the positive's score or higher; where the judge
-    gives the positive nothing, the query is dropped, as nothing can be told then.
+    positive, or where the judge scores it ``margin`` times the positive's score or higher. A query that has
+    no word of its document gets negatives from the corpus at random, as BM25 can tell nothing about it.
 
     Args:
         queries: as :class:`pyfastlm.ir.QueryGenerator` gives them.
@@ -65,8 +60,9 @@ def mine_negatives(
         depth: how far down BM25's list candidates are taken from.
         margin: share of the positive's score, in (0, 1].
         index: over ``corpus``; a new one by default.
-        judge: of relevance; the index itself by default. :func:`by_meaning` makes one of an encoder, which
-            sees false negatives that have other words.
+        judge: of relevance; the index itself by default.
+            :func:`pyfastlm.ir.meaning.by_meaning` makes one of an encoder, which sees false negatives that
+            have other words.
         held_out: documents that must be neither positives nor negatives, and queries that must not be asked;
             such queries are dropped.
         seed: of the documents that are drawn where there are fewer than ``k`` candidates.
@@ -99,9 +95,6 @@ def mine_negatives(
             continue
         found = [hit.document for hit in bm25.top(each.text, depth) if hit.document != each.document]
         scores = judged(each.text, [each.document, *found])
-        if not scores[0] > 0:
-            dropped["nothing in common"] += 1
-            continue
         own = normal(corpus[each.document])
         negatives: list[str] = []
         for document, score in zip(found, scores[1:].tolist(), strict=True):
@@ -129,16 +122,3 @@ def mine_negatives(
         else:
             dropped["no negative"] += 1
     return Mined(tuple(examples), tuple(sorted(dropped.items())), tuple(sorted(refused.items())), filled)
-
-
-def by_meaning(encoder: SentenceEncoder, corpus: Mapping[str, str], *, progress: bool = False) -> Judge:
-    """A judge by cosines of sentence embeddings; the corpus is encoded once."""
-    places = {name: place for place, name in enumerate(corpus)}
-    vectors = encoder.vectors([*corpus.values()], progress=progress)
-
-    def judge(query: str, documents: Sequence[str]) -> NDArray[np.float64]:
-        rows = vectors[[places[document] for document in documents]]
-        scores: NDArray[np.float64] = (rows @ encoder.vectors([query])[0]).astype(np.float64)
-        return scores
-
-    return judge

@@ -48,7 +48,7 @@ SMALL = SearchOptions(documents=4, rungs=2, seeds=(0, 1), negatives=3)
 
 
 def scripted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """A model that names the thing of the document, or writes nonsense; and how often it was asked."""
+    """A model that names the thing of the document, or writes nothing; and how often it was asked."""
     tokenizer = small_lm().tokenizer
     asked: list[int] = []
 
@@ -57,7 +57,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         for number, prompt in enumerate(prompts):
             text = tokenizer.decode(prompt)
             words = text.rpartition("Document: a ")[2].split()
-            answer = f"{words[1]} {words[0]} {number}" if "Be good" in text else f"zzz {number} {len(asked)}"
+            answer = f"{words[1]} {words[0]} {number}" if "Be good" in text else "..."
             yield Continuation(number, tuple(tokenizer(answer)["input_ids"]), True)
 
     monkeypatch.setattr(generator, "continued", continued)
@@ -83,7 +83,7 @@ def test_a_search_writes_trains_and_scores(tiny_encoder: Path, monkeypatch: pyte
     assert (first.documents, last.documents) == (4, 8)
     assert ({*first.prompts}, last.prompts) == ({GOOD, BAD}, (GOOD,))
     bad = [trial for trial in found.trials if trial.prompt == BAD]
-    assert [trial.gold_ndcg for trial in bad] == [0.0, 0.0]  # its queries find nothing, so none is trained on
+    assert [trial.gold_ndcg for trial in bad] == [0.0, 0.0]  # it writes nothing
     assert all(trial.examples == trial.documents for trial in found.trials if trial.prompt == GOOD)
     assert len(found.trials) == 4 + 2
     assert found.final.documents == 8
