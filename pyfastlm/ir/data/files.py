@@ -6,7 +6,7 @@ import os
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import Any, NoReturn
 
 from pyfastlm.errors import InputError, InputTypeError
 from pyfastlm.lm.files.lines import json_object
@@ -22,8 +22,9 @@ def read_text(path: StrPath) -> str:
     Raises:
         InputError: it cannot be read, is larger than ``LARGEST``, damaged, or not UTF-8.
     """
+    file = as_path(path)
     try:
-        with _opened(path) as stream:
+        with gzip.open(file, "rb") if file.suffix == ".gz" else open(file, "rb") as stream:
             data = stream.read(LARGEST + 1)
     except (OSError, EOFError, zlib.error) as error:
         _unreadable(path, error)
@@ -99,11 +100,6 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         keys = [key for key, _ in pairs]
         raise _Twice(f"the key {next(key for key in keys if keys.count(key) > 1)!r} comes twice")
     return found
-
-
-def _opened(path: StrPath) -> IO[bytes]:
-    file = as_path(path)
-    return gzip.open(file, "rb") if file.suffix == ".gz" else open(file, "rb")
 
 
 def _unreadable(path: StrPath, error: Exception) -> NoReturn:

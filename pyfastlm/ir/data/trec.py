@@ -2,8 +2,7 @@
 
 import math
 import os
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 from pyfastlm._durable import replacing
 from pyfastlm.errors import InputError
@@ -29,7 +28,8 @@ def read_qrels(path: StrPath) -> dict[str, dict[str, int]]:
         if document in judged:
             raise InputError(f"{where}: query {query!r} judges document {document!r} twice")
         judged[document] = whole(relevance, where)
-    return _some(found, path)
+    _check_some(found, path)
+    return found
 
 
 def read_run(path: StrPath) -> dict[str, dict[str, float]]:
@@ -55,7 +55,8 @@ def read_run(path: StrPath) -> dict[str, dict[str, float]]:
             raise InputError(f"{where}: expected a score, got {score[:40]!r}") from None
         if math.isnan(scores[document]):
             raise InputError(f"{where}: expected a score, got NaN")
-    return _some(found, path)
+    _check_some(found, path)
+    return found
 
 
 def write_qrels(qrel: Qrel, path: StrPath) -> None:
@@ -97,10 +98,9 @@ def whole(text: str, where: str) -> int:
     return int(text)
 
 
-def _some(found: dict[str, dict[str, int]] | dict[str, dict[str, float]], path: StrPath) -> Any:
+def _check_some(found: Mapping[str, object], path: StrPath) -> None:
     if not found:
         raise InputError(f"path: {shown(path)} has no line")
-    return found
 
 
 def _id(text: str) -> str:
