@@ -2,9 +2,9 @@
 
     OMP_NUM_THREADS=1 python -m pytest -s benchmarks/bench_ir.py --benchmark-json=out.json
 
-SmolLM2-135M in float32, greedy, an instruction and two examples of some 200 tokens, 128 tokens of each of 32
-documents of Cranfield, queries of one line and 24 tokens at most. "loop" is ``generate`` of transformers for
-one document after the other, with its cache; "padded" the same for 16 at a time, padded on the left;
+SmolLM2-135M in float32, greedy, an instruction, 128 tokens of each of 32 documents of Cranfield, queries of
+one line and 24 tokens at most; how many differ is printed. "loop" is ``generate`` of transformers for one
+document after the other, with its cache; "padded" the same for 16 at a time, padded on the left;
 "generator" is ours with 16 at a time, the instruction read once, without padding. The queries of the loop and
 of the generator are equal, all of them; of the padded batches as many as are printed.
 """
@@ -20,7 +20,7 @@ import torch
 from pyfastlm.ir import Prompt, QueryGenerator
 from pyfastlm.ir.data import read_cranfield
 from pyfastlm.ir.generation.cleaning import cleaned
-from pyfastlm.ir.generation.prompts import Example, rendered, shortened
+from pyfastlm.ir.generation.prompts import rendered, shortened
 from pyfastlm.lm import LM, load
 
 pytestmark = [pytest.mark.timeout(0), pytest.mark.filterwarnings("default")]
@@ -30,20 +30,9 @@ DOCUMENTS = 32
 BATCH = 16
 TOKENS, DOCUMENT_TOKENS = 24, 128
 PROMPT = Prompt(
-    "Read the document, and write the search query by which an engineer would find it. "
-    "The query is one line, and names what the document is about.",
-    examples=(
-        Example(
-            "the pressure distribution on a sphere in slow viscous flow is computed by a series and compared "
-            "with measurements in glycerine . the drag that follows is four per cent above that of stokes .",
-            "drag of a sphere in slow viscous flow",
-        ),
-        Example(
-            "thin plates that are heated on one side buckle . a simple theory for rectangular plates with "
-            "clamped edges gives the temperature at which they do , and tests on steel agree with it .",
-            "buckling of heated rectangular plates with clamped edges",
-        ),
-    ),
+    "You are an engineer who looks for reports in a library. Write one question, a single line, that this "
+    "document answers and others do not.",
+    "Question:",
 )
 
 
@@ -122,5 +111,6 @@ def test_queries(way: str, lm: LM, documents: dict[str, str], benchmark: Any) ->
     loop = answers["loop"]
     equal = sum(a == b for a, b in zip(answers[way], loop, strict=True))
     benchmark.extra_info["equal"] = equal
-    print(f"\n{way}: {equal} of {len(loop)} equal to the loop's; e.g. {answers[way][0]!r}")
+    distinct = len(set(loop))
+    print(f"\n{way}: {equal} of {len(loop)} equal to the loop's, of which {distinct} are different queries")
     assert way == "padded" or answers[way] == loop

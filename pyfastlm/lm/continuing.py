@@ -1,6 +1,7 @@
 """Continuations of many prompts, decoded together; what all prompts begin with is read once."""
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 import torch
@@ -78,7 +79,7 @@ def continued(
     waiting = iter(range(len(prompts)))
     active: list[_Sequence] = []
     while True:
-        while len(active) < batch_size and (number := next(waiting, None)) is not None:
+        for number in islice(waiting, batch_size - len(active)):
             keys = Keys(min(context, len(prompts[number]) + limit))
             if shared:
                 keys.extend(prompts[number][:shared].tolist(), trunk)

@@ -125,8 +125,11 @@ def study(
         raise InputError("prompts: expected at least one, got none")
     index = BM25(test.corpus)
     kept: Log[Measured] = Log(log, _measured, asdict)
-    scores = [evaluate(task.qrel, bm25_run(task)).of("ndcg_at_10") for task in (objective.gold, test)]
-    line = Measured(LINE, 0, *(tuple(each.tolist()) for each in scores), 0, 0.0, 0.0, 0.0)
+    gold, tested = (
+        tuple(evaluate(task.qrel, bm25_run(task)).of("ndcg_at_10").tolist())
+        for task in (objective.gold, test)
+    )
+    line = Measured(LINE, 0, gold, tested, 0, 0.0, 0.0, 0.0)
     found: dict[str, tuple[Measured, ...]] = {LINE: (line,)}
     for prompt in (NO_MODEL, *prompts):
         rows = []
@@ -213,4 +216,5 @@ def _ranks(values: Sequence[float]) -> NDArray[np.float64]:
     below = (given[None] < given[:, None]).sum(1)
     equal = (given[None] == given[:, None]).sum(1)
     ranks: NDArray[np.float64] = below + (equal - 1) / 2
-    return ranks - ranks.mean()
+    ranks -= ranks.mean()
+    return ranks

@@ -98,7 +98,7 @@ def _train(
         if not bool(loss.isfinite()):
             raise InputError("options: the loss is no number any more; take a lower learning_rate")
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
         optimizer.step()
         schedule.step()
