@@ -2,8 +2,9 @@
 
     OMP_NUM_THREADS=1 python -m pytest -s benchmarks/bench_ir.py --benchmark-json=out.json
 
-SmolLM2-135M in float32, greedy, an instruction, 128 tokens of each of 32 documents of Cranfield, queries of
-one line and 24 tokens at most; how many differ is printed. "loop" is ``generate`` of transformers for one
+SmolLM2-135M in float32, greedy; an instruction alone, and with two examples (some 200 tokens); 128 tokens
+of each of 32 documents of Cranfield, queries of one line and 24 tokens at most; how many differ is printed. The
+longer what all prompts share, and the longer the queries, the more is gained. "loop" is ``generate`` of transformers for one
 document after the other, with its cache; "padded" the same for 16 at a time, padded on the left;
 "generator" is ours with 16 at a time, the instruction read once, without padding. The queries of the loop and
 of the generator are equal, all of them; of the padded batches as many as are printed.
@@ -20,7 +21,7 @@ import torch
 from pyfastlm.ir import Prompt, QueryGenerator
 from pyfastlm.ir.data import read_cranfield
 from pyfastlm.ir.generation.cleaning import cleaned
-from pyfastlm.ir.generation.prompts import rendered, shortened
+from pyfastlm.ir.generation.prompts import Example, rendered, shortened
 from pyfastlm.lm import LM, load
 
 pytestmark = [pytest.mark.timeout(0), pytest.mark.filterwarnings("default")]
@@ -29,11 +30,30 @@ DATA = Path(__file__).parents[2] / "shared" / "data" / "ir"
 DOCUMENTS = 32
 BATCH = 16
 TOKENS, DOCUMENT_TOKENS = 24, 128
-PROMPT = Prompt(
+SHORT = Prompt(
     "You are an engineer who looks for reports in a library. Write one question, a single line, that this "
     "document answers and others do not.",
     "Question:",
 )
+PROMPTS = {
+    "instruction": SHORT,
+    "two examples": Prompt(
+        SHORT.instruction,
+        SHORT.cue,
+        (
+            Example(
+                "the pressure distribution on a sphere in slow viscous flow is computed by a series and "
+                "compared with measurements in glycerine . the drag is four per cent above that of stokes .",
+                "how large is the drag of a sphere in slow viscous flow ?",
+            ),
+            Example(
+                "thin plates that are heated on one side buckle . a simple theory for rectangular plates with "
+                "clamped edges gives the temperature at which they do , and tests on steel agree with it .",
+                "at what temperature does a clamped rectangular plate buckle ?",
+            ),
+        ),
+    ),
+}
 
 
 @pytest.fixture(scope="module")
@@ -49,9 +69,9 @@ def documents() -> dict[str, str]:
     return {name: corpus[name] for name in [*corpus][:DOCUMENTS]}
 
 
-def texts(lm: LM, documents: dict[str, str]) -> list[str]:
+def texts(lm: LM, prompt: Prompt, documents: dict[str, str]) -> list[str]:
     short = shortened([*documents.values()], lm.tokenizer, DOCUMENT_TOKENS)
-    return [rendered(PROMPT, text, lm.tokenizer) for text in short]
+    return [rendered(prompt, text, lm.tokenizer) for text in short]
 
 
 class Line:
@@ -82,18 +102,18 @@ def generated(lm: LM, some: list[str]) -> list[str]:
     return [cleaned(text) for text in tokenizer.batch_decode(out[:, start:], skip_special_tokens=True)]
 
 
-def by_loop(lm: LM, documents: dict[str, str]) -> list[str]:
-    return [query for text in texts(lm, documents) for query in generated(lm, [text])]
+def by_loop(lm: LM, prompt: Prompt, documents: dict[str, str]) -> list[str]:
+    return [query for text in texts(lm, prompt, documents) for query in generated(lm, [text])]
 
 
-def padded(lm: LM, documents: dict[str, str]) -> list[str]:
-    every = texts(lm, documents)
+def padded(lm: LM, prompt: Prompt, documents: dict[str, str]) -> list[str]:
+    every = texts(lm, prompt, documents)
     return [query for at in range(0, len(every), BATCH) for query in generated(lm, every[at : at + BATCH])]
 
 
-def by_generator(lm: LM, documents: dict[str, str]) -> list[str]:
+def by_generator(lm: LM, prompt: Prompt, documents: dict[str, str]) -> list[str]:
     found = QueryGenerator(
-        lm, PROMPT, max_tokens=TOKENS, document_tokens=DOCUMENT_TOKENS, batch_size=BATCH, copy_limit=1
+        lm, prompt, max_tokens=TOKENS, document_tokens=DOCUMENT_TOKENS, batch_size=BATCH, copy_limit=1
     ).generate(documents)
     kept = {each.document: each.text for each in found.queries}
     others = {each.document: cleaned(each.text) for each in found.rejected}  # duplicates
@@ -104,13 +124,15 @@ WAYS = {"loop": by_loop, "padded": padded, "generator": by_generator}
 answers: dict[str, list[str]] = {}
 
 
-@pytest.mark.benchmark(group="queries for documents", timer=time.process_time)
+@pytest.mark.benchmark(timer=time.process_time)
 @pytest.mark.parametrize("way", WAYS)
-def test_queries(way: str, lm: LM, documents: dict[str, str], benchmark: Any) -> None:
-    answers[way] = benchmark.pedantic(WAYS[way], (lm, documents), rounds=ROUNDS)
-    loop = answers["loop"]
-    equal = sum(a == b for a, b in zip(answers[way], loop, strict=True))
-    benchmark.extra_info["equal"] = equal
+@pytest.mark.parametrize("group", PROMPTS)
+def test_queries(group: str, way: str, lm: LM, documents: dict[str, str], benchmark: Any) -> None:
+    benchmark.group = group
+    found = benchmark.pedantic(WAYS[way], (lm, PROMPTS[group], documents), rounds=ROUNDS)
+    loop = answers.setdefault(group, found)
+    equal = sum(a == b for a, b in zip(found, loop, strict=True))
     distinct = len(set(loop))
-    print(f"\n{way}: {equal} of {len(loop)} equal to the loop's, of which {distinct} are different queries")
-    assert way == "padded" or answers[way] == loop
+    benchmark.extra_info |= {"equal": equal, "distinct": distinct}
+    print(f"\n{group}, {way}: {equal} of {len(loop)} equal to the loop's, {distinct} different queries")
+    assert way == "padded" or found == loop

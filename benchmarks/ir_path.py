@@ -62,7 +62,7 @@ def main() -> None:
     long = name != "wordnet"
     depth = 100 if name == "cranfield" else None
     options = SearchOptions(documents=48, rungs=2, depth=depth)
-    training = RerankerOptions(max_length=192 if long else 48)
+    training = RerankerOptions(learning_rate=2e-4, epochs=4, batch_size=4, max_length=192 if long else 48)
     held = HeldOut.of(gold, test)
     prompts = Grammar().draw(PROMPTS)
     CACHE.mkdir(parents=True, exist_ok=True)

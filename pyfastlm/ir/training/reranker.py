@@ -1,8 +1,10 @@
 """A cross-encoder of sentence-transformers that scores a query with a document."""
 
+import contextlib
+import logging
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +51,7 @@ class Reranker:
         name = os.fspath(name_or_path)
         path = str(minilm_directory()) if name == MINILM else name
         try:
-            with quiet():
+            with quiet(), _silent():
                 model = models.CrossEncoder(
                     path, num_labels=1, max_length=max_length, device="cpu", activation_fn=torch.nn.Identity()
                 )
@@ -125,6 +127,18 @@ class Reranker:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
         fsync_directory(target.absolute().parent)
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """Keep the note that an encoder becomes a cross-encoder off the user's terminal."""
+    log = logging.getLogger("sentence_transformers")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
 
 
 def _below(scores: dict[str, float], others: Sequence[str]) -> None:
