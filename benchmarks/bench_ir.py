@@ -5,9 +5,9 @@
 SmolLM2-135M in float32, greedy; an instruction alone, and with two examples (some 200 tokens); 128 tokens of
 each of 32 documents of Cranfield, queries of one line and 24 tokens at most; how many differ is printed. The
 longer what all prompts share, and the longer the queries, the more is gained. "loop" is ``generate`` of
-transformers for one document after the other, with its cache; "padded" the same for 16 at a time, padded on the
-left; "generator" is ours with 16 at a time, the instruction read once, without padding. The queries of the loop
-and of the generator are equal, all of them; of the padded batches as many as are printed.
+transformers for one document after the other, with its cache; "padded" the same for 16 at a time, padded on
+the left; "generator" is ours with 16 at a time, the instruction read once, without padding. The queries of
+the loop and of the generator are equal, all of them; of the padded batches as many as are printed.
 """
 
 import os
@@ -47,8 +47,8 @@ PROMPTS = {
                 "how large is the drag of a sphere in slow viscous flow ?",
             ),
             Example(
-                "thin plates that are heated on one side buckle . a simple theory for rectangular plates "
-                "with clamped edges gives the temperature at which they do , and tests on steel agree with it .",
+                "thin plates that are heated on one side buckle . a simple theory for clamped edges "
+                "gives the temperature at which they do , and tests on steel agree with it .",
                 "at what temperature does a clamped rectangular plate buckle ?",
             ),
         ),
