@@ -13,7 +13,7 @@ from pyfastlm.errors import InputError, MissingExtra, Unavailable
 # Each is a module of this package with a function `command`. What is heavy they import when they run.
 COMMANDS = ("demo", "score")
 # Each is a module with a function `group`, which gives a typer application of several commands.
-GROUPS = ("icl", "memorize", "mrt5", "onion", "prefer", "qac", "select", "spell", "together")
+GROUPS = ("icl", "ir", "memorize", "mrt5", "onion", "prefer", "qac", "select", "spell", "together")
 
 # Recent typer carries its own copy of click, so the base of all usage errors is only found from here.
 UsageProblem: Any = next(b for b in typer.BadParameter.__mro__ if b.__name__ == "ClickException")

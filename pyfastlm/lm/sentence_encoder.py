@@ -33,7 +33,7 @@ class SentenceEncoder:
         models = require("sentence_transformers", extra)
         name = os.fspath(name_or_path)
         if name == MINILM:
-            name = str(_packed())
+            name = str(minilm_directory())
         try:
             self._model = models.SentenceTransformer(name, device="cpu")
         except (OSError, ValueError) as error:
@@ -48,7 +48,12 @@ class SentenceEncoder:
         return found
 
 
-def _packed() -> Path:
+def minilm_directory() -> Path:
+    """Where the weights of ``"minilm"`` are.
+
+    Raises:
+        MissingExtra: the package is not installed.
+    """
     # Located, not imported: the package needs nothing else for its weights.
     found = importlib.util.find_spec(_PACKAGE.replace("-", "_"))
     if found is None or not found.submodule_search_locations:

@@ -8,8 +8,8 @@ from typing import Any, Literal
 import numpy as np
 
 from pyfastlm._require import require
+from pyfastlm._wordnet import Nouns, read_nouns
 from pyfastlm.errors import InputError
-from pyfastlm.together.tasks.synsets import Nouns, read_nouns
 from pyfastlm.together.tasks.task import Row, Sizes, Task, same
 
 WHERE = "/usr/share/wordnet"
@@ -61,11 +61,12 @@ def wordnet(directory: "str | os.PathLike[str]" = WHERE) -> Task:
 
 def _words(nouns: Nouns) -> dict[str, str]:
     """The group of every word that has exactly one."""
-    roots = {nouns.first[group]: group for group in GROUPS if group in nouns.first}
+    first = nouns.first
+    roots = {first[group]: group for group in GROUPS if group in first}
     if len(roots) < len(GROUPS):
         raise InputError(f"directory: expected the nouns {', '.join(GROUPS)} in its files")
     found = {}
-    for word, synset in nouns.first.items():
+    for word, synset in first.items():
         if WORD.fullmatch(word) and word in nouns.counted and synset not in roots:
             groups = [roots[above] for above in nouns.above(synset) if above in roots]
             if len(groups) == 1:

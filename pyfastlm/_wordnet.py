@@ -1,4 +1,4 @@
-"""Nouns of WordNet's database files: first senses, counted words, and what lies above."""
+"""Nouns of WordNet's database files: senses, definitions, counted words, and what lies above."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +7,7 @@ from pyfastlm.errors import InputError
 
 LARGEST = 100 << 20  # bytes of a file; WordNet 3.0 has 15 MB
 UP = ("@", "@i")  # pointers to a hypernym
+EXAMPLES = '; "'  # begins the examples behind a definition
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,14 +15,21 @@ class Nouns:
     """Nouns.
 
     Attributes:
-        first: the most frequent synset of each word, by its offset.
+        senses: the synsets of each word, by their offsets, the most frequent one first.
         counted: words that occur in the texts whose senses were counted.
         hypernyms: of each synset.
+        definitions: of each synset, without examples.
     """
 
-    first: dict[str, str]
+    senses: dict[str, tuple[str, ...]]
     counted: frozenset[str]
     hypernyms: dict[str, tuple[str, ...]]
+    definitions: dict[str, str]
+
+    @property
+    def first(self) -> dict[str, str]:
+        """The most frequent synset of each word."""
+        return {word: senses[0] for word, senses in self.senses.items()}
 
     def above(self, synset: str) -> set[str]:
         """The synset and all that lies above it."""
@@ -41,28 +49,32 @@ def read_nouns(directory: Path) -> Nouns:
     Raises:
         InputError: one is not there, is too large, or has a line of another form.
     """
-    hypernyms = {}
+    hypernyms, definitions = {}, {}
     for number, line in _lines(directory / "data.noun"):
         try:
-            fields = line.split(" | ")[0].split()
+            before, _, gloss = line.partition(" | ")
+            fields = before.split()
             pointers = 4 + 2 * int(fields[3], 16)
             starts = [pointers + 1 + 4 * which for which in range(int(fields[pointers]))]
             hypernyms[fields[0]] = tuple(
                 fields[at + 1] for at in starts if fields[at] in UP and fields[at + 2] == "n"
             )
+            definitions[fields[0]] = gloss.partition(EXAMPLES)[0].strip()
         except (LookupError, ValueError):
             raise _damaged(directory / "data.noun", number) from None
-    first, counted = {}, set()
+    senses, counted = {}, set()
     for number, line in _lines(directory / "index.noun"):
         try:
             fields = line.split()
             kinds = int(fields[3])
-            first[fields[0]] = fields[6 + kinds]
+            if not fields[6 + kinds :]:
+                raise LookupError
+            senses[fields[0]] = tuple(fields[6 + kinds :])
             if int(fields[5 + kinds]):
                 counted.add(fields[0])
         except (LookupError, ValueError):
             raise _damaged(directory / "index.noun", number) from None
-    return Nouns(first, frozenset(counted), hypernyms)
+    return Nouns(senses, frozenset(counted), hypernyms, definitions)
 
 
 def _lines(path: Path) -> list[tuple[int, str]]:

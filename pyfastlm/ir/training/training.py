@@ -1,0 +1,146 @@
+"""Training a cross-encoder on queries with their documents."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pyfastlm.errors import InputError
+from pyfastlm.ir.examples import RankingExample, check_example
+from pyfastlm.ir.held_out import HeldOut
+from pyfastlm.ir.training.losses import LOSSES
+from pyfastlm.ir.training.options import RerankerOptions
+from pyfastlm.ir.training.reranker import Reranker
+from pyfastlm.lm.files.inputs import StrPath
+from pyfastlm.lm.progress import watched
+from pyfastlm.lm.sentence_encoder import MINILM
+
+CLIP = 1.0  # norm of the gradient
+HEADS = {"pooler", "classifier"}  # modules above the layers of an encoder
+DEFAULTS = RerankerOptions()
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A trained reranker.
+
+    Attributes:
+        reranker: in evaluation mode.
+        losses: mean of each step, float.
+        seconds: of the steps.
+    """
+
+    reranker: Reranker
+    losses: tuple[float, ...]
+    seconds: float
+
+
+def train_reranker(
+    examples: Sequence[RankingExample],
+    *,
+    base: StrPath = MINILM,
+    options: RerankerOptions = DEFAULTS,
+    held_out: HeldOut | None = None,
+    seed: int = 0,
+    progress: bool = False,
+) -> Trained:
+    """Train a cross-encoder: [CLS] query [SEP] document [SEP] -> one score.
+
+    Args:
+        examples: queries with a document of another label besides, as :func:`pyfastlm.ir.mine_negatives`
+            gives them.
+        base: the encoder to begin with; see :meth:`Reranker.load`.
+        options: loss, rate, length and so on.
+        held_out: queries and documents that must not be in the examples; an error if one is.
+        seed: of new weights, of the order of examples and of dropout. The same seed gives the same reranker
+            on the same machine.
+        progress: show a bar on standard error.
+
+    Raises:
+        InputError, InputTypeError: there is no example, or one cannot be learnt from, or there is no base.
+        Leak: an example has something that is held out.
+    """
+    if not examples:
+        raise InputError("examples: expected at least one, got none")
+    for number, example in enumerate(examples):
+        check_example(example, f"examples[{number}]")
+    if held_out is not None:
+        held_out.check(examples)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        reranker = Reranker.load(base, max_length=options.max_length)
+        _reset(reranker.model.model, options.reset)
+        losses, seconds = _train(reranker.model, examples, options, seed, progress)
+    return Trained(reranker, tuple(losses), seconds)
+
+
+def _train(
+    model: Any, examples: Sequence[RankingExample], options: RerankerOptions, seed: int, progress: bool
+) -> tuple[list[float], float]:
+    batches = [*_batches(len(examples), options, seed)]
+    optimizer = torch.optim.AdamW(_groups(model, options.weight_decay), lr=options.learning_rate)
+    rise = round(options.warmup * len(batches))
+
+    def rate(step: int) -> float:
+        left = (len(batches) - step) / (len(batches) - rise)
+        return (step + 1) / (rise + 1) if step < rise else left
+
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
+    losses: list[float] = []
+    started = time.perf_counter()
+    model.train()
+    for batch in watched(batches, len(batches), "steps", progress):
+        loss = _loss(model, [examples[number] for number in batch], options)
+        if not bool(loss.isfinite()):
+            raise InputError("options: the loss is no number any more; take a lower learning_rate")
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
+        optimizer.step()
+        schedule.step()
+        losses.append(float(loss.detach()))
+    model.eval()
+    return losses, time.perf_counter() - started
+
+
+def _loss(model: Any, batch: Sequence[RankingExample], options: RerankerOptions) -> Tensor:
+    """Mean over the queries of a batch; all their documents are read together."""
+    pairs = [(example.query, text) for example in batch for text in example.texts]
+    scores = model(model.preprocess(pairs))["scores"].view(-1).float() / options.temperature
+    lists = scores.split([len(example.texts) for example in batch])
+    loss = LOSSES[options.loss]
+    each = [loss(of, torch.tensor(example.labels)) for of, example in zip(lists, batch, strict=True)]
+    return torch.stack(each).mean()
+
+
+def _batches(count: int, options: RerankerOptions, seed: int) -> Iterator[list[int]]:
+    rng = np.random.default_rng(seed)
+    for _ in range(options.epochs):
+        order = rng.permutation(count).tolist()
+        yield from (order[at : at + options.batch_size] for at in range(0, count, options.batch_size))
+
+
+def _groups(model: Any, decay: float) -> list[dict[str, Any]]:
+    """Matrices decay; biases and norms do not."""
+    learnt = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    return [
+        {"params": [p for p in learnt if p.ndim > 1], "weight_decay": decay},
+        {"params": [p for p in learnt if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+
+
+def _reset(model: Any, which: str) -> None:
+    """Draw weights anew, as a new model would: its head, or everything."""
+    if which == "all":
+        fresh = type(model)(model.config)
+        model.load_state_dict(fresh.state_dict())
+    elif which == "head":
+        for name, module in model.named_modules():
+            if isinstance(module, torch.nn.Linear) and not HEADS.isdisjoint(name.split(".")):
+                torch.nn.init.normal_(module.weight, std=model.config.initializer_range)
+                if module.bias is not None:
+                    torch.nn.init.zeros_(module.bias)
