@@ -28,9 +28,11 @@ class _Job:
     begun: bool = False
     hidden: Tensor | None = None  # [D], of the last token read
     error: Exception | None = None
+    done: bool = False  # for other threads: set between steps, as in a step no writer may have a segment
 
     @property
-    def done(self) -> bool:
+    def complete(self) -> bool:
+        """For the thread that does the step."""
         return self.error is not None or (self.begun and self.writer.segment is None)
 
     def go_on(self, step: Callable[..., None], *word: Tensor) -> None:
@@ -132,6 +134,8 @@ class Batcher:
                 job.error = error
         self.seconds += time.perf_counter() - started
         with self._turn:
+            for job in self._active:
+                job.done = job.complete
             if any(job.done for job in self._active):
                 self._active = [job for job in self._active if not job.done]
                 self._turn.notify_all()
@@ -161,7 +165,7 @@ class Batcher:
             job.begun = True
             job.go_on(writer.begin)
             fresh.append(job)
-        return [job for job in self._active if job.begun and not job.done]
+        return [job for job in self._active if job.begun and not job.complete]
 
     def _read(self, runner: Runner, jobs: Sequence[_Job]) -> None:
         """Read all that is pending; keep the keys of prompts."""

@@ -3,6 +3,8 @@
 import copy
 import pickle
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from programs import small_engine
 
 from pyfastlm.errors import InputError
 from pyfastlm.together import Choice, Forced, Free, HFEngine, Shaped
+from pyfastlm.together.writer import Writer
 
 ASKED = [("system", "You sell fruit."), ("user", "Il mercato apre presto.")]
 PLAN = (Forced("= "), Choice("a", ("leo", "one")), Forced(" ]\n"), Free("b", r"\n"), Forced(" ="))
@@ -102,6 +105,25 @@ def test_threads_are_decoded_together(monkeypatch: pytest.MonkeyPatch) -> None:
         thread.join()
     assert [found[number] for number in range(6)] == expected
     assert max(sizes) > 1
+
+
+def test_nobody_takes_an_answer_that_is_between_two_segments(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a writer has no segment for a moment, the thread that waits for its answer looks at it."""
+    engine = small_engine()
+    batcher, begin = engine._batcher, Writer.begin
+
+    def slowly(writer: Writer) -> None:
+        with batcher._turn:
+            batcher._turn.notify_all()
+        time.sleep(0.02)
+        begin(writer)
+
+    calls = asked(engine, 6, plan=PLAN, max_tokens=6)
+    expected = [answer.text for answer in small_engine().answers(calls)]
+    monkeypatch.setattr(Writer, "begin", slowly)
+    with ThreadPoolExecutor(6) as pool:
+        found = [*pool.map(lambda call: engine.answers([call])[0].text, calls)]
+    assert found == expected
 
 
 def test_scores_of_options_are_log_probabilities_of_their_tokens() -> None:
