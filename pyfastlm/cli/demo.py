@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pyfastlm.demo.scoring import Row
     from pyfastlm.demo.selection import Choice
     from pyfastlm.demo.spelling import Correctors
+    from pyfastlm.demo.together import Together
     from pyfastlm.preference.builders import Outcome
 
 
@@ -38,7 +39,8 @@ def command(
 ) -> None:
     """Score real texts with a real model, let it learn from examples, complete searches, correct
     misspelt names, select what to train on, train a small model that deletes bytes,
-    one that repeats sequences, and the real one on pairs of right and wrong sentences.
+    one that repeats sequences, and the real one on pairs of right and wrong sentences and, its prompt and
+    its weights in turn, on answers of its own.
 
     Takes five to ten minutes, and one more the first time. The texts are the Universal Declaration of
     Human Rights, where npm can fetch it, and paragraphs that come with the package; the examples are words of
@@ -87,6 +89,7 @@ def _as_json(demo: "Demo") -> None:
             "memory": None if demo.memory is None else _memory_json(demo.memory),
             "peeling": None if demo.peeling is None else _peeling_json(demo.peeling),
             "preferences": None if demo.preferences is None else _preferences_json(demo.preferences),
+            "together": None if demo.together is None else _together_json(demo.together),
         }
     )
 
@@ -125,6 +128,8 @@ def _as_table(demo: "Demo") -> None:
         _peeling_table(demo.peeling)
     if demo.preferences is not None:
         _preferences_table(demo.preferences)
+    if demo.together is not None:
+        _together_table(demo.together)
     for reason in demo.missing:
         print(f"left out: {reason}")
     print(f"{about.seconds:,.1f} s, {about.tokens_per_second:,.0f} tokens/s on {about.threads} threads")
@@ -415,3 +420,25 @@ def _preferences_table(found: "Preferences") -> None:
     for table in (tables.outcomes(found), tables.contrast(found), tables.held_out(found)):
         show.table(table.title, table.columns, table.rows)
     print(f"{found.verdict} {found.seconds:,.0f} s")
+
+
+def _together_json(found: "Together") -> dict[str, Any]:
+    from pyfastlm.together.report import tables
+
+    return {
+        "verdict": found.verdict,
+        "size": asdict(found.size),
+        "calls": found.calls,
+        "reused": found.reused,
+        "seconds": found.seconds,
+        **tables.summary(found.grid),
+    }
+
+
+def _together_table(found: "Together") -> None:
+    from pyfastlm.cli import show
+    from pyfastlm.together.report import tables
+
+    table = tables.accuracies(found.grid)
+    show.table(table.title, table.columns, table.rows)
+    print(" ".join([found.verdict, *tables.doubts(found.grid), f"{found.seconds:,.0f} s"]))

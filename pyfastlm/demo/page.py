@@ -13,6 +13,7 @@ from pyfastlm.demo import (
     scoring_html,
     selection_html,
     spelling_html,
+    together_html,
 )
 from pyfastlm.demo.run import MARK, Demo
 from pyfastlm.mrt5 import show_html
@@ -32,8 +33,10 @@ def page(demo: Demo) -> str:
     memory = memorization_html.sections(demo.memory) if demo.memory else ""
     peeling = onion_html.sections(demo.peeling) if demo.peeling else ""
     preferences = preference_html.sections(demo.preferences) if demo.preferences else ""
+    together = together_html.sections(demo.together) if demo.together else ""
     scoring = scoring_html.sections(demo.scoring, demo.about)
-    parts = scoring + learning + completion + correctors + choice + deletion + memory + peeling + preferences
+    parts = scoring + learning + completion + correctors + choice + deletion + memory + peeling
+    parts += preferences + together
     body = _opening(demo) + parts + _conditions(demo)
     return f"""<!doctype html>
 <html lang="en">

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pyfastlm.demo.scoring import Scoring
     from pyfastlm.demo.selection import Choice
     from pyfastlm.demo.spelling import Correctors
+    from pyfastlm.demo.together import Together
     from pyfastlm.lm import LM
 
 PAGE = "index.html"
@@ -31,8 +32,8 @@ MARK = '<meta name="generator" content="pyfastlm demo">'  # a page that has it m
 @dataclass(frozen=True, slots=True, eq=False)
 class Demo:
     """What a run found. ``page`` is the HTML file, ``missing`` the reasons why something was left out;
-    ``completion``, ``learning``, ``correctors``, ``choice``, ``deletion``, ``memory`` and ``preferences`` are
-    None where what they need is missing."""
+    ``completion``, ``learning``, ``correctors``, ``choice``, ``deletion``, ``memory``, ``preferences`` and
+    ``together`` are None where what they need is missing."""
 
     page: Path
     scoring: "Scoring"
@@ -46,6 +47,7 @@ class Demo:
     learning: "Learning | None" = None
     peeling: "Peeling | None" = None
     preferences: "Preferences | None" = None
+    together: "Together | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +72,9 @@ def run(
     full: bool = False,
     progress: bool = False,
 ) -> Demo:
-    """Score texts and controls, complete searches, learn from examples in the context and from pairs of
-    answers, correct misspelt names, select what to train on, train a model that deletes bytes, models that
-    memorise and one that repeats sequences; write ``output/index.html``.
+    """Score texts and controls, complete searches, learn from examples in the context, from pairs of answers
+    and by prompts and weights in turn, correct misspelt names, select what to train on, train a model that
+    deletes bytes, models that memorise and one that repeats sequences; write ``output/index.html``.
 
     Args:
         output: directory for the page; made where it does not exist.
@@ -115,6 +117,7 @@ def run(
         scorer.lm, seed, smollm2.cache_dir() / "demo", missing, quick=quick, full=full, progress=progress
     )
     preferences = _preferences(scorer.lm, seed, missing, quick=quick, full=full, progress=progress)
+    together = _together(scorer.lm, seed, missing, quick=quick, full=full, progress=progress)
     del scorer
     correctors = _correctors(seed, missing, quick=quick, full=full, progress=progress)
     choice = _choice(seed, smollm2.cache_dir() / "demo", missing, quick=quick, full=full, progress=progress)
@@ -125,7 +128,7 @@ def run(
     peeling = _peeling(seed, quick=quick, full=full, progress=progress)
     demo = Demo(
         directory / PAGE, scoring, completion, correctors, choice, deletion, tuple(missing), facts, memory,
-        learning, peeling, preferences,
+        learning, peeling, preferences, together,
     )  # fmt: skip
     _write(demo.page, page(demo))
     return demo
@@ -185,6 +188,20 @@ def _preferences(
         return preference.prefer(lm, size=size, seed=seed, progress=progress)
     except (TextsMissing, InputError, MissingExtra) as reason:
         missing.append(f"learning from preferences: {reason}")
+        return None
+
+
+def _together(
+    lm: "LM", seed: int, missing: list[str], *, quick: bool, full: bool, progress: bool
+) -> "Together | None":
+    from pyfastlm.demo import together
+
+    size = together.QUICK if quick else together.FULL if full else together.SHORT
+    (_say if progress else _silent)("optimising a prompt and weights, alone and in turn")
+    try:
+        return together.optimise(lm, size=size, seed=seed, progress=progress)
+    except (InputError, MissingExtra) as reason:
+        missing.append(f"prompts and weights: {reason}")
         return None
 
 

@@ -1,0 +1,130 @@
+"""The demo's section on prompts and weights: the task, the strategies, the page, the numbers."""
+
+import dataclasses
+import json
+import re
+import sys
+from collections.abc import Iterator
+from html import escape
+from pathlib import Path
+from statistics import fmean
+
+import jobs
+import pytest
+from markup import Balanced
+from preferences import small_lm
+
+from pyfastlm.cli.demo import _together_json, _together_table
+from pyfastlm.demo import texts, together, together_html
+from pyfastlm.demo.run import _together
+from pyfastlm.demo.together import LANGUAGES, QUICK, SHORT, WORDS, Together
+from pyfastlm.lm import load
+
+
+@pytest.fixture(scope="module")
+def found() -> Iterator[Together]:
+    with jobs.one_thread():
+        yield together.optimise(small_lm(max_position_embeddings=4096), size=QUICK, seed=1)
+
+
+def test_rows_are_words_of_the_texts_in_their_language() -> None:
+    rows = together.languages(SHORT.sizes).rows
+    for source in texts.own(5).sources:
+        own = [row for row in rows if row.answer == source.language]
+        assert bool(own) == (source.language in LANGUAGES)
+        whole = " ".join(" ".join(document.text for document in source.documents).split())
+        for row in own:
+            assert row.inputs["text"] in whole
+            assert len(row.inputs["text"].split()) == WORDS
+    assert {row.answer for row in rows} == set(LANGUAGES)
+
+
+def test_letters_tell_languages_that_the_majority_does_not() -> None:
+    task = together.languages(SHORT.sizes)
+    majority, letters = (
+        [fmean(task.references(task.splits(seed))[number].right) for seed in range(5)] for number in (0, 1)
+    )
+    assert fmean(letters) > fmean(majority) + 0.1
+
+
+def test_every_strategy_is_tested_on_rows_that_no_step_saw(found: Together) -> None:
+    splits = found.task.splits(1)
+    assert [cell.strategy for cell in found.grid.cells] == [*QUICK.strategies]
+    for cell in found.grid.cells:
+        assert cell.reason or cell.ids == tuple(row.id for row in splits.test)
+    assert [line.name for line in found.grid.lines] == ["majority", "logistic regression"]
+    assert 0 < found.reused < 1
+
+
+def test_the_model_answers_as_before_and_equal_seeds_agree(found: Together) -> None:
+    lm = small_lm(max_position_embeddings=4096)
+    before = {name: weight.clone() for name, weight in lm.model.named_parameters()}
+    with jobs.one_thread():
+        again = together.optimise(lm, size=QUICK, seed=1)
+    assert all(
+        weight.equal(before[name]) and weight.requires_grad for name, weight in lm.model.named_parameters()
+    )
+    assert [cell.right for cell in again.grid.cells] == [cell.right for cell in found.grid.cells]
+    assert (again.calls, again.reused, again.verdict) == (found.calls, found.reused, found.verdict)
+
+
+def test_the_page_has_every_row_and_strategy(found: Together) -> None:
+    html = together_html.sections(found)
+    Balanced(html)
+    assert html.count("<table>") == 4
+    _, _, rows = html.partition("Every test row")
+    texts_of = {row.id: row.inputs["text"] for row in found.task.rows}
+    cells = [cell for cell in found.grid.cells if not cell.reason]
+    assert all(escape(texts_of[name]) in rows for name in cells[0].ids)
+    right = sum(sum(cell.right) for cell in cells) + sum(sum(line.right) for line in found.grid.lines)
+    assert rows.count("&#10003;") == right
+    assert html.count("<circle") == len(cells)
+    assert "<script" not in html
+
+
+def test_a_strategy_without_traces_says_so(found: Together) -> None:
+    """As where no run of the bare prompt is right: W has nothing to learn from."""
+    cells = tuple(
+        dataclasses.replace(cell, reason="none of 6 training runs passed", ids=(), right=(), validation=None)
+        if cell.strategy == "W"
+        else cell
+        for cell in found.grid.cells
+    )
+    shown = dataclasses.replace(found, grid=dataclasses.replace(found.grid, cells=cells))
+    assert "W (no trace passed)" in shown.verdict
+    assert "Beyond" not in shown.verdict
+    html = together_html.sections(shown)
+    Balanced(html)
+    assert "none of 6 training runs passed" in html
+
+
+def test_the_numbers_for_machines_and_people(found: Together, capsys: pytest.CaptureFixture[str]) -> None:
+    data = json.loads(json.dumps(_together_json(found)))
+    assert [*data["strategies"]] == [*QUICK.strategies]
+    assert {reference["name"] for reference in data["references"]} == {"majority", "logistic regression"}
+    _together_table(found)
+    out = " ".join(capsys.readouterr().out.split())
+    assert found.verdict in out
+    assert "Fewer than three seeds" in out
+
+
+@pytest.mark.parametrize("module", ["dspy", "sklearn"])
+def test_left_out_without_a_package(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == module]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, module, None)
+    missing: list[str] = []
+    lm = small_lm(max_position_embeddings=4096)
+    assert _together(lm, 0, missing, quick=True, full=False, progress=False) is None
+    (reason,) = missing
+    assert re.fullmatch(
+        rf'prompts and weights: {module} is not installed; run: pip install "pyfastlm\[together\]"', reason
+    )
+
+
+def test_left_out_for_a_model_that_cannot(tiny_lm_dir: Path) -> None:
+    missing: list[str] = []
+    assert _together(load(tiny_lm_dir), 0, missing, quick=True, full=False, progress=False) is None
+    assert missing == [
+        "prompts and weights: lm: its tokenizer has no chat template; set tokenizer.chat_template"
+    ]
