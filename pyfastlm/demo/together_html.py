@@ -4,7 +4,7 @@ from html import escape
 from statistics import fmean
 
 from pyfastlm.demo.table_html import table_html
-from pyfastlm.demo.together import DEMOS, LANGUAGES, LR, WORDS, Together
+from pyfastlm.demo.together import DEMOS, LANGUAGES, TRAINING, WORDS, Together
 from pyfastlm.together.report import tables
 
 WIDTH, LEFT, RIGHT, TOP, STEP, BOTTOM = 820, 170, 60, 24, 26, 34
@@ -92,11 +92,13 @@ def _method(found: Together) -> str:
     train, validation, test = size.sizes
     return f"""<h3>Method</h3>
 <p>A program of stock DSPy asks the model for the language of {WORDS} words ({", ".join(LANGUAGES)}; texts
-written for this package), which is chosen by log-probability. <strong>P</strong> runs {train} training rows,
-makes {size.candidates} prompts with up to {DEMOS} demonstrations each from runs whose answer was right, and
-takes the best of them and the bare prompt on {validation} validation rows. <strong>W</strong> tunes an
-adapter on the runs that were right, under the bare prompt, {size.epochs} times at a rate of {LR:g}: on
-answers of the model itself, never on gold ones. <strong>P-W</strong> takes its runs under the prompt of P.
+written for this package); the answer is written freely, and only the bare name is right.
+<strong>P</strong> tries {size.candidates} prompts with {DEMOS} demonstrations, from runs of {train} training
+rows whose answer was right, filled up with gold rows, one with gold rows alone, and the bare prompt; the best
+on {validation} validation rows is taken. <strong>W</strong> tunes an adapter on the runs that were right,
+under the bare prompt, {TRAINING["epochs"]} times in steps of {TRAINING["batch_size"]} at a rate of
+{TRAINING["lr"]:g}: on answers of the model itself, never on gold ones. <strong>P-W</strong> takes its runs
+under the prompt of P.
 The majority and a logistic regression on letters and pairs of letters see the gold answers of the same
 training rows; the {test} test rows are seen by none. After Soylu et al. (2024). {found.seconds:.0f} s.</p>
 """
