@@ -35,7 +35,7 @@ class Size:
 
 
 QUICK = Size(Sizes(4, 3, 6), 1)
-SHORT = Size(Sizes(12, 9, 30), 2)
+SHORT = Size(Sizes(12, 9, 24), 2)
 FULL = Size(Sizes(40, 24, 80), 6, (*STRATEGIES, *CONTROLS), seeds=3)
 
 
