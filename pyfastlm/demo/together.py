@@ -10,6 +10,7 @@ from typing import Any
 
 from pyfastlm._require import require
 from pyfastlm.demo import texts
+from pyfastlm.errors import InputError
 from pyfastlm.lm import LM
 from pyfastlm.together import Budget, Grid, HFEngine, run_strategies
 from pyfastlm.together.strategies import CONTROLS, STRATEGIES
@@ -105,16 +106,19 @@ def optimise(lm: LM, *, size: Size, seed: int = 0, progress: bool = False) -> To
         max_tokens=ANSWER,
     )
     task = languages(size.sizes)
-    with _quiet():
-        grid = run_strategies(
-            task,
-            model,
-            strategies=size.strategies,
-            seeds=range(seed, seed + size.seeds),
-            budget=Budget(size.candidates, DEMOS, labeled=DEMOS),
-            threads=8,
-            progress=progress,
-        )
+    try:
+        with _quiet():
+            grid = run_strategies(
+                task,
+                model,
+                strategies=size.strategies,
+                seeds=range(seed, seed + size.seeds),
+                budget=Budget(size.candidates, DEMOS, labeled=DEMOS),
+                threads=8,
+                progress=progress,
+            )
+    except dspy.utils.exceptions.LMError as error:  # what the engine says of a prompt, as DSPy hands it on
+        raise InputError(f"lm: {error}") from error
     usage = engine.usage
     return Together(size, task, grid, usage.calls, usage.reused_share, time.perf_counter() - started)
 

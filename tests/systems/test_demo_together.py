@@ -142,3 +142,11 @@ def test_left_out_for_a_model_that_cannot(tiny_lm_dir: Path) -> None:
     assert missing == [
         "prompts and weights: lm: its tokenizer has no chat template; set tokenizer.chat_template"
     ]
+
+
+def test_left_out_for_a_model_that_reads_too_little() -> None:
+    missing: list[str] = []
+    assert _together(small_lm(), 0, missing, quick=True, full=False, progress=False) is None
+    (reason,) = missing
+    assert reason.startswith("prompts and weights: lm: ")
+    assert "tokens, and the model reads" in reason
