@@ -6,12 +6,24 @@ import collections.abc
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['EditCosts', 'GruScanInputs', 'LinearLogpInputs', 'Spelling', 'SuffixSearch', 'TermIndex', 'TermIndexFile', 'VarlenAttentionInputs', 'centred_ranks', 'compact_count', 'compact_gather', 'compact_index', 'compact_scatter', 'concordance', 'gate_compact', 'gru_scan_backward', 'gru_scan_forward', 'gru_scan_groups', 'isa', 'linear_forward', 'linear_logp_backward', 'linear_logp_forward', 'rank_products', 'suffix_keys', 'suffix_stride', 'term_index_build', 'term_index_concatenate', 'term_index_similar', 'term_index_strings', 'varlen_attention_backward', 'varlen_attention_forward', 'xxh64']
+__all__: list[str] = ['EditCosts', 'GruScanInputs', 'Int8Rows', 'Int8Weights', 'LinearLogpInputs', 'Spelling', 'SuffixSearch', 'TermIndex', 'TermIndexFile', 'VarlenAttentionInputs', 'centred_ranks', 'compact_count', 'compact_gather', 'compact_index', 'compact_scatter', 'concordance', 'gate_compact', 'gru_scan_backward', 'gru_scan_forward', 'gru_scan_groups', 'int8_fours', 'int8_linear_forward', 'int8_linear_logp_forward', 'int8_quantize_rows', 'int8_quantize_weights', 'isa', 'linear_forward', 'linear_logp_backward', 'linear_logp_forward', 'rank_products', 'suffix_keys', 'suffix_stride', 'term_index_build', 'term_index_concatenate', 'term_index_similar', 'term_index_strings', 'varlen_attention_backward', 'varlen_attention_forward', 'xxh64']
 class GruScanInputs:
     """
     Shapes and addresses that both passes of gru_scan read.
     """
     def __init__(self, is_double: bool, rows: typing.SupportsInt | typing.SupportsIndex, steps: typing.SupportsInt | typing.SupportsIndex, size: typing.SupportsInt | typing.SupportsIndex, vocab: typing.SupportsInt | typing.SupportsIndex, ids: typing.SupportsInt | typing.SupportsIndex, lengths: typing.SupportsInt | typing.SupportsIndex, weight: typing.SupportsInt | typing.SupportsIndex, h0: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+class Int8Rows:
+    """
+    Activations that C++ reads or writes.
+    """
+    def __init__(self, count: typing.SupportsInt | typing.SupportsIndex, dim: typing.SupportsInt | typing.SupportsIndex, values: typing.SupportsInt | typing.SupportsIndex, scale: typing.SupportsInt | typing.SupportsIndex, zero: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+class Int8Weights:
+    """
+    Weights that C++ reads or writes.
+    """
+    def __init__(self, count: typing.SupportsInt | typing.SupportsIndex, dim: typing.SupportsInt | typing.SupportsIndex, panels: typing.SupportsInt | typing.SupportsIndex, scale: typing.SupportsInt | typing.SupportsIndex, sum: typing.SupportsInt | typing.SupportsIndex) -> None:
         ...
 class LinearLogpInputs:
     """
@@ -110,6 +122,18 @@ def gru_scan_backward(inputs: GruScanInputs, states: typing.SupportsInt | typing
 def gru_scan_forward(inputs: GruScanInputs, table: typing.SupportsInt | typing.SupportsIndex, bias: typing.SupportsInt | typing.SupportsIndex, states: typing.SupportsInt | typing.SupportsIndex, last: typing.SupportsInt | typing.SupportsIndex, gates: typing.SupportsInt | typing.SupportsIndex, threads: typing.SupportsInt | typing.SupportsIndex) -> None:
     ...
 def gru_scan_groups(rows: typing.SupportsInt | typing.SupportsIndex) -> int:
+    ...
+def int8_fours() -> bool:
+    """
+    Whether a row of 8 bits costs no more than one of 7 on this processor.
+    """
+def int8_linear_forward(rows: Int8Rows, weights: Int8Weights, bias: typing.SupportsInt | typing.SupportsIndex, out: typing.SupportsInt | typing.SupportsIndex, threads: typing.SupportsInt | typing.SupportsIndex) -> None:
+    ...
+def int8_linear_logp_forward(rows: Int8Rows, weights: Int8Weights, bias: typing.SupportsInt | typing.SupportsIndex, targets: typing.SupportsInt | typing.SupportsIndex, softcap: typing.SupportsFloat | typing.SupportsIndex, logit_scale: typing.SupportsFloat | typing.SupportsIndex, logp: typing.SupportsInt | typing.SupportsIndex, lse: typing.SupportsInt | typing.SupportsIndex, argmax: typing.SupportsInt | typing.SupportsIndex, entropy: typing.SupportsInt | typing.SupportsIndex, threads: typing.SupportsInt | typing.SupportsIndex) -> None:
+    ...
+def int8_quantize_rows(x: typing.SupportsInt | typing.SupportsIndex, to: Int8Rows, threads: typing.SupportsInt | typing.SupportsIndex) -> None:
+    ...
+def int8_quantize_weights(weight: typing.SupportsInt | typing.SupportsIndex, to: Int8Weights, threads: typing.SupportsInt | typing.SupportsIndex) -> None:
     ...
 def isa() -> str:
     """

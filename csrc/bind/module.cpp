@@ -8,6 +8,8 @@ namespace py = pybind11;
 void register_compact(py::module_& m);
 void register_gate_compact(py::module_& m);
 void register_gru_scan(py::module_& m);
+void register_int8_linear(py::module_& m);
+void register_int8_linear_logp(py::module_& m);
 void register_linear(py::module_& m);
 void register_linear_logp(py::module_& m);
 void register_ranks(py::module_& m);
@@ -25,6 +27,8 @@ PYBIND11_MODULE(_native, m) {
     register_compact(m);
     register_gate_compact(m);
     register_gru_scan(m);
+    register_int8_linear(m);
+    register_int8_linear_logp(m);
     register_linear(m);
     register_linear_logp(m);
     register_ranks(m);

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "core/logit_partial.hpp"
 #include "core/storage.hpp"
 
 namespace pyfastlm::linear_logp {
@@ -23,15 +24,8 @@ struct Problem {
     T scale;
 };
 
-inline constexpr std::int64_t ignored = -100;
-
-template <class T>
-struct Result {
-    T* logp;               // [rows], 0 where the target is ignored
-    T* lse;                // [rows], log-sum-exp of the logits
-    std::int64_t* argmax;  // [rows] or null
-    T* entropy;            // [rows] or null
-};
+using logits::ignored;
+using logits::Result;
 
 // Gradients that arrive at the results.
 template <class T>

@@ -5,6 +5,7 @@
 // cache.
 #include "core/linear_logp_kernel.hpp"
 
+#include "core/logit_statistics.hpp"
 #include "core/pack.hpp"
 #include "core/scratch.hpp"
 #include "core/tile.hpp"
@@ -12,16 +13,11 @@
 namespace pyfastlm::PYFASTLM_ISA {
 namespace {
 
-using linear_logp::Partial;
 using linear_logp::Problem;
-using linear_logp::Range;
 using linear_logp::Upstream;
 
 constexpr std::size_t cache_bytes = 288 * 1024;  // of packed weights in a block
 constexpr std::size_t gradient_rows = 192;       // rows per step of grad_weight, whole tiles
-constexpr double lowest = -1e30;                 // stands in for -infinity where that would make 0 * infinity
-template <class T>
-constexpr T infinity = static_cast<T>(__builtin_inf());
 
 // Vocabulary entries in a block whose weights are packed `copies` times.
 template <class T>
@@ -68,24 +64,16 @@ class Block {
             bias_[j] = p_.bias != nullptr && j < count_ ? p_.bias[first + j] : T(0);
     }
 
-    // z[i][j] for the rows of `hidden`; columns past the end of the vocabulary are -infinity.
-    void logits(const Rows<const T>& hidden, const Rows<T>& z) const {
+    // z[i][j] for rows n + i before `end`; columns past the end of the vocabulary are -infinity.
+    void logits(std::size_t n, std::size_t end, const Rows<T>& z) const {
+        const Rows<const T> hidden = rows_of(p_.hidden, n, end, p_.dim);
         for (std::size_t j = 0; j < width(); j += tile_columns<T>) {
             Rows<T> out;
             for (std::size_t i = 0; i < tile_rows; ++i) out.at[i] = z.at[i] + j;
             tile_product<Into::set>(p_.dim, hidden, 1, panels_ + j * p_.dim, out);
         }
-        if (!plain_) {
-            for (std::size_t i = 0; i < tile_rows; ++i) {
-                for (std::size_t j = 0; j < width(); j += lanes<T>) {
-                    const Vec<T> x = load(z.at[i] + j) * p_.scale + load(bias_ + j);
-                    store(z.at[i] + j, p_.softcap == T(0) ? x : capped(x));
-                }
-            }
-        }
-        for (std::size_t i = 0; i < tile_rows; ++i) {
-            for (std::size_t j = count_; j < width(); ++j) z.at[i][j] = -infinity<T>;
-        }
+        if (!plain_) shape_logits(z, width(), p_.scale, bias_, p_.softcap);
+        close_logits(z, count_, width());
     }
 
     // out[i] += sum over j of e[i][j] * weight[first + j].
@@ -127,14 +115,6 @@ class Block {
     }
 
   private:
-    // c tanh(x / c) by e^(-2|x| / c), which never overflows.
-    [[nodiscard]] Vec<T> capped(Vec<T> x) const {
-        const Vec<T> size = max<T>(x, -x) / broadcast(p_.softcap);
-        const Vec<T> e = exp(size * T(-2));
-        const Vec<T> t = (T(1) - e) / (T(1) + e) * p_.softcap;
-        return x < T(0) ? -t : t;
-    }
-
     const Problem<T>& p_;
     const bool plain_;  // the product is the logit
     const std::size_t capacity_;
@@ -154,86 +134,13 @@ Rows<T> rows_to(T* to, std::size_t first, std::size_t end, std::size_t width, T*
     return rows;
 }
 
-// Makes the largest logit of the block part of the row; returns e^(old max - new max).
-template <class T>
-double raise(Partial<T>& row, T best) {
-    if (!(best > row.max)) return 1.0;
-    const double shift = static_cast<double>(row.max) - static_cast<double>(best);
-    const double factor = __builtin_exp(shift);
-    row.weighted = row.sum > 0 ? (row.weighted + row.sum * shift) * factor : 0.0;
-    row.sum *= factor;
-    row.max = best;
-    return factor;
-}
-
-// The maximum as a finite number to subtract, also while all logits so far are -infinity.
-template <class T>
-T reference_of(const Partial<T>& row) {
-    return row.max == -infinity<T> ? T(0) : row.max;
-}
-
-// Over one row of logits z: the largest, the sum of e^(z - m) and, where asked for, of (z - m) e^(z - m).
-template <class T>
-struct Sums {
-    Vec<T> max, sum, weighted;
-};
-
-// One pass with the m known so far: a larger z is rare after the first blocks, and then costs a second pass.
-template <class T>
-PYFASTLM_INLINE Sums<T> exponentials(const T* z, std::size_t width, T reference, bool weighted) {
-    const Vec<T> m = broadcast(reference);
-    Sums<T> sums{broadcast(-infinity<T>), {}, {}};
-    for (std::size_t j = 0; j < width; j += lanes<T>) {
-        const Vec<T> x = load(z + j), e = exp(x - m);
-        sums.max = max<T>(sums.max, x);
-        sums.sum += e;
-        if (weighted) sums.weighted += max<T>(broadcast(T(lowest)), x - m) * e;
-    }
-    return sums;
-}
-
-template <class T>
-std::size_t first_of(const T* x, T value) {
-    std::size_t j = 0;
-    while (x[j] != value) ++j;
-    return j;
-}
-
-template <class T>
-void start(Range rows, Partial<T>* out) {
-    for (std::size_t n = rows.begin; n < rows.end; ++n) {
-        out[n] = {-infinity<T>, -infinity<T>, 0.0, 0.0, 0};
-    }
-}
-
 template <class T>
 void statistics(const Problem<T>& p, Range rows, Range vocab, bool argmax, bool entropy, Partial<T>* out,
                 void* memory) {
     Scratch scratch(memory);
     Block<T> block(p, 1, scratch);
-    T* const buffer = scratch.take<T>(tile_rows * block.capacity());
-    const Rows<T> z = rows_of(buffer, 0, tile_rows, block.capacity());
-    start(rows, out);
-    for (std::size_t v = vocab.begin; v < vocab.end; v += block.capacity()) {
-        block.pack(v, vocab.end);
-        for (std::size_t n = rows.begin; n < rows.end; n += tile_rows) {
-            block.logits(rows_of(p.hidden, n, rows.end, p.dim), z);
-            for (std::size_t i = 0; n + i < rows.end && i < tile_rows; ++i) {
-                Partial<T>& row = out[n + i];
-                const T* const x = z.at[i];
-                Sums<T> sums = exponentials(x, block.width(), reference_of(row), entropy);
-                if (const T best = max_lanes<T>(sums.max); best > row.max) {
-                    if (argmax) row.best = static_cast<std::int64_t>(v + first_of(x, best));
-                    raise(row, best);
-                    sums = exponentials(x, block.width(), best, entropy);
-                }
-                row.sum += static_cast<double>(sum_lanes<T>(sums.sum));
-                if (entropy) row.weighted += static_cast<double>(sum_lanes<T>(sums.weighted));
-                const std::size_t column = block.column(p.targets[n + i]);
-                if (column < block.count()) row.target = x[column];
-            }
-        }
-    }
+    gather_statistics(block, p.targets, rows, vocab, argmax, entropy, out,
+                      scratch.take<T>(tile_rows * block.capacity()));
 }
 
 // slope[n] = scale * (derivative at the target * weight[target] - slope[n] / sum); zero where it is ignored.
@@ -265,7 +172,7 @@ void slope(const Problem<T>& p, Range rows, Partial<T>* out, T* slopes, void* me
     for (std::size_t v = 0; v < p.vocab; v += block.capacity()) {
         block.pack(v, p.vocab);
         for (std::size_t n = rows.begin; n < rows.end; n += tile_rows) {
-            block.logits(rows_of(p.hidden, n, rows.end, p.dim), z);
+            block.logits(n, rows.end, z);
             for (std::size_t i = 0; n + i < rows.end && i < tile_rows; ++i) {
                 Partial<T>& row = out[n + i];
                 T* const x = z.at[i];
@@ -326,7 +233,7 @@ void grad_hidden(const Problem<T>& p, const Upstream<T>& up, Range rows, T* grad
     for (std::size_t v = 0; v < p.vocab; v += block.capacity()) {
         block.pack(v, p.vocab);
         for (std::size_t n = rows.begin; n < rows.end; n += tile_rows) {
-            block.logits(rows_of(p.hidden, n, rows.end, p.dim), z);
+            block.logits(n, rows.end, z);
             for (std::size_t i = 0; n + i < rows.end && i < tile_rows; ++i)
                 logit_gradients(p, up, block, n + i, z.at[i]);
             block.add_weighted(read_only(z), rows_to(grad, n, rows.end, p.dim, spare));
@@ -365,7 +272,7 @@ void grad_weight(const Problem<T>& p, const Upstream<T>& up, Range vocab, void* 
             const std::size_t end = smaller(n + gradient_rows, p.rows);
             for (std::size_t i = n; i < end; i += tile_rows) {
                 const Rows<T> group = rows_of(z, i - n, gradient_rows, width);
-                block.logits(rows_of(p.hidden, i, end, p.dim), group);
+                block.logits(i, end, group);
                 for (std::size_t k = 0; i + k < end && k < tile_rows; ++k) {
                     logit_gradients(p, up, block, i + k, group.at[k]);
                     for (std::size_t j = 0; grad_bias != nullptr && j < block.count(); ++j) {

@@ -7,20 +7,8 @@
 
 namespace pyfastlm::linear_logp {
 
-struct Range {
-    std::size_t begin, end;
-    [[nodiscard]] std::size_t size() const { return end - begin; }
-};
-
-// What one pass over a part of the vocabulary knows about a row. With m the largest logit z:
-template <class T>
-struct Partial {
-    T max;              // m
-    T target;           // z of the target, where this part holds it
-    double sum;         // sum of e^(z - m)
-    double weighted;    // sum of (z - m) e^(z - m); only where entropy is asked for
-    std::int64_t best;  // lowest index of m; only where argmax is asked for
-};
+using logits::Partial;
+using logits::Range;
 
 template <class T>
 struct Kernels {

@@ -131,6 +131,23 @@ PYFASTLM_INLINE Vec<T> max(Vec<T> a, Vec<T> b) {
     return a > b ? a : b;
 }
 
+// Whole numbers, ties to even. Not by adding a large number: the compiler would fuse that with a product.
+PYFASTLM_INLINE typename vector_of<std::int32_t>::type nearest(Vec<float> x) {
+    using Int = typename vector_of<std::int32_t>::type;
+#if defined(__AVX512F__)
+    return (Int)_mm512_maskz_cvtps_epi32(__mmask16(-1), (__m512)x);
+#elif defined(__AVX2__)
+    return (Int)_mm256_cvtps_epi32((__m256)x);
+#elif defined(__SSE2__)
+    return (Int)_mm_cvtps_epi32((__m128)x);
+#else
+    Int whole{};
+    for (std::size_t i = 0; i < lanes<float>; ++i)
+        whole[i] = static_cast<std::int32_t>(__builtin_rintf(x[i]));
+    return whole;
+#endif
+}
+
 // The sign of a - b in each lane, -1, 0 or 1, and 0 where one of them is NaN; numbers of whichever type takes
 // fewer instructions.
 #if defined(__AVX512F__)

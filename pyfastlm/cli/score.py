@@ -3,7 +3,7 @@
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -12,6 +12,7 @@ from pyfastlm.errors import InputError
 
 if TYPE_CHECKING:
     from pyfastlm.lm.files import FilesReport, SourceReport
+    from pyfastlm.lm.scorer import Precision
 
 
 def command(
@@ -37,6 +38,9 @@ def command(
     tokens_per_batch: Annotated[
         int | None, typer.Option(min=1, help="Tokens run at once: speed against memory.")
     ] = None,
+    precision: Annotated[
+        str, typer.Option(help="model: as the model is; int8: its linear layers in 8 bits, on a CPU.")
+    ] = "model",
     resume: Annotated[
         bool,
         typer.Option(help="Go on with an unfinished job; otherwise start afresh and replace the output."),
@@ -63,9 +67,14 @@ def command(
 
         torch.set_num_threads(threads)
     from pyfastlm.lm import Scorer, load
+    from pyfastlm.lm.runner import TOKENS_PER_BATCH
 
-    budget = {} if tokens_per_batch is None else {"tokens_per_batch": tokens_per_batch}
-    scorer = Scorer(load(model), max_length=max_length, **budget)
+    scorer = Scorer(
+        load(model),
+        max_length=max_length,
+        tokens_per_batch=tokens_per_batch or TOKENS_PER_BATCH,
+        precision=cast("Precision", precision),
+    )
     report = files.score_files(scorer, inputs, output, text_key=text_key, resume=resume, progress=True)
     _as_json(report) if json else _as_table(report)
     if report.rejected and not report.documents:

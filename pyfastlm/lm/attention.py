@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pyfastlm.lm.packing import Batch, Piece
+from pyfastlm.ops.varlen_attention import varlen_attention
 
 # Children of one parent attend together, up to this many rows: one call instead of many tiny ones, at the
 # price of a few products that the mask throws away.
@@ -38,7 +39,8 @@ class Layout:
         spans = [*zip(batch, [0, *stops], stops, strict=False)]
         wanted = {*later, *(parent for piece in batch for parent in piece.parents)}
         self._keep = [span for span in spans if span[0] in wanted]
-        self._blocks = [*_blocks(spans, device, dtype)]
+        blocks = _blocks(spans, device, dtype)
+        self._groups = [[*group] for _, group in groupby(blocks, key=lambda block: bool(block.parents))]
         tokens = np.concatenate([piece.tokens for piece in batch])
         positions = np.concatenate([np.arange(len(piece.tokens)) + piece.start for piece in batch])
         self.tokens = torch.from_numpy(tokens.astype(np.int64)).to(device)
@@ -50,24 +52,47 @@ class Layout:
         """Attention of the whole batch: q [1, H, N, Dh], k and v [1, Hkv, N, Dh] -> [1, N, H, Dh]."""
         for piece, start, stop in self._keep:
             piece.kept[layer] = k[:, :, start:stop], v[:, :, start:stop]
+        # Where torch has no kernel for sequences of different lengths, ours is faster than one call for each.
+        packs = q.device.type == "cpu" and q.dtype == torch.float32 and not torch.is_grad_enabled()
         out: list[Tensor] = []
-        for start, stop, parents, mask in self._blocks:
-            keys, values = k[:, :, start:stop], v[:, :, start:stop]
-            if parents:
-                before = [parent.kept[layer] for parent in parents]
-                keys = torch.cat([*(pair[0] for pair in before), keys], dim=2)
-                values = torch.cat([*(pair[1] for pair in before), values], dim=2)
-            attended = F.scaled_dot_product_attention(
-                q[:, :, start:stop],
-                keys,
-                values,
-                attn_mask=None if mask is None else mask.to(q.dtype),  # autocast may have changed it
-                is_causal=not parents and stop - start > 1,
-                scale=scale,
-                enable_gqa=q.shape[1] != k.shape[1],
-            )
-            out.append(attended.transpose(1, 2))
+        for group in self._groups:
+            if packs and not group[0].parents:
+                out.append(_together(group, q, k, v, scale))
+            else:
+                out.extend(_alone(block, layer, q, k, v, scale) for block in group)
         return torch.cat(out, dim=1)
+
+
+def _together(blocks: Sequence[Block], q: Tensor, k: Tensor, v: Tensor, scale: float | None) -> Tensor:
+    """Attention of pieces that see only themselves, which lie end to end: [1, n, H, Dh]."""
+    rows = slice(blocks[0].start, blocks[-1].stop)
+    starts = torch.tensor([*(block.start for block in blocks), rows.stop], dtype=torch.int32) - rows.start
+    copies = q.shape[1] // k.shape[1]
+    keys, values = (x[0, :, rows].repeat_interleave(copies, dim=0).transpose(0, 1) for x in (k, v))
+    attended = varlen_attention(
+        q[0, :, rows].transpose(0, 1), keys, values, starts, starts, causal=True, scale=scale
+    )
+    return attended[None]
+
+
+def _alone(block: Block, layer: int, q: Tensor, k: Tensor, v: Tensor, scale: float | None) -> Tensor:
+    """Attention of one block to itself and its parents: [1, n, H, Dh]."""
+    start, stop, parents, mask = block
+    keys, values = k[:, :, start:stop], v[:, :, start:stop]
+    if parents:
+        before = [parent.kept[layer] for parent in parents]
+        keys = torch.cat([*(pair[0] for pair in before), keys], dim=2)
+        values = torch.cat([*(pair[1] for pair in before), values], dim=2)
+    attended = F.scaled_dot_product_attention(
+        q[:, :, start:stop],
+        keys,
+        values,
+        attn_mask=None if mask is None else mask.to(q.dtype),  # autocast may have changed it
+        is_causal=not parents and stop - start > 1,
+        scale=scale,
+        enable_gqa=q.shape[1] != k.shape[1],
+    )
+    return attended.transpose(1, 2)
 
 
 def _blocks(

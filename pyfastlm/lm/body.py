@@ -12,6 +12,7 @@ from torch.overrides import TorchFunctionMode
 
 from pyfastlm._require import require
 from pyfastlm.lm.attention import Layout
+from pyfastlm.lm.int8 import Int8Layers
 from pyfastlm.lm.packing import Batch, Piece
 from pyfastlm.ops import linear
 
@@ -45,24 +46,25 @@ class PackedBody:
 
     shares = True
 
-    def __init__(self, module: Any) -> None:
-        self._module = module
+    def __init__(self, module: Any, layers: Int8Layers | None = None) -> None:
+        self.module = module
+        self._layers = layers
 
     @property
     def device(self) -> torch.device:
         """Where the model is."""
-        found: torch.device = self._module.device
+        found: torch.device = self.module.device
         return found
 
     def hidden(self, batch: Batch, later: Sequence[Piece]) -> Tensor:
         """See :class:`Body`."""
-        return self.laid(Layout(batch, later, self._module.device, self._module.dtype))
+        return self.laid(Layout(batch, later, self.module.device, self.module.dtype))
 
     def laid(self, layout: Attention) -> Tensor:
         """[N, D] of the tokens of a layout, which says what each of them sees."""
-        with _attending(self._module.config, layout), _Products():
+        with _attending(self.module.config, layout), _Products(self._layers):
             return _output(
-                self._module,
+                self.module,
                 input_ids=layout.tokens[None],
                 position_ids=layout.positions[None],
                 use_cache=False,
@@ -71,8 +73,8 @@ class PackedBody:
     @contextlib.contextmanager
     def recomputing(self, batch: Batch) -> Iterator[None]:
         """In it, a backward pass may run layers of :meth:`hidden` of ``batch`` again, by `checkpoint`."""
-        layout = Layout(batch, (), self._module.device, self._module.dtype)
-        with _attending(self._module.config, layout):
+        layout = Layout(batch, (), self.module.device, self.module.dtype)
+        with _attending(self.module.config, layout):
             yield
 
 
@@ -81,14 +83,15 @@ class SingleBody:
 
     shares = False
 
-    def __init__(self, module: Any) -> None:
-        self._module = module
+    def __init__(self, module: Any, layers: Int8Layers | None = None) -> None:
+        self.module = module
+        self._layers = layers
 
     def hidden(self, batch: Batch, later: Sequence[Piece]) -> Tensor:
         """See :class:`Body`."""
-        rows = [torch.from_numpy(piece.tokens).long().to(self._module.device)[None] for piece in batch]
-        with _Products():
-            return torch.cat([_output(self._module, input_ids=row, use_cache=False) for row in rows])
+        rows = [torch.from_numpy(piece.tokens).long().to(self.module.device)[None] for piece in batch]
+        with _Products(self._layers):
+            return torch.cat([_output(self.module, input_ids=row, use_cache=False) for row in rows])
 
 
 def _output(module: Any, **inputs: Any) -> Tensor:
@@ -99,11 +102,26 @@ def _output(module: Any, **inputs: Any) -> Tensor:
 
 
 class _Products(TorchFunctionMode):
-    """Linear layers by :func:`pyfastlm.ops.linear` while it is entered."""
+    """Linear layers by :func:`pyfastlm.ops.linear` while it is entered, or those of ``layers`` in 8 bits."""
+
+    def __init__(self, layers: Int8Layers | None = None) -> None:
+        super().__init__()
+        self._layers = layers
+
+    def __exit__(self, *error: Any) -> None:
+        super().__exit__(*error)  # type: ignore[no-untyped-call]
+        if self._layers is not None:
+            self._layers.forget()
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
+        if self._layers is not None:
+            if func is F.linear and args[1] in self._layers:
+                bias = args[2] if len(args) > 2 else (kwargs or {}).get("bias")
+                return self._layers.product(args[0], args[1], bias)
+            if func is torch.addmm and args[2] in self._layers:  # GPT-2's layers
+                return self._layers.product(args[1], args[2], args[0])
         # Tensors of other kinds know their own product, and autocast chooses its dtype.
         if func is F.linear and not types and not torch.is_autocast_enabled(args[0].device.type):
             return linear(*args, **(kwargs or {}))

@@ -9,26 +9,44 @@ import torch
 from torch import Tensor
 
 from pyfastlm.errors import InputError
-from pyfastlm.lm.body import Body, PackedBody, SingleBody, Unpackable
+from pyfastlm.lm.body import PackedBody, SingleBody, Unpackable
 from pyfastlm.lm.encoding import Tokens
-from pyfastlm.lm.head import Head, LogitsHead, linear_head
+from pyfastlm.lm.head import Head, LinearHead, LogitsHead, linear_head
+from pyfastlm.lm.int8 import Int8Head, Int8Layers
 from pyfastlm.lm.packing import Piece, release
 
 
 class Engine(NamedTuple):
     """How a model is run; ``notes`` say what could not be had and why."""
 
-    body: Body
+    body: PackedBody | SingleBody
     head: Head
     notes: tuple[str, ...]
 
 
-def build(model: Any, max_length: int) -> Engine:
+PRECISIONS = ("model", "int8")
+
+
+def build(model: Any, max_length: int, precision: str = "model") -> Engine:
     """Find the fastest way to run ``model`` on windows of up to ``max_length`` tokens that is right.
 
+    Args:
+        model: a causal LM.
+        max_length: in tokens.
+        precision: ``"model"``: as it is; ``"int8"``: the products of its linear layers in 8 bits.
+
     Raises:
-        InputError: the model is not causal, or predicts NaN.
+        InputError: the model is not causal, predicts NaN, or cannot be run in ``precision``.
     """
+    if precision not in PRECISIONS:
+        raise InputError(f"precision: expected one of {', '.join(PRECISIONS)}, got {precision!r}")
+    if precision == "int8" and model.device.type != "cpu":
+        raise InputError(f"precision: int8 is for models on a CPU, this one is on {model.device}")
+    found = _in_own_precision(model, max_length)
+    return found if precision == "model" else _in_int8(found)
+
+
+def _in_own_precision(model: Any, max_length: int) -> Engine:
     tokens = _some_tokens(model)
     logits = _run(SingleBody(model), [Piece(tokens)])
     earlier = _run(SingleBody(model), [Piece(tokens[:5])])
@@ -47,6 +65,16 @@ def build(model: Any, max_length: int) -> Engine:
     if (why := _unpackable(model, module, max_length) or _wrong_packed(module, single, tokens)) is not None:
         return Engine(single, head, (*notes, f"one sequence per call: {why}"))
     return Engine(PackedBody(module), head, tuple(notes))
+
+
+def _in_int8(engine: Engine) -> Engine:
+    body, head, notes = engine
+    layers = Int8Layers(body.module)
+    if not len(layers):
+        raise InputError("precision: int8 needs linear layers of torch, and this model has none")
+    if isinstance(head, LinearHead):
+        return Engine(type(body)(body.module, layers), Int8Head.of(head), notes)
+    return Engine(type(body)(body.module, layers), head, (*notes, "the last projection is not in 8 bits"))
 
 
 def _module_and_head(model: Any, tokens: Tokens, logits: Tensor) -> tuple[Any, Head]:
@@ -103,7 +131,7 @@ def _some_tokens(model: Any) -> Tokens:
     return tokens
 
 
-def _run(body: Body, batch: Sequence[Piece]) -> Tensor:
+def _run(body: PackedBody | SingleBody, batch: Sequence[Piece]) -> Tensor:
     with torch.inference_mode():
         out = body.hidden([*batch], ())
     release([*batch], (), ())

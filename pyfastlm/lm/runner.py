@@ -29,6 +29,7 @@ class Runner:
         lm: the model.
         max_length: the longest sequence, in tokens; see :func:`context_length`.
         tokens_per_batch: how many tokens go through the model together.
+        precision: ``"model"`` or ``"int8"``, see :func:`pyfastlm.lm.engine.build`.
 
     Attributes:
         body: everything below the head.
@@ -41,9 +42,11 @@ class Runner:
         InputError, InputTypeError: an argument is wrong, or the model is not causal.
     """
 
-    def __init__(self, lm: LM, max_length: int, tokens_per_batch: int = TOKENS_PER_BATCH) -> None:
+    def __init__(
+        self, lm: LM, max_length: int, tokens_per_batch: int = TOKENS_PER_BATCH, precision: str = "model"
+    ) -> None:
         asked = positive("tokens_per_batch", tokens_per_batch)
-        self.body, head, self.notes = engine.build(lm.model, max_length)
+        self.body, head, self.notes = engine.build(lm.model, max_length, precision)
         self.head: Head = head
         self.shares = self.body.shares
         self.budget = asked if isinstance(head, LinearHead) else min(asked, LOGITS_PER_BATCH)

@@ -110,6 +110,15 @@ def _check_inputs(
     vocab = weight.shape[0]
     if bias is not None and tuple(bias.shape) != (vocab,):
         raise InputError(f"bias: expected [{vocab}], got shape {list(bias.shape)}")
+    return checked_softcap(softcap, logit_scale)
+
+
+def checked_softcap(softcap: float | None, logit_scale: float) -> float:
+    """The soft cap as the kernels take it, 0 for none.
+
+    Raises:
+        InputError: it, or the scale of the logits, is out of range.
+    """
     if softcap is not None and not 0 < softcap < float("inf"):
         raise InputError(f"softcap: expected a positive finite number or None, got {softcap}")
     if not abs(logit_scale) < float("inf"):
@@ -117,7 +126,12 @@ def _check_inputs(
     return 0.0 if softcap is None else float(softcap)
 
 
-def _check_targets(targets: Tensor, vocab: int) -> None:
+def check_targets(targets: Tensor, vocab: int) -> None:
+    """Look at every target.
+
+    Raises:
+        InputError: one is neither in [0, V) nor ignored; names it and its row.
+    """
     wrong = ((targets < 0) | (targets >= vocab)) & (targets != reference.IGNORE)
     if bool(wrong.any()):
         row = int(wrong.nonzero()[0])
@@ -204,7 +218,7 @@ def _forward(
     if impl == "triton":
         logp, best, spread, lse = _kernel(impl).forward(*_contiguous(inputs), argmax, entropy)
         return logp, best, spread, lse, lse.new_empty(0, hidden.shape[1])
-    _check_targets(targets, weight.shape[0])
+    check_targets(targets, weight.shape[0])
     outputs = _fake_forward(*inputs, argmax, entropy, slope, impl)
     _kernel(impl).forward(*inputs, *outputs)
     return outputs

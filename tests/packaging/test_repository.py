@@ -78,7 +78,8 @@ def test_every_op_has_its_rooms() -> None:
         "pyfastlm/ops/reference/{}.py", "tests/ops/test_{}.py", "benchmarks/bench_{}.py",
     )  # fmt: skip
     missing = {room.format(op) for op in ops for room in rooms if not (ROOT / room.format(op)).is_file()}
-    assert missing == {"kernels/linear.py"}  # on a GPU the vendor's product is hard to beat
+    # On a GPU the vendor's product is hard to beat, and scoring in 8 bits is for CPUs.
+    assert missing == {"kernels/linear.py", "kernels/int8_linear_logp.py"}
 
 
 @pytest.mark.parametrize("need", requirements(), ids=lambda need: need.name)

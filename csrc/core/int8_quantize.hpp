@@ -1,0 +1,15 @@
+// Rows of activations and of weights become whole numbers of 8 bits. Contract: pyfastlm/ops/int8.py.
+//
+// A row is first rotated by an orthogonal matrix (rotation.hpp). Activations and weights are rotated alike,
+// so products stay the same, but an outlier becomes everybody's. The largest number of a row of activations
+// then becomes 127, or 63 where they are of 7 bits; that of a row of weights 127.
+#pragma once
+
+#include "core/int8_layout.hpp"
+
+namespace pyfastlm::int8 {
+
+void quantize(const float* x, const Rows& to, int threads);          // x [count, dim]
+void quantize(const float* weight, const Weights& to, int threads);  // weight [count, dim]
+
+}  // namespace pyfastlm::int8

@@ -1,0 +1,180 @@
+"""Numbers in 8 bits for :func:`int8_linear`: rotated, so that an outlier is everybody's, then rounded."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from pyfastlm.errors import InputError, InputTypeError, Unavailable
+from pyfastlm.ops import _check
+from pyfastlm.ops._dispatch import Impl, choose
+from pyfastlm.ops.reference import int8_linear as reference
+
+DEEPEST = 1 << 17  # sums of more products might leave 32 bits
+ROW_DTYPES = (torch.float32, torch.bfloat16, torch.float16)
+
+
+class Int8Rows(NamedTuple):
+    """Rows of activations: ``(values - zero) * scale`` are the rotated rows.
+
+    ``values`` [..., 4 ceil(D / 4)] uint8 in [1, 2 zero - 1]; ``scale`` [...] float32, NaN where a number of
+    the row is not finite; ``zero`` is 64 for numbers of 7 bits and 128 for 8. ``dim`` is D, ``dtype`` that of
+    the rows.
+    """
+
+    values: Tensor
+    scale: Tensor
+    zero: int
+    dim: int
+    dtype: torch.dtype
+
+
+class Int8Weight(NamedTuple):
+    """Weights of a linear layer, ``values * scale`` of its rotated rows.
+
+    ``panels`` [16-column panels, ceil(D / 4), 16, 4] int8 in [-127, 127]; zeros fill the last of 64 columns
+    and of D. ``scale`` [columns] float32; ``sum`` [columns] int32, of a column's values. ``shape`` is (V, D).
+    """
+
+    panels: Tensor
+    scale: Tensor
+    sum: Tensor
+    shape: tuple[int, int]
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+def row_bits() -> int:
+    """Bits of activations that this processor multiplies at full speed: 8 with AVX-512 VNNI, else 7.
+
+    AVX2 adds products in pairs of 16 bits, which those of 8 bits would not fit.
+    """
+    from pyfastlm import _native
+
+    return 8 if _native.int8_fours() else 7
+
+
+def int8_rows(x: Tensor, *, bits: int | None = None, impl: Impl = "auto") -> Int8Rows:
+    """Quantise rows of activations, each by itself: its largest rotated number becomes 127, or 63 in 7 bits.
+
+    Args:
+        x: [..., D] float32, bfloat16 or float16; no gradient goes through.
+        bits: 7 or 8; :func:`row_bits` by default for CPU tensors, 8 elsewhere. Both work everywhere.
+        impl: ``auto`` is native for CPU tensors, torch elsewhere. The same bits by both. There is no
+            ``triton``.
+
+    Raises:
+        InputError, InputTypeError: a shape or dtype is wrong.
+        Unavailable: ``impl`` cannot run here.
+    """
+    _check.floating("x", x, x, "x")
+    if x.ndim == 0:
+        raise InputError("x: expected [..., D], got a single number")
+    _check_numbers("x", x)
+    if bits not in (None, 7, 8):
+        raise InputError(f"bits: expected 7 or 8, got {bits}")
+    chosen = _chosen(impl, x)
+    zero = 1 << ((bits or (row_bits() if chosen == "native" else 8)) - 1)
+    values, scale = torch.ops.pyfastlm.int8_rows(x.detach(), zero, chosen)
+    return Int8Rows(values, scale, zero, x.shape[-1], x.dtype)
+
+
+def int8_weight(weight: Tensor, *, impl: Impl = "auto") -> Int8Weight:
+    """Quantise the weights of a linear layer, each row by itself: its largest rotated number becomes 127.
+
+    Args:
+        weight: [V, D] float32, bfloat16 or float16.
+        impl: as for :func:`int8_rows`.
+
+    Raises:
+        InputError, InputTypeError: a shape or dtype is wrong.
+        Unavailable: ``impl`` cannot run here.
+    """
+    _check.floating("weight", weight, weight, "weight")
+    if weight.ndim != 2:
+        raise InputError(f"weight: expected [V, D], got shape {list(weight.shape)}")
+    _check_numbers("weight", weight)
+    panels, scale, total = torch.ops.pyfastlm.int8_weight(weight.detach(), _chosen(impl, weight))
+    return Int8Weight(panels, scale, total, (weight.shape[0], weight.shape[1]))
+
+
+def check_weight(weight: object, dim: int, like: Tensor, like_name: str) -> Int8Weight:
+    """``weight`` if it is an :class:`Int8Weight` for rows of ``dim`` numbers on the device of ``like``.
+
+    Raises:
+        InputError, InputTypeError: it is not.
+    """
+    if not isinstance(weight, Int8Weight):
+        raise InputTypeError(f"weight: expected what int8_weight returns, got {type(weight).__name__}")
+    if weight.shape[1] != dim:
+        raise InputError(f"weight: expected [V, {dim}], got shape {list(weight.shape)}")
+    _check.dense("weight", weight.panels, like, like_name)
+    return weight
+
+
+def _check_numbers(name: str, tensor: Tensor) -> None:
+    if tensor.dtype not in ROW_DTYPES:
+        raise InputTypeError(f"{name}: expected float32, bfloat16 or float16, got {tensor.dtype}")
+    if not 1 <= tensor.shape[-1] <= DEEPEST:
+        raise InputError(f"{name}: expected 1 to {DEEPEST} numbers in a row, got {tensor.shape[-1]}")
+
+
+def _chosen(impl: Impl, tensor: Tensor) -> str:
+    if impl == "auto" and tensor.device.type != "cpu":
+        return "reference"
+    if impl == "triton":
+        raise Unavailable("impl='triton' does not quantise; use impl='reference'")
+    return choose(impl, tensor.device, tensor.dtype)
+
+
+# The torch operators: opaque to torch.compile.
+
+_library = torch.library.Library("pyfastlm", "FRAGMENT")
+_library.define("int8_rows(Tensor x, int zero, str impl) -> (Tensor, Tensor)")
+_library.define("int8_weight(Tensor weight, str impl) -> (Tensor, Tensor, Tensor)")
+
+
+def _fake_rows(x: Tensor, zero: int, impl: str) -> tuple[Tensor, Tensor]:
+    """Values and scales of the right shape, unwritten."""
+    padded = reference.padded(x.shape[-1], reference.DEEP)
+    return (
+        x.new_empty((*x.shape[:-1], padded), dtype=torch.uint8),
+        x.new_empty(x.shape[:-1], dtype=torch.float32),
+    )
+
+
+def _fake_weight(weight: Tensor, impl: str) -> tuple[Tensor, Tensor, Tensor]:
+    """Panels, scales and sums of the right shape, unwritten."""
+    columns = reference.padded(weight.shape[0], reference.WIDEST)
+    steps = reference.padded(weight.shape[1], reference.DEEP) // reference.DEEP
+    panels = (columns // reference.PANEL, steps, reference.PANEL, reference.DEEP)
+    return (
+        weight.new_empty(panels, dtype=torch.int8),
+        weight.new_empty(columns, dtype=torch.float32),
+        weight.new_empty(columns, dtype=torch.int32),
+    )
+
+
+def _rows(x: Tensor, zero: int, impl: str) -> tuple[Tensor, Tensor]:
+    if impl == "reference":
+        return reference.rows(x.float(), zero)
+    from pyfastlm.ops.native import _int8 as native
+
+    made = _fake_rows(x, zero, impl)
+    native.rows(x, *made, zero)
+    return made
+
+
+def _weight(weight: Tensor, impl: str) -> tuple[Tensor, Tensor, Tensor]:
+    if impl == "reference":
+        return reference.weight(weight.float())
+    from pyfastlm.ops.native import _int8 as native
+
+    made = _fake_weight(weight, impl)
+    native.weight(weight, *made)
+    return made
+
+
+_library.impl("int8_rows", _rows, "CompositeExplicitAutograd")
+_library.impl("int8_weight", _weight, "CompositeExplicitAutograd")
+torch.library.register_fake("pyfastlm::int8_rows", _fake_rows, lib=_library)
+torch.library.register_fake("pyfastlm::int8_weight", _fake_weight, lib=_library)
