@@ -1,6 +1,7 @@
 """``pyfastlm score``: bits per byte of every document in files."""
 
 import os
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
@@ -11,6 +12,7 @@ from pyfastlm._threads import ENVIRONMENT
 from pyfastlm.errors import InputError
 
 if TYPE_CHECKING:
+    from pyfastlm.lm import LM
     from pyfastlm.lm.files import FilesReport, SourceReport
     from pyfastlm.lm.scorer import Precision
 
@@ -41,6 +43,10 @@ def command(
     precision: Annotated[
         str, typer.Option(help="model: as the model is; int8: its linear layers in 8 bits, on a CPU.")
     ] = "model",
+    sample: Annotated[
+        int,
+        typer.Option(min=0, help="With int8: documents to score both ways before, to see what it costs."),
+    ] = 32,
     resume: Annotated[
         bool,
         typer.Option(help="Go on with an unfinished job; otherwise start afresh and replace the output."),
@@ -69,8 +75,11 @@ def command(
     from pyfastlm.lm import Scorer, load
     from pyfastlm.lm.runner import TOKENS_PER_BATCH
 
+    lm = load(model)
+    if precision == "int8" and sample:
+        _compare(lm, files.first_texts(inputs, sample, text_key=text_key), max_length)
     scorer = Scorer(
-        load(model),
+        lm,
         max_length=max_length,
         tokens_per_batch=tokens_per_batch or TOKENS_PER_BATCH,
         precision=cast("Precision", precision),
@@ -79,6 +88,23 @@ def command(
     _as_json(report) if json else _as_table(report)
     if report.rejected and not report.documents:
         raise InputError(f"inputs: none of the {report.rejected:,} rows can be scored; see {report.rejects}")
+
+
+def _compare(lm: "LM", texts: list[str], max_length: int | None) -> None:
+    """Say on standard error what 8 bits cost on these texts."""
+    if not texts:
+        return
+    from pyfastlm.lm import compare_precisions
+
+    found = compare_precisions(lm, texts, max_length=max_length)
+    faster = found.tokens_per_second_int8 / found.tokens_per_second
+    print(
+        f"int8 on the first {found.documents:,} documents: {found.bits_per_byte_int8:.4f} bits/byte, the "
+        f"model {found.bits_per_byte:.4f}; a document's bits differ by {found.mean_difference:+.2%} on "
+        f"average, 95 % of them by less than {found.p95_difference:.2%}; rank correlation "
+        f"{found.rank_correlation:.4f}; {faster:.2f} times as fast",
+        file=sys.stderr,
+    )
 
 
 def _as_json(report: "FilesReport") -> None:

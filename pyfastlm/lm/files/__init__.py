@@ -2,6 +2,7 @@
 
 from pyfastlm.lm.files.progress import Progress
 from pyfastlm.lm.files.report import FilesReport, SourceReport
+from pyfastlm.lm.files.sample import first_texts
 from pyfastlm.lm.files.score import check, score_files
 
-__all__ = ["FilesReport", "Progress", "SourceReport", "check", "score_files"]
+__all__ = ["FilesReport", "Progress", "SourceReport", "check", "first_texts", "score_files"]
