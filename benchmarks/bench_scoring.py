@@ -172,7 +172,7 @@ def test_conditional(benchmark, peer: str) -> None:
 
 
 MATRIX = ("aten::mm", "aten::addmm", "aten::bmm", "pyfastlm::linear", "pyfastlm::linear_logp")
-ATTENTION = ("aten::_scaled_dot_product_flash_attention_for_cpu", "aten::_flash_attention_forward")
+ATTENTION = ("aten::_scaled_dot_product_flash_attention_for_cpu", "pyfastlm::varlen_attention")
 
 
 def test_where_the_time_goes(capsys: pytest.CaptureFixture[str]) -> None:
