@@ -20,6 +20,7 @@ class RerankerOptions:
         learning_rate: the highest; it rises over the first ``warmup`` of the steps, then falls to 0.
         epochs: times that each example is seen.
         batch_size: examples (queries with all their documents) of a step.
+        in_batch: documents of the other queries of a step that are further negatives of each, at most.
         warmup: share of the steps.
         weight_decay: of AdamW.
         temperature: scores are divided by it before the loss.
@@ -36,6 +37,7 @@ class RerankerOptions:
     learning_rate: float = 5e-5
     epochs: int = 1
     batch_size: int = 8
+    in_batch: int = 0
     warmup: float = 0.1
     weight_decay: float = 0.01
     temperature: float = 1.0
@@ -49,6 +51,8 @@ class RerankerOptions:
             raise InputError(f"reset: expected one of {', '.join(RESETS)}; got {self.reset!r}")
         for name in ("epochs", "batch_size", "max_length"):
             positive(name, getattr(self, name))
+        if self.in_batch < 0:
+            raise InputError(f"in_batch: expected a whole number >= 0, got {self.in_batch}")
         for name in ("learning_rate", "temperature"):
             if not 0 < getattr(self, name) < math.inf:
                 raise InputError(f"{name}: expected a finite number > 0, got {getattr(self, name)}")
