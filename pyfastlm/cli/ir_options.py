@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-RATE, EPOCHS, NEGATIVES = 2e-4, 2, 7  # as of RerankerOptions and SearchOptions
+RATE, EPOCHS, NEGATIVES = 2e-4, 3, 3  # as of RerankerOptions and SearchOptions
 
 Task = Annotated[
     str,

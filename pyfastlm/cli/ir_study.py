@@ -116,7 +116,7 @@ def command(
         base=base,
         depth=depth,
         seed=seed,
-        announce=_announce,
+        announce=announce,
         progress=True,
     )
     page = write_report(found, output)
@@ -140,7 +140,8 @@ def told(found: Any, page: Path | None) -> None:
         print(f"report: {page}")
 
 
-def _announce(to_do: "Budget") -> None:
+def announce(to_do: "Budget") -> None:
+    """Say on standard error what is about to be done."""
     print(
         f"At most {to_do.queries:,} queries are written, {to_do.trainings} rerankers trained on "
         f"{to_do.examples:,} examples, and {to_do.pairs:,} pairs scored: about {to_do.minutes:.0f} minutes, "

@@ -83,7 +83,7 @@ def _train(
     model: Any, examples: Sequence[RankingExample], options: RerankerOptions, seed: int, progress: bool
 ) -> tuple[list[float], float]:
     steps = options.epochs * -(-len(examples) // options.batch_size)
-    optimizer = torch.optim.AdamW(_groups(model, options.weight_decay), lr=options.learning_rate)
+    optimizer = torch.optim.AdamW(_groups(model, options), lr=options.learning_rate, fused=True)
     rise = round(options.warmup * steps)
 
     def rate(step: int) -> float:
@@ -129,13 +129,18 @@ def _scores(model: Any, pairs: Sequence[tuple[str, str]]) -> Tensor:
     return torch.cat(parts)[torch.tensor(order).argsort()]
 
 
-def _groups(model: Any, decay: float) -> list[dict[str, Any]]:
-    """Matrices decay; biases and norms do not."""
-    learnt = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    return [
-        {"params": [p for p in learnt if p.ndim > 1], "weight_decay": decay},
-        {"params": [p for p in learnt if p.ndim <= 1], "weight_decay": 0.0},
-    ]
+def _groups(model: Any, options: RerankerOptions) -> list[dict[str, Any]]:
+    """Matrices decay; biases and norms do not. The classifier, which begins at random, learns faster."""
+    learnt = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+    new = [p for name, p in learnt if "classifier" in name.split(".")]
+    old = [p for name, p in learnt if "classifier" not in name.split(".")]
+    fast = options.learning_rate * options.classifier_rate
+    groups: list[dict[str, Any]] = []
+    for parameters, rate in ((old, options.learning_rate), (new, fast)):
+        for several, decay in ((True, options.weight_decay), (False, 0.0)):
+            of = [p for p in parameters if (p.ndim > 1) == several]
+            groups.append({"params": of, "weight_decay": decay, "lr": rate})
+    return groups
 
 
 def _reset(model: Any, which: str) -> None:

@@ -75,7 +75,7 @@ def test_generate_train_and_eval(
     command = ["ir", "train", task, tmp_path / "mine.jsonl", "-o", tmp_path / "out", "--base", tiny_encoder]
     trained = told(capsys, *command, "--negatives", 3, "--max-length", 32)
     assert trained["examples"] == 12
-    assert len(trained["losses"]) == 2
+    assert len(trained["losses"]) == 9
     measured = told(capsys, "ir", "eval", task, "--reranker", tmp_path / "out")
     collection = open_task(task)
     run_by_hand = Reranker.load(tmp_path / "out").run(collection)
