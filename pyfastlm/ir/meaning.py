@@ -52,6 +52,7 @@ def encoder_run(
         others = {name: place for place, name in enumerate(documents, len(queries))}
         rows = vectors[[places[query] for query, _ in pairs]]
         columns = vectors[[others[document] for _, document in pairs]]
-        return np.einsum("ij,ij->i", rows, columns, dtype=np.float64)
+        found: NDArray[np.float64] = np.einsum("ij,ij->i", rows, columns, dtype=np.float64)
+        return found
 
     return reranked(collection, score, depth, index)

@@ -97,17 +97,19 @@ def lines(
     gold: Collection, test: Collection, encoder: SentenceEncoder, depths: tuple[int | None, int | None]
 ) -> tuple[Measured, Measured]:
     """BM25 of all candidates, and the cosines of an encoder as it is, of those that rerankers get."""
-    both = (gold, test)
-    by_words = [evaluate(task.qrel, bm25_run(task)) for task in both]
+    by_words = [bm25_run(task) for task in (gold, test)]
     by_meaning = [
-        evaluate(task.qrel, encoder_run(task, encoder, depth=depth))
-        for task, depth in zip(both, depths, strict=True)
+        encoder_run(task, encoder, depth=depth) for task, depth in zip((gold, test), depths, strict=True)
     ]
-    pairs = [(BM25_LINE, by_words), (COSINES_LINE, by_meaning)]
-    bm25, cosines = (
-        Measured(name, 0, *(tuple(each.of("ndcg_at_10").tolist()) for each in found)) for name, found in pairs
-    )
-    return bm25, cosines
+
+    def line(name: str, runs: list[dict[str, dict[str, float]]]) -> Measured:
+        on_gold, on_test = (
+            tuple(evaluate(task.qrel, run).of("ndcg_at_10").tolist())
+            for task, run in zip((gold, test), runs, strict=True)
+        )
+        return Measured(name, 0, on_gold, on_test)
+
+    return line(BM25_LINE, by_words), line(COSINES_LINE, by_meaning)
 
 
 def measured_of(fields: dict[str, Any]) -> Measured:
