@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 PRESETS: dict[str, dict[str, int]] = {
     "short": {"prompts": 3, "documents": 32, "rungs": 2, "seeds": 2, "test_queries": 30},
-    "full": {"prompts": 7, "documents": 128, "rungs": 2, "seeds": 3, "test_queries": 100},
+    "full": {"prompts": 7, "documents": 64, "rungs": 2, "seeds": 3, "test_queries": 60},
 }
 
 
@@ -24,7 +24,7 @@ def command(
         typer.Option("--output", "-o", help="Directory for it, and report.md.", show_default=False),
     ],
     preset: Annotated[
-        str, typer.Option(help="short (some 4 minutes for short texts) or full (some 30).")
+        str, typer.Option(help="short (for short texts some 4 minutes of two cores) or full (25).")
     ] = "full",
     gold: Annotated[
         Path | None,

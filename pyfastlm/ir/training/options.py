@@ -16,9 +16,9 @@ class RerankerOptions:
     """Options of :func:`pyfastlm.ir.train_reranker`.
 
     The defaults were chosen on words of WordNet other than those of any gold or test queries, with the
-    queries that 128 definitions gave (NDCG@10; one seed each, so read them as large or small): many short
-    steps are what counts. One epoch of 8 queries with 7 negatives each, .23; three epochs of 4 with 3, .53;
-    with the classifier ten times as fast, .57. Twice the rate, .39.
+    queries that 128 definitions gave (NDCG@10 of 24 to 60 words, one seed each: read them as large or small):
+    many short steps are what counts. One epoch of 8 queries with 7 negatives each, .23; three epochs of 4
+    with 3, .53; with the classifier ten times as fast, .57. Twice the rate, .39.
 
     Attributes:
         loss: ``"infonce"``, ``"ranknet"``, ``"listnet"`` or ``"lambdarank"``.

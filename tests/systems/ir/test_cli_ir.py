@@ -8,8 +8,9 @@ import pytest
 from preferences import small_lm
 from retrieval import DOCUMENTS
 
+from pyfastlm.cli import ir_options
 from pyfastlm.cli.app import run
-from pyfastlm.ir import Reranker, evaluate
+from pyfastlm.ir import Reranker, RerankerOptions, SearchOptions, evaluate
 from pyfastlm.ir.data import open_task, read_run
 
 Output = pytest.CaptureFixture[str]
@@ -45,6 +46,12 @@ def lm_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def told(capsys: Output, *command: object) -> Any:
     assert run([*map(str, command), "--json"]) == 0
     return json.loads(capsys.readouterr().out)
+
+
+def test_defaults_are_those_of_the_library() -> None:
+    options = RerankerOptions()
+    assert (options.learning_rate, options.epochs) == (ir_options.RATE, ir_options.EPOCHS)
+    assert SearchOptions().negatives == ir_options.NEGATIVES
 
 
 def test_bm25_and_its_run_have_the_same_measures(task: Path, tmp_path: Path, capsys: Output) -> None:

@@ -259,3 +259,38 @@ def test_spearman_is_that_of_scipy() -> None:
     assert np.isnan(spearman([1.0, 1.0, 1.0], [1.0, 2.0, 3.0]).rho)
     with pytest.raises(InputError, match="three at least, got 2 and 2"):
         spearman([1.0, 2.0], [1.0, 2.0])
+
+
+def test_the_study_command(tmp_path: Path, tiny_encoder: Path, capsys: Output) -> None:
+    corpus = {name: f"{text} {name}" for name, text in CORPUS.items()}
+    task = {
+        "query": {f"q{n}": f"find the {name} please" for n, name in enumerate([*corpus][:4])},
+        "corpus": corpus,
+        "qrel": {
+            f"q{n}": {name: 1, other: 0}
+            for n, (name, other) in enumerate(zip([*corpus][:4], [*corpus][4:8], strict=True))
+        },
+    }
+    (tmp_path / "task.json").write_text(json.dumps(task))
+    lm = small_lm(max_position_embeddings=512)
+    lm.model.save_pretrained(tmp_path / "lm")
+    lm.tokenizer.save_pretrained(tmp_path / "lm")
+    command = [
+        "ir", "study", tmp_path / "task.json", "-o", tmp_path / "out", "--preset", "short", "--lm",
+        tmp_path / "lm", "--base", tiny_encoder, "--gold-queries", 1, "--test-queries", 2, "--prompts", 2,
+        "--documents", 2, "--seeds", 1, "--max-tokens", 4, "--max-length", 24, "--negatives", 2,
+    ]  # fmt: skip
+    assert run([*map(str, command), "--json"]) == 0
+    out, err = capsys.readouterr()
+    told = json.loads(out)
+    assert "At most 12 queries are written, 8 rerankers trained on" in err
+    assert told["task"] == "task test"
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "measured.jsonl", "prompts.png", "report.md", "study.json", "trials.jsonl", "written.jsonl",
+        "written.sqlite",
+    }  # fmt: skip
+    assert len(read_study(tmp_path / "out").test(told["manual"])) == 2
+    assert run(list(map(str, command))) == 0
+    assert "Rungs of the search" in capsys.readouterr().out
+    assert run([*map(str, command), "--preset", "long"]) == 2
+    assert "preset: expected short or full, got 'long'" in capsys.readouterr().err
