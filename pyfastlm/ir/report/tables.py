@@ -123,8 +123,8 @@ def verdicts(study: Study) -> list[str]:
         )
     found = study.correlation
     said.append(
-        f"Over {len(study.prompts)} prompts, gold and test scores have a rank correlation of {found.rho:.2f} "
-        f"(p {found.p:.3f})."
+        f"Over {len(study.prompts)} prompts, gold and test scores have a rank correlation (Spearman) of "
+        f"{found.rho:.2f} (p {found.p:.3f})."
     )
     if len(study.search.seeds) > 1:
         spreads = [float(study.by_seed(name)[:, 0].std(ddof=1)) for name in study.prompts]
