@@ -28,10 +28,10 @@ MANUAL = {
 PROMPTS = {"wordnet": 5, "cranfield": 4}  # beside the manual one
 SEARCH = {
     "wordnet": SearchOptions(documents=40, rungs=2, seeds=SEEDS),
-    "cranfield": SearchOptions(documents=24, rungs=2, seeds=SEEDS, negatives=2, depth=15),
+    "cranfield": SearchOptions(documents=20, rungs=2, seeds=SEEDS, negatives=2, depth=15),
 }
-TRAINING = {"wordnet": RerankerOptions(max_length=48), "cranfield": RerankerOptions(max_length=80)}
-TEST_QUERIES = {"wordnet": 30, "cranfield": 30}
+TRAINING = {"wordnet": RerankerOptions(max_length=48), "cranfield": RerankerOptions(max_length=64)}
+TEST_QUERIES = {"wordnet": 30, "cranfield": 24}
 
 
 def data(name: str) -> tuple[Collection, Collection]:
