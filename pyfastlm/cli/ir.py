@@ -2,7 +2,7 @@
 
 import typer
 
-from pyfastlm.cli import ir_eval, ir_generate, ir_optimize, ir_train
+from pyfastlm.cli import ir_eval, ir_generate, ir_optimize, ir_report, ir_study, ir_train
 
 
 def group() -> typer.Typer:
@@ -13,6 +13,8 @@ def group() -> typer.Typer:
     app.command("train")(ir_train.command)
     app.command("optimize")(ir_optimize.command)
     app.command("eval")(ir_eval.command)
+    app.command("study")(ir_study.command)
+    app.command("report")(ir_report.command)
     return app
 
 

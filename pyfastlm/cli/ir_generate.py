@@ -34,7 +34,7 @@ def command(
     ] = None,
     max_tokens: Annotated[int, typer.Option(min=1, help="Of a query.")] = 32,
     document_tokens: Annotated[int, typer.Option(min=1, help="Of a document that are read.")] = 192,
-    batch_size: Annotated[int, typer.Option(min=1, help="Documents at a time.")] = 16,
+    batch_size: Annotated[int, typer.Option(min=1, help="Documents at a time.")] = 32,
     copy_limit: Annotated[
         float, typer.Option(help="Leave out queries of which more is copied (runs of 4 words).")
     ] = 0.5,

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+RATE, EPOCHS, NEGATIVES = 2e-4, 3, 3  # as of RerankerOptions and SearchOptions
+
 Task = Annotated[
     str,
     typer.Argument(

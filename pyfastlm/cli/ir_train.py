@@ -23,11 +23,11 @@ def command(
         str, typer.Option(help="Weights that begin at random: classifier, head or all (a control).")
     ] = "classifier",
     loss: given.Loss = "infonce",
-    lr: given.Rate = 5e-5,
-    epochs: given.Epochs = 1,
-    batch_size: Annotated[int, typer.Option(min=1, help="Queries of a step.")] = 8,
+    lr: given.Rate = given.RATE,
+    epochs: given.Epochs = given.EPOCHS,
+    batch_size: Annotated[int, typer.Option(min=1, help="Queries of a step.")] = 4,
     max_length: given.MaxLength = 192,
-    negatives: given.Negatives = 7,
+    negatives: given.Negatives = given.NEGATIVES,
     seed: given.Seed = 0,
     json: given.Json = False,
 ) -> None:

@@ -94,6 +94,17 @@ class Collection:
             qrel={key: self.qrel[key] for key in chosen},
         )
 
+    def some(self, count: int, *, seed: int = 0) -> "Collection":
+        """At most ``count`` of the queries, drawn by ``seed``, in their order.
+
+        Raises:
+            InputError: ``count`` is below 1.
+        """
+        if count < 1:
+            raise InputError(f"count: expected at least 1 query, got {count}")
+        drawn = set(np.random.default_rng(seed).permutation(len(self.query))[:count].tolist())
+        return self.only(key for number, key in enumerate(self.query) if number in drawn)
+
     def split(self, gold: int = 10, *, seed: int = 0) -> "Split":
         """``gold`` queries to choose by and the others to report, drawn by ``seed``.
 

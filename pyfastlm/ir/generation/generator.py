@@ -53,7 +53,7 @@ class QueryGenerator:
         sampling: Sampling | None = None,
         max_tokens: int = 32,
         document_tokens: int = 192,
-        batch_size: int = 16,
+        batch_size: int = 32,
         copy_limit: float = 0.5,
     ) -> None:
         self.prompt = as_prompt(prompt)

@@ -3,21 +3,20 @@
 from pyfastlm.ir.path.grammar import SLOTS, Grammar
 from pyfastlm.ir.path.objective import Objective
 from pyfastlm.ir.path.options import SearchOptions
+from pyfastlm.ir.path.proposing import PromptScores, prompt_program
 from pyfastlm.ir.path.search import PromptSearch, Rung, optimize_prompt
-from pyfastlm.ir.path.study import Measured, Study, study
 from pyfastlm.ir.path.trials import Trial, trial_log
 
 __all__ = [
     "SLOTS",
     "Grammar",
-    "Measured",
     "Objective",
+    "PromptScores",
     "PromptSearch",
     "Rung",
     "SearchOptions",
-    "Study",
     "Trial",
     "optimize_prompt",
-    "study",
+    "prompt_program",
     "trial_log",
 ]

@@ -1,5 +1,6 @@
 """The score of a prompt: how well the reranker orders the gold queries that its queries have trained."""
 
+import copy
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -11,6 +12,7 @@ from pyfastlm.errors import InputError
 from pyfastlm.ir.bm25 import BM25
 from pyfastlm.ir.collection import Collection
 from pyfastlm.ir.generation.cache import key
+from pyfastlm.ir.generation.controls import NO_MODEL, first_sentences
 from pyfastlm.ir.generation.generator import QueryGenerator
 from pyfastlm.ir.generation.prompts import Prompt
 from pyfastlm.ir.generation.results import Generated
@@ -67,6 +69,12 @@ class Objective:
         self._gold_index = BM25(gold.corpus) if depth is not None else None
         self._made: dict[tuple[Prompt, int], tuple[Generated, Mined]] = {}
 
+    def training_with(self, training: RerankerOptions) -> "Objective":
+        """The same with other options of the rerankers; what is written and mined is shared."""
+        other = copy.copy(self)
+        other._training = training
+        return other
+
     def key(self, prompt: Prompt, documents: int, seed: int) -> str:
         """64 hexadecimal digits over everything that decides a trial."""
         asking = [self._generator.asking(prompt).identity, self._generator.copy_limit]
@@ -86,20 +94,24 @@ class Objective:
         return dict(list(self.sample.items())[:count])
 
     def examples(self, prompt: Prompt, documents: int, *, progress: bool = False) -> tuple[Generated, Mined]:
-        """What a prompt's queries give to train on; made once for all seeds.
+        """What a prompt's queries give to train on; made once for all seeds. The prompt
+        :data:`pyfastlm.ir.generation.controls.NO_MODEL` stands for first sentences, which no model writes.
 
         Raises:
             InputError: there are not so many documents.
         """
         asked = (prompt, documents)
         if asked not in self._made:
-            writer = self._generator.asking(prompt)
-            generated = writer.generate(self.documents(documents), seed=self._seed, progress=progress)
-            self._made[asked] = generated, self.mine(generated, progress=progress)
+            source = self.documents(documents)
+            if prompt == NO_MODEL:
+                generated = first_sentences(source)
+            else:
+                writer = self._generator.asking(prompt)
+                generated = writer.generate(source, seed=self._seed, progress=progress)
+            self._made[asked] = generated, self._mine(generated, progress)
         return self._made[asked]
 
-    def mine(self, generated: Generated, *, progress: bool = False) -> Mined:
-        """Negatives for queries."""
+    def _mine(self, generated: Generated, progress: bool) -> Mined:
         return mine_negatives(
             generated.queries,
             self._corpus,
@@ -132,13 +144,20 @@ class Objective:
         self, prompt: Prompt, documents: int, seed: int, *, progress: bool = False
     ) -> tuple[Trial, Trained | None]:
         """Train with a prompt's queries and score on gold; no reranker and 0 where it gave no example."""
-        generated, mined = self.examples(prompt, documents, progress=progress)
+        _, mined = self.examples(prompt, documents, progress=progress)
         started = time.perf_counter()
         trained = self.fit(mined, seed, progress=progress)
         per_query = np.zeros(len(self.gold.query))
         if trained is not None:
             per_query = self.on_gold(trained.reranker, progress=progress)
-        trial = Trial(
+        return self.record(prompt, documents, seed, per_query, time.perf_counter() - started), trained
+
+    def record(
+        self, prompt: Prompt, documents: int, seed: int, per_query: NDArray[np.float64], seconds: float
+    ) -> Trial:
+        """A training that was scored, with what is known of its queries."""
+        generated, mined = self.examples(prompt, documents)
+        return Trial(
             prompt=prompt,
             documents=documents,
             seed=seed,
@@ -147,6 +166,5 @@ class Objective:
             kept=generated.kept,
             copied=generated.copied,
             overlap=generated.overlap,
-            seconds=time.perf_counter() - started,
+            seconds=seconds,
         )
-        return trial, trained

@@ -28,7 +28,7 @@ class SearchOptions:
     rungs: int = 2
     keep: float = 0.5
     seeds: tuple[int, ...] = (0, 1)
-    negatives: int = 7
+    negatives: int = 3
     depth: int | None = None
     final_documents: int | None = None
 

@@ -130,21 +130,34 @@ def optimize_prompt(
         raise InputError(
             f"options: expected at most {len(objective.sample)} documents, which are not held out, got {most}"
         )
-    kept = trial_log(log)
+    rungs, trials = halved(objective, candidates, options, trial_log(log), progress=progress)
+    best = rungs[-1].prompts[0]
+    final, trained = objective.trial(best, options.final, options.seeds[0], progress=progress)
+    reranker = None if trained is None else trained.reranker
+    return PromptSearch(generator.prompt, best, rungs, trials, final, reranker)
+
+
+def halved(
+    objective: Objective,
+    prompts: Sequence[Prompt],
+    options: SearchOptions,
+    log: Log[Trial],
+    *,
+    progress: bool = False,
+) -> tuple[tuple[Rung, ...], tuple[Trial, ...]]:
+    """The rungs of a search, and its trials as they were made or found in the log."""
+    candidates = list(prompts)
     trials: list[Trial] = []
     rungs: list[Rung] = []
     for number in range(options.rungs):
         documents = options.documents_of(number)
         found = {}
         for prompt in candidates:
-            found[prompt] = [_trial(objective, kept, prompt, documents, s, progress) for s in options.seeds]
+            found[prompt] = [_trial(objective, log, prompt, documents, s, progress) for s in options.seeds]
             trials += found[prompt]
         rungs.append(_rung(documents, found))
         candidates = list(rungs[-1].prompts[: math.ceil(options.keep * len(candidates))])
-    best = rungs[-1].prompts[0]
-    final, trained = objective.trial(best, options.final, options.seeds[0], progress=progress)
-    reranker = None if trained is None else trained.reranker
-    return PromptSearch(generator.prompt, best, tuple(rungs), tuple(trials), final, reranker)
+    return tuple(rungs), tuple(trials)
 
 
 def _trial(

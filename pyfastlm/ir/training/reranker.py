@@ -16,6 +16,7 @@ from pyfastlm._require import require
 from pyfastlm.errors import InputError
 from pyfastlm.ir.bm25 import BM25
 from pyfastlm.ir.collection import Collection
+from pyfastlm.ir.reranking import reranked
 from pyfastlm.lm.files.inputs import StrPath
 from pyfastlm.lm.loading import quiet
 from pyfastlm.lm.saving import check_directory
@@ -85,27 +86,12 @@ class Reranker:
             index: BM25 over the corpus; a new one by default, if it is needed.
             progress: show a bar on standard error.
         """
-        chosen = {query: collection.candidates(query) for query in collection.query}
-        rest: dict[str, list[str]] = {query: [] for query in chosen}
-        if depth is not None:
-            bm25 = index or BM25(collection.corpus)
-            for query, candidates in chosen.items():
-                scores = dict(
-                    zip(candidates, bm25.scores(collection.query[query], candidates).tolist(), strict=True)
-                )
-                order = sorted(candidates, key=lambda name: (-scores[name], name))
-                chosen[query], rest[query] = order[:depth], order[depth:]
-        pairs = [(query, document) for query, documents in chosen.items() for document in documents]
-        found = self.scores(
-            [(collection.query[query], collection.corpus[document]) for query, document in pairs],
-            progress=progress,
-        )
-        run: dict[str, dict[str, float]] = {query: {} for query in chosen}
-        for (query, document), score in zip(pairs, found.tolist(), strict=True):
-            run[query][document] = score
-        for query, others in rest.items():
-            _below(run[query], others)
-        return run
+
+        def score(pairs: Sequence[tuple[str, str]]) -> NDArray[np.float64]:
+            texts = [(collection.query[query], collection.corpus[document]) for query, document in pairs]
+            return self.scores(texts, progress=progress)
+
+        return reranked(collection, score, depth, index)
 
     def save(self, path: StrPath) -> None:
         """Write a directory that ``CrossEncoder(path)`` and :meth:`load` read; it appears whole or not.
@@ -139,13 +125,6 @@ def _silent() -> Iterator[None]:
         yield
     finally:
         log.setLevel(level)
-
-
-def _below(scores: dict[str, float], others: Sequence[str]) -> None:
-    """Put others behind, in their order."""
-    lowest = min(scores.values(), default=0.0)
-    for place, name in enumerate(others, 1):
-        scores[name] = lowest - place
 
 
 def _fsync(path: Path) -> None:

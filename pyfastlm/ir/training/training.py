@@ -1,17 +1,17 @@
 """Training a cross-encoder on queries with their documents."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from pyfastlm.errors import InputError
 from pyfastlm.ir.examples import RankingExample, check_example
 from pyfastlm.ir.held_out import HeldOut
+from pyfastlm.ir.training.batches import batches
 from pyfastlm.ir.training.losses import LOSSES
 from pyfastlm.ir.training.options import RerankerOptions
 from pyfastlm.ir.training.reranker import Reranker
@@ -19,6 +19,7 @@ from pyfastlm.lm.files.inputs import StrPath
 from pyfastlm.lm.progress import watched
 from pyfastlm.lm.sentence_encoder import MINILM
 
+TOGETHER = 16  # pairs that are read at a time
 CLIP = 1.0  # norm of the gradient
 HEADS = {"pooler", "classifier"}  # modules above the layers of an encoder
 DEFAULTS = RerankerOptions()
@@ -81,20 +82,21 @@ def train_reranker(
 def _train(
     model: Any, examples: Sequence[RankingExample], options: RerankerOptions, seed: int, progress: bool
 ) -> tuple[list[float], float]:
-    batches = [*_batches(len(examples), options, seed)]
-    optimizer = torch.optim.AdamW(_groups(model, options.weight_decay), lr=options.learning_rate)
-    rise = round(options.warmup * len(batches))
+    steps = options.epochs * -(-len(examples) // options.batch_size)
+    optimizer = torch.optim.AdamW(_groups(model, options), lr=options.learning_rate, fused=True)
+    rise = round(options.warmup * steps)
 
     def rate(step: int) -> float:
-        left = (len(batches) - step) / (len(batches) - rise)
+        left = (steps - step) / (steps - rise)
         return (step + 1) / (rise + 1) if step < rise else left
 
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
     losses: list[float] = []
     started = time.perf_counter()
     model.train()
-    for batch in watched(batches, len(batches), "steps", progress):
-        loss = _loss(model, [examples[number] for number in batch], options)
+    stream = batches(examples, options.epochs, options.batch_size, options.in_batch, seed)
+    for batch in watched(stream, steps, "steps", progress):
+        loss = _loss(model, batch, options)
         if not bool(loss.isfinite()):
             raise InputError("options: the loss is no number any more; take a lower learning_rate")
         optimizer.zero_grad()
@@ -108,29 +110,37 @@ def _train(
 
 
 def _loss(model: Any, batch: Sequence[RankingExample], options: RerankerOptions) -> Tensor:
-    """Mean over the queries of a batch; all their documents are read together."""
+    """Mean over the queries of a batch."""
     pairs = [(example.query, text) for example in batch for text in example.texts]
-    scores = model(model.preprocess(pairs))["scores"].view(-1).float() / options.temperature
+    scores = _scores(model, pairs) / options.temperature
     lists = scores.split([len(example.texts) for example in batch])
     loss = LOSSES[options.loss]
     each = [loss(of, torch.tensor(example.labels)) for of, example in zip(lists, batch, strict=True)]
     return torch.stack(each).mean()
 
 
-def _batches(count: int, options: RerankerOptions, seed: int) -> Iterator[list[int]]:
-    rng = np.random.default_rng(seed)
-    for _ in range(options.epochs):
-        order = rng.permutation(count).tolist()
-        yield from (order[at : at + options.batch_size] for at in range(0, count, options.batch_size))
+def _scores(model: Any, pairs: Sequence[tuple[str, str]]) -> Tensor:
+    """[pairs]; those of about the same length are read together, so that there is little padding."""
+    order = sorted(range(len(pairs)), key=lambda number: len(pairs[number][1]))
+    parts = []
+    for start in range(0, len(order), TOGETHER):
+        some = [pairs[number] for number in order[start : start + TOGETHER]]
+        parts.append(model(model.preprocess(some))["scores"].view(-1).float())
+    return torch.cat(parts)[torch.tensor(order).argsort()]
 
 
-def _groups(model: Any, decay: float) -> list[dict[str, Any]]:
-    """Matrices decay; biases and norms do not."""
-    learnt = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    return [
-        {"params": [p for p in learnt if p.ndim > 1], "weight_decay": decay},
-        {"params": [p for p in learnt if p.ndim <= 1], "weight_decay": 0.0},
-    ]
+def _groups(model: Any, options: RerankerOptions) -> list[dict[str, Any]]:
+    """Matrices decay; biases and norms do not. The classifier, which begins at random, learns faster."""
+    learnt = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+    new = [p for name, p in learnt if "classifier" in name.split(".")]
+    old = [p for name, p in learnt if "classifier" not in name.split(".")]
+    fast = options.learning_rate * options.classifier_rate
+    groups: list[dict[str, Any]] = []
+    for parameters, rate in ((old, options.learning_rate), (new, fast)):
+        for several, decay in ((True, options.weight_decay), (False, 0.0)):
+            of = [p for p in parameters if (p.ndim > 1) == several]
+            groups.append({"params": of, "weight_decay": decay, "lr": rate})
+    return groups
 
 
 def _reset(model: Any, which: str) -> None:

@@ -8,8 +8,9 @@ import pytest
 from preferences import small_lm
 from retrieval import DOCUMENTS
 
+from pyfastlm.cli import ir_options
 from pyfastlm.cli.app import run
-from pyfastlm.ir import Reranker, evaluate
+from pyfastlm.ir import Reranker, RerankerOptions, SearchOptions, evaluate
 from pyfastlm.ir.data import open_task, read_run
 
 Output = pytest.CaptureFixture[str]
@@ -47,6 +48,12 @@ def told(capsys: Output, *command: object) -> Any:
     return json.loads(capsys.readouterr().out)
 
 
+def test_defaults_are_those_of_the_library() -> None:
+    options = RerankerOptions()
+    assert (options.learning_rate, options.epochs) == (ir_options.RATE, ir_options.EPOCHS)
+    assert SearchOptions().negatives == ir_options.NEGATIVES
+
+
 def test_bm25_and_its_run_have_the_same_measures(task: Path, tmp_path: Path, capsys: Output) -> None:
     first = told(capsys, "ir", "eval", task, "-o", tmp_path / "run")
     again = told(capsys, "ir", "eval", task, "--run", tmp_path / "run")
@@ -75,7 +82,7 @@ def test_generate_train_and_eval(
     command = ["ir", "train", task, tmp_path / "mine.jsonl", "-o", tmp_path / "out", "--base", tiny_encoder]
     trained = told(capsys, *command, "--negatives", 3, "--max-length", 32)
     assert trained["examples"] == 12
-    assert len(trained["losses"]) == 2
+    assert len(trained["losses"]) == 9
     measured = told(capsys, "ir", "eval", task, "--reranker", tmp_path / "out")
     collection = open_task(task)
     run_by_hand = Reranker.load(tmp_path / "out").run(collection)

@@ -1,16 +1,15 @@
 """The search over prompts: halving, what is written once, what it must not see, and that it goes on."""
 
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from preferences import small_lm
+from scripted_queries import BAD, CORPUS, GOLD, GOOD, scripted
 
 from pyfastlm.errors import InputError
 from pyfastlm.ir import (
-    Collection,
     Grammar,
     HeldOut,
     Leak,
@@ -20,48 +19,11 @@ from pyfastlm.ir import (
     Reranker,
     RerankerOptions,
     SearchOptions,
-    evaluate,
     optimize_prompt,
 )
-from pyfastlm.ir.bm25 import bm25_run
-from pyfastlm.ir.generation import generator
-from pyfastlm.ir.generation.controls import NO_MODEL
-from pyfastlm.ir.path import SLOTS, Objective, Study, Trial, study, trial_log
-from pyfastlm.ir.path.study import spearman
-from pyfastlm.lm.continuing import Continuation
+from pyfastlm.ir.path import SLOTS, Objective, Trial, trial_log
 
-THINGS = ["sail", "shell", "rudder", "violin", "snail", "crab", "cloth", "blade"]
-PARTS = ["hard", "outer", "large", "small"]
-CORPUS = {f"{thing} {part}": f"a {part} {thing} with a bow" for thing in THINGS for part in PARTS}
-GOLD = Collection(
-    "gold",
-    {"q1": "find a large sail please", "q2": "find the small crab please"},
-    CORPUS,
-    {
-        "q1": {"sail large": 2, "sail small": 1, "blade large": 0},
-        "q2": {"crab small": 1, "crab hard": 0, "shell small": 0},
-    },
-    pooled=True,
-)
-GOOD, BAD = Prompt("Be good."), Prompt("Be bad.")
 SMALL = SearchOptions(documents=4, rungs=2, seeds=(0, 1), negatives=3)
-
-
-def scripted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """A model that names the thing of the document, or writes nothing; and how often it was asked."""
-    tokenizer = small_lm().tokenizer
-    asked: list[int] = []
-
-    def continued(runner: object, prompts: Sequence[Any], **_: object) -> Iterator[Continuation]:
-        asked.append(len(prompts))
-        for number, prompt in enumerate(prompts):
-            text = tokenizer.decode(prompt)
-            words = text.rpartition("Document: a ")[2].split()
-            answer = f"{words[1]} {words[0]} {number}" if "Be good" in text else "..."
-            yield Continuation(number, tuple(tokenizer(answer)["input_ids"]), True)
-
-    monkeypatch.setattr(generator, "continued", continued)
-    return asked
 
 
 def search(tiny_encoder: Path, manual: Prompt = BAD, **options: Any) -> PromptSearch:
@@ -261,58 +223,3 @@ def test_the_grammar_has_different_prompts() -> None:
         Grammar(slots={**SLOTS, "cue": ()})
     with pytest.raises(InputError, match="slots: expected options for each of form"):
         Grammar(slots={"form": ["a"]})
-
-
-REPORTED = Collection(
-    "test",
-    {"t": "a hard violin if there is one", "u": "the outer cloth of it"},
-    CORPUS,
-    {"t": {"violin hard": 1, "snail hard": 0, "shell large": 0}, "u": {"cloth outer": 1, "blade outer": 0}},
-    pooled=True,
-)
-
-
-def test_a_study_measures_all_prompts_on_both(
-    tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked = scripted(monkeypatch)
-    training = RerankerOptions(epochs=2, learning_rate=3e-3, max_length=24)
-
-    def measured() -> Study:
-        objective = Objective(
-            QueryGenerator(small_lm(), BAD), GOLD, CORPUS, held_out=HeldOut.of(GOLD, REPORTED),
-            training=training, base=tiny_encoder, negatives=3, depth=None, seed=0,
-        )  # fmt: skip
-        return study(objective, REPORTED, [BAD, GOOD], documents=8, log=tmp_path / "log")
-
-    found = measured()
-    assert found.prompts == ("Be bad. Query:", "Be good. Query:")
-    assert found.order == found.prompts[::-1]
-    assert {*found.measured} == {*found.prompts, "BM25", NO_MODEL.instruction}
-    assert found.test("Be bad. Query:").tolist() == [0.0, 0.0]
-    own = evaluate(REPORTED.qrel, bm25_run(REPORTED)).of("ndcg_at_10")
-    assert found.test("BM25").tolist() == own.tolist()
-    assert all(len(rows) == (1 if name == "BM25" else 2) for name, rows in found.measured.items())
-    good = found.measured["Be good. Query:"]
-    assert [row.examples for row in good] == [8, 8]
-    assert found.gold("Be good. Query:").tolist() == np.mean([row.gold for row in good], axis=0).tolist()
-    assert found.interval("BM25").mean == pytest.approx(own.mean())
-    with pytest.raises(InputError, match="three at least"):
-        found.correlation  # noqa: B018
-    count = len(asked)
-    again = measured()
-    assert len(asked) == count  # all of it is in the log
-    assert again.measured == found.measured
-
-
-def test_spearman_is_that_of_scipy() -> None:
-    scipy = pytest.importorskip("scipy.stats")
-    rng = np.random.default_rng(0)
-    for _ in range(5):
-        a, b = rng.integers(0, 6, 12).astype(float), rng.integers(0, 6, 12).astype(float)
-        ours, theirs = spearman(a.tolist(), b.tolist()), scipy.spearmanr(a, b)
-        assert ours.rho == pytest.approx(theirs.statistic)
-        assert ours.p == pytest.approx(theirs.pvalue, abs=0.05)
-    assert np.isnan(spearman([1.0, 1.0, 1.0], [1.0, 2.0, 3.0]).rho)
-    with pytest.raises(InputError, match="three at least, got 2 and 2"):
-        spearman([1.0, 2.0], [1.0, 2.0])

@@ -13,7 +13,9 @@ from torch import Tensor, nn
 from pyfastlm.errors import InputError
 from pyfastlm.ir import Collection, RankingExample, Reranker, RerankerOptions, evaluate, train_reranker
 from pyfastlm.ir.bm25 import bm25_run
+from pyfastlm.ir.training.batches import batches, lent
 from pyfastlm.ir.training.losses import LOSSES, infonce, lambdarank, listnet, ranknet
+from pyfastlm.ir.training.training import _groups, _scores
 
 
 class Fixed(nn.Module):
@@ -203,6 +205,8 @@ def test_bad_examples(given: Any, message: str, tiny_encoder: Path) -> None:
         ("loss", "hinge", "loss: expected one of infonce"),
         ("reset", "none", "reset: expected one of classifier"),
         ("epochs", 0, "epochs: expected a whole number >= 1"),
+        ("in_batch", -1, "in_batch: expected a whole number >= 0"),
+        ("classifier_rate", 0.0, "classifier_rate: expected a finite number > 0"),
         ("learning_rate", 0.0, "learning_rate: expected a finite number > 0"),
         ("temperature", float("inf"), "temperature: expected a finite number > 0"),
         ("warmup", 1.0, "warmup: expected"),
@@ -223,3 +227,49 @@ def test_a_loss_that_explodes_says_so(tiny_encoder: Path) -> None:
     options = RerankerOptions(epochs=30, learning_rate=1e30, max_length=16)
     with pytest.raises(InputError, match="take a lower learning_rate"):
         train_reranker(examples(), base=tiny_encoder, options=options)
+
+
+def listed(query: str, documents: str, labels: tuple[int, ...]) -> RankingExample:
+    return RankingExample(query, tuple(documents), tuple(f"text {name}" for name in documents), labels)
+
+
+def test_a_batch_lends_its_documents() -> None:
+    batch = [listed("1", "ab", (1, 0)), listed("2", "cdb", (1, 0, 2)), listed("3", "ae", (1, 0))]
+    first, second, third = lent(batch, 5)
+    assert first.documents == ("a", "b", "c")  # b and a it has, and the negatives of others stay there
+    assert first.texts == ("text a", "text b", "text c")
+    assert first.labels == (1, 0, 0)
+    assert second.documents == ("c", "d", "b", "a")
+    assert (third.documents, third.labels) == (("a", "e", "c", "b"), (1, 0, 0, 0))
+    assert [each.documents for each in lent(batch, 1)][2] == ("a", "e", "c")
+    copy = RankingExample("4", ("z", "y"), ("Text, A!", "text y"), (1, 0))
+    assert lent([batch[0], copy], 3) == [batch[0], copy._replace(documents=("z", "y"))]
+
+
+def test_batches_have_every_example_once_an_epoch() -> None:
+    examples = [listed(str(n), chr(97 + 2 * n) + chr(98 + 2 * n), (1, 0)) for n in range(7)]
+    found = [*batches(examples, 2, 3, 0, 0)]
+    assert [len(batch) for batch in found] == [3, 3, 1, 3, 3, 1]
+    for epoch in (found[:3], found[3:]):
+        assert sorted(each.query for batch in epoch for each in batch) == [*"0123456"]
+    more = [*batches(examples, 2, 3, 1, 0)]
+    assert [[each.query for each in batch] for batch in more] == [[each.query for each in b] for b in found]
+    assert [[len(each.texts) for each in batch] for batch in more[:3]] == [[3, 3, 3], [3, 3, 3], [2]]
+
+
+def test_scores_do_not_depend_on_what_is_read_together(tiny_encoder: Path) -> None:
+    reranker = Reranker.load(tiny_encoder, max_length=32)
+    pairs = [(f"a {name}", f"{text} " * (1 + n % 3)) for n, (name, text) in enumerate(DOCUMENTS.items())] * 9
+    with torch.no_grad():
+        found = _scores(reranker.model, pairs)
+    assert found.numpy() == pytest.approx(reranker.scores(pairs), abs=1e-5)
+
+
+def test_the_classifier_learns_faster(tiny_encoder: Path) -> None:
+    model = Reranker.load(tiny_encoder).model
+    options = RerankerOptions(learning_rate=1e-3, classifier_rate=7)
+    groups = _groups(model, options)
+    fast = {id(p) for group in groups if group["lr"] == pytest.approx(7e-3) for p in group["params"]}
+    assert fast == {id(p) for name, p in model.named_parameters() if "classifier" in name}
+    assert sum(len(group["params"]) for group in groups) == len([*model.parameters()])
+    assert all(p.ndim > 1 for group in groups if group["weight_decay"] for p in group["params"])
