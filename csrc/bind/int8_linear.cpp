@@ -28,8 +28,11 @@ void register_int8_linear(py::module_& m) {
           "Whether a row of 8 bits costs no more than one of 7 on this processor.");
     m.def(
         "int8_quantize_rows",
-        [](Address x, const int8::Rows& to, int threads) { int8::quantize(at<const float>(x), to, threads); },
-        py::arg("x"), py::arg("to"), py::arg("threads"), py::call_guard<py::gil_scoped_release>());
+        [](Address x, const int8::Rows& to, float share, std::size_t most, Address places, int threads) {
+            int8::quantize(at<const float>(x), to, {share, most, at<std::int32_t>(places)}, threads);
+        },
+        py::arg("x"), py::arg("to"), py::arg("share"), py::arg("most"), py::arg("places"), py::arg("threads"),
+        py::call_guard<py::gil_scoped_release>());
     m.def(
         "int8_quantize_weights",
         [](Address weight, const int8::Weights& to, int threads) {

@@ -27,6 +27,13 @@ struct Rows {
     std::int32_t zero;     // the byte that stands for 0: 64 for numbers of 7 bits, 128 for 8
 };
 
+// Numbers of a row of activations that are not rounded but kept: those of more than `share` of its length.
+struct Kept {
+    float share;
+    std::size_t most;      // that a row can have of them
+    std::int32_t* places;  // [rows, most], -1 behind the last; null to keep none
+};
+
 struct Weights {
     std::size_t count, dim;
     std::int8_t* panels;  // [padded count / 16][padded dim / 4][16][4], in [-127, 127]

@@ -1,4 +1,4 @@
-// Rows of activations and of weights become whole numbers of 8 bits. Contract: pyfastlm/ops/int8.py.
+// Rows of activations and of weights become whole numbers of 8 bits. Contract: pyfastlm/ops/_int8.py.
 //
 // A row is first rotated by an orthogonal matrix (rotation.hpp). Activations and weights are rotated alike,
 // so products stay the same, but an outlier becomes everybody's. The largest number of a row of activations
@@ -9,7 +9,9 @@
 
 namespace pyfastlm::int8 {
 
-void quantize(const float* x, const Rows& to, int threads);          // x [count, dim]
+// x [count, dim]; numbers to be kept count as 0.
+void quantize(const float* x, const Rows& to, const Kept& kept, int threads);
+
 void quantize(const float* weight, const Weights& to, int threads);  // weight [count, dim]
 
 }  // namespace pyfastlm::int8

@@ -18,10 +18,40 @@ class Quantizer {
         : dim_(dim), most_(most), scratch_(memory), rotation_(dim, scratch_),
           row_(scratch_.take<float>(Rotation::room(dim))) {}
 
-    // Returns what a whole number stands for; NaN if one of x is not finite.
-    float take(const float* x) {
+    void take(const float* x) {
         __builtin_memcpy(row_, x, dim_ * sizeof(float));
         __builtin_memset(row_ + dim_, 0, (Rotation::room(dim_) - dim_) * sizeof(float));
+    }
+
+    // Takes out what is to be kept, and writes its places.
+    void leave_out(const int8::Kept& kept, std::int32_t* places) {
+        using Wide = Vec<double>;
+        Vec<float> largest{};
+        Wide squares{};
+        for (std::size_t j = 0; j < Rotation::room(dim_); j += lanes<double>) {
+            Wide v;
+            for (std::size_t l = 0; l < lanes<double>; ++l) v[l] = static_cast<double>(row_[j + l]);
+            squares += v * v;
+        }
+        for (std::size_t j = 0; j < dim_; j += n) {
+            const Vec<float> v = load(row_ + j);
+            largest = max<float>(largest, max<float>(v, -v));
+        }
+        const double length = __builtin_sqrt(sum_lanes<double>(squares));
+        const double least = static_cast<double>(kept.share) * length;
+        std::size_t count = 0;
+        if (static_cast<double>(max_lanes<float>(largest)) > least) {
+            for (std::size_t j = 0; j < dim_ && count < kept.most; ++j) {
+                if (!(static_cast<double>(row_[j] < 0.0f ? -row_[j] : row_[j]) > least)) continue;
+                places[count++] = static_cast<std::int32_t>(j);
+                row_[j] = 0.0f;
+            }
+        }
+        for (; count < kept.most; ++count) places[count] = -1;
+    }
+
+    // Rotates; returns what a whole number stands for, NaN if one of the row is not finite.
+    float turn() {
         rotation_.apply(row_);
         Vec<float> largest{}, nothing{};
         for (std::size_t j = 0; j < dim_; j += n) {
@@ -49,12 +79,15 @@ class Quantizer {
     float* row_;
 };
 
-void quantize_rows(const float* x, const int8::Rows& to, std::size_t begin, std::size_t end, void* memory) {
+void quantize_rows(const float* x, const int8::Rows& to, const int8::Kept& kept, std::size_t begin,
+                   std::size_t end, void* memory) {
     typedef std::uint8_t Bytes __attribute__((vector_size(n)));
     const std::size_t stride = int8::padded_dim(to.dim);
     Quantizer quantizer(to.dim, static_cast<float>(to.zero - 1), memory);
     for (std::size_t i = begin; i < end; ++i) {
-        to.scale[i] = quantizer.take(x + i * to.dim);
+        quantizer.take(x + i * to.dim);
+        if (kept.places != nullptr) quantizer.leave_out(kept, kept.places + i * kept.most);
+        to.scale[i] = quantizer.turn();
         std::uint8_t* const row = to.values + i * stride;
         for (std::size_t j = 0; j < stride; j += n) {
             const Bytes bytes = __builtin_convertvector(quantizer.at(j) + to.zero, Bytes);
@@ -73,7 +106,8 @@ void quantize_panel(const float* weight, const int8::Weights& to, std::size_t pa
         to.scale[column] = 0.0f;
         to.sum[column] = 0;
         if (column >= to.count) continue;
-        to.scale[column] = quantizer.take(weight + column * to.dim);
+        quantizer.take(weight + column * to.dim);
+        to.scale[column] = quantizer.turn();
         for (std::size_t j = 0; j < to.dim; j += n) {
             const Int values = quantizer.at(j);
             for (std::size_t l = 0; l < n && j + l < to.dim; ++l) {

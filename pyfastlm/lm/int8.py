@@ -13,6 +13,8 @@ from pyfastlm.ops.int8_linear import int8_linear
 from pyfastlm.ops.int8_linear_logp import int8_linear_logp
 from pyfastlm.ops.linear_logp import LinearLogp
 
+KEPT = 0.3  # share of a row's length, of numbers that stay in float32
+
 
 class Int8Layers:
     """The weights of all linear layers of a module, also of GPT-2's transposed ones, by their identity."""
@@ -36,7 +38,7 @@ class Int8Layers:
     def product(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """What the layer with this weight makes of x. Layers that read the same tensor quantise it once."""
         if self._read is None or self._read[0] is not x:
-            self._read = x, int8_rows(x)
+            self._read = x, int8_rows(x, keep=KEPT)
         return int8_linear(self._read[1], self._weights[id(weight)][1], bias)
 
     def forget(self) -> None:

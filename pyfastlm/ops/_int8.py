@@ -19,7 +19,8 @@ class Int8Rows(NamedTuple):
 
     ``values`` [..., 4 ceil(D / 4)] uint8 in [1, 2 zero - 1]; ``scale`` [...] float32, NaN where a number of
     the row is not finite; ``zero`` is 64 for numbers of 7 bits and 128 for 8. ``dim`` is D, ``dtype`` that of
-    the rows.
+    the rows. ``kept`` is None, or the places [..., M] int32 of numbers that count as 0 above, -1 behind the
+    last of a row, and the rows [..., D] themselves.
     """
 
     values: Tensor
@@ -27,19 +28,22 @@ class Int8Rows(NamedTuple):
     zero: int
     dim: int
     dtype: torch.dtype
+    kept: tuple[Tensor, Tensor] | None = None
 
 
 class Int8Weight(NamedTuple):
     """Weights of a linear layer, ``values * scale`` of its rotated rows.
 
     ``panels`` [16-column panels, ceil(D / 4), 16, 4] int8 in [-127, 127]; zeros fill the last of 64 columns
-    and of D. ``scale`` [columns] float32; ``sum`` [columns] int32, of a column's values. ``shape`` is (V, D).
+    and of D. ``scale`` [columns] float32; ``sum`` [columns] int32, of a column's values. ``shape`` is (V, D);
+    ``source`` are the weights themselves, for what is kept of the rows.
     """
 
     panels: Tensor
     scale: Tensor
     sum: Tensor
     shape: tuple[int, int]
+    source: Tensor
 
 
 @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
@@ -53,12 +57,17 @@ def row_bits() -> int:
     return 8 if _native.int8_fours() else 7
 
 
-def int8_rows(x: Tensor, *, bits: int | None = None, impl: Impl = "auto") -> Int8Rows:
+def int8_rows(
+    x: Tensor, *, bits: int | None = None, keep: float | None = None, impl: Impl = "auto"
+) -> Int8Rows:
     """Quantise rows of activations, each by itself: its largest rotated number becomes 127, or 63 in 7 bits.
 
     Args:
         x: [..., D] float32, bfloat16 or float16; no gradient goes through.
         bits: 7 or 8; :func:`row_bits` by default for CPU tensors, 8 elsewhere. Both work everywhere.
+        keep: numbers of more than this share of their row's length (the root of its sum of squares) are not
+            rounded with the rest: :func:`int8_linear` multiplies them in float32. They would leave the others
+            few digits. In [0.05, 1]; None keeps none.
         impl: ``auto`` is native for CPU tensors, torch elsewhere. The same bits by both. There is no
             ``triton``.
 
@@ -74,8 +83,12 @@ def int8_rows(x: Tensor, *, bits: int | None = None, impl: Impl = "auto") -> Int
         raise InputError(f"bits: expected 7 or 8, got {bits}")
     chosen = _chosen(impl, x)
     zero = 1 << ((bits or (row_bits() if chosen == "native" else 8)) - 1)
-    values, scale = torch.ops.pyfastlm.int8_rows(x.detach(), zero, chosen)
-    return Int8Rows(values, scale, zero, x.shape[-1], x.dtype)
+    if keep is not None and not 0.05 <= keep <= 1:
+        raise InputError(f"keep: expected a number in [0.05, 1] or None, got {keep}")
+    share = 0.0 if keep is None else float(keep)
+    values, scale, places = torch.ops.pyfastlm.int8_rows(x.detach(), zero, share, chosen)
+    kept = None if keep is None else (places, x.detach())
+    return Int8Rows(values, scale, zero, x.shape[-1], x.dtype, kept)
 
 
 def int8_weight(weight: Tensor, *, impl: Impl = "auto") -> Int8Weight:
@@ -93,8 +106,9 @@ def int8_weight(weight: Tensor, *, impl: Impl = "auto") -> Int8Weight:
     if weight.ndim != 2:
         raise InputError(f"weight: expected [V, D], got shape {list(weight.shape)}")
     _check_numbers("weight", weight)
-    panels, scale, total = torch.ops.pyfastlm.int8_weight(weight.detach(), _chosen(impl, weight))
-    return Int8Weight(panels, scale, total, (weight.shape[0], weight.shape[1]))
+    source = weight.detach()
+    panels, scale, total = torch.ops.pyfastlm.int8_weight(source, _chosen(impl, weight))
+    return Int8Weight(panels, scale, total, (weight.shape[0], weight.shape[1]), source)
 
 
 def check_weight(weight: object, dim: int, like: Tensor, like_name: str) -> Int8Weight:
@@ -129,16 +143,17 @@ def _chosen(impl: Impl, tensor: Tensor) -> str:
 # The torch operators: opaque to torch.compile.
 
 _library = torch.library.Library("pyfastlm", "FRAGMENT")
-_library.define("int8_rows(Tensor x, int zero, str impl) -> (Tensor, Tensor)")
+_library.define("int8_rows(Tensor x, int zero, float share, str impl) -> (Tensor, Tensor, Tensor)")
 _library.define("int8_weight(Tensor weight, str impl) -> (Tensor, Tensor, Tensor)")
 
 
-def _fake_rows(x: Tensor, zero: int, impl: str) -> tuple[Tensor, Tensor]:
-    """Values and scales of the right shape, unwritten."""
+def _fake_rows(x: Tensor, zero: int, share: float, impl: str) -> tuple[Tensor, Tensor, Tensor]:
+    """Values, scales and places of the right shape, unwritten."""
     padded = reference.padded(x.shape[-1], reference.DEEP)
     return (
         x.new_empty((*x.shape[:-1], padded), dtype=torch.uint8),
         x.new_empty(x.shape[:-1], dtype=torch.float32),
+        x.new_empty((*x.shape[:-1], reference.most_kept(share)), dtype=torch.int32),
     )
 
 
@@ -154,13 +169,13 @@ def _fake_weight(weight: Tensor, impl: str) -> tuple[Tensor, Tensor, Tensor]:
     )
 
 
-def _rows(x: Tensor, zero: int, impl: str) -> tuple[Tensor, Tensor]:
+def _rows(x: Tensor, zero: int, share: float, impl: str) -> tuple[Tensor, Tensor, Tensor]:
     if impl == "reference":
-        return reference.rows(x.float(), zero)
+        return reference.rows(x.float(), zero, share)
     from pyfastlm.ops.native import _int8 as native
 
-    made = _fake_rows(x, zero, impl)
-    native.rows(x, *made, zero)
+    made = _fake_rows(x, zero, share, impl)
+    native.rows(x, *made, zero, share)
     return made
 
 

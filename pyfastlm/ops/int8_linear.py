@@ -11,15 +11,17 @@ from pyfastlm.ops._dispatch import Impl, choose
 from pyfastlm.ops._int8 import Int8Rows, Int8Weight, check_weight, int8_rows
 from pyfastlm.ops.reference import int8_linear as reference
 
+COMMON = 16  # one row in so many
+
 
 def int8_linear(
     x: Tensor | Int8Rows, weight: Int8Weight, bias: Tensor | None = None, *, impl: Impl = "auto"
 ) -> Tensor:
-    """``x @ weight.T + bias`` with activations of 7 bits and weights of 8, summed in whole numbers.
+    """``x @ weight.T + bias`` with activations of 8 or 7 bits and weights of 8, summed in whole numbers.
 
     Both are rotated by the same orthogonal matrix before they are rounded (see :func:`int8_rows` and
     :func:`int8_weight`), which needs no calibration and leaves the product as it is. On random normal numbers
-    the result is off by 1.8 % of its size (D = 576).
+    the result is off by 1.1 % of its size, with activations of 7 bits by 1.7 % (D = 576).
 
     Args:
         x: [..., D] float32, bfloat16 or float16, or the same by :func:`int8_rows`, which pays where several
@@ -30,7 +32,7 @@ def int8_linear(
 
     Returns:
         [..., V] in the dtype of ``x``. NaN in rows that have NaN or infinity. A row depends neither on other
-        rows nor on the number of threads. There is no gradient.
+        rows (but by rounding, where something is kept) nor on the number of threads. There is no gradient.
 
     Raises:
         InputError, InputTypeError: a shape, dtype or device is wrong, or a gradient is asked for.
@@ -54,7 +56,28 @@ def int8_linear(
     out: Tensor = torch.ops.pyfastlm.int8_linear(
         x.values, x.scale, weight.panels, weight.scale, weight.sum, bias, x.dim, x.zero, count, chosen
     )
+    if x.kept is not None:
+        _add_kept(out, *x.kept, weight.source)
     return out.to(x.dtype)
+
+
+def _add_kept(out: Tensor, places: Tensor, rows: Tensor, weight: Tensor) -> None:
+    """Add to out [..., V] the products of what was kept of rows [..., D] with weight [V, D], in float32."""
+    flat, source = out.view(-1, out.shape[-1]), rows.reshape(-1, rows.shape[-1])
+    places = places.reshape(-1, places.shape[-1])
+    row, slot = (places >= 0).nonzero(as_tuple=True)
+    column = places[row, slot].long()
+    value = source[row, column].float()
+    columns, inverse, count = column.unique(return_inverse=True, return_counts=True)
+    weights = weight[:, columns].T.float()
+    # A column that many rows have is multiplied as a whole, others number by number.
+    common = count > len(flat) // COMMON
+    dense = common[inverse]
+    if bool(common.any()):
+        whole = flat.new_zeros(len(flat), len(columns))
+        whole[row[dense], inverse[dense]] = value[dense]
+        flat.addmm_(whole[:, common], weights[common])
+    flat.index_add_(0, row[~dense], value[~dense, None] * weights[inverse[~dense]])
 
 
 _library = torch.library.Library("pyfastlm", "FRAGMENT")

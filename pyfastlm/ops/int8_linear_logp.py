@@ -39,6 +39,8 @@ def int8_linear_logp(
         if torch.is_grad_enabled() and hidden.requires_grad:
             raise InputError("hidden: expected no gradient to be asked for; use torch.no_grad() or float32")
         hidden = int8_rows(hidden, impl="reference" if impl == "reference" else "auto")
+    if hidden.kept is not None:
+        raise InputError("hidden: expected rows of which nothing is kept; call int8_rows without keep")
     if hidden.scale.ndim != 1:
         shape = [*hidden.scale.shape, hidden.dim]
         raise InputError(f"hidden: expected [N, D], got shape {shape}; flatten leading dimensions")

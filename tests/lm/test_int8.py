@@ -15,7 +15,7 @@ from pyfastlm.cli.app import run
 from pyfastlm.errors import InputError
 from pyfastlm.lm import LM, Scorer, compare_precisions
 from pyfastlm.lm.files import first_texts
-from pyfastlm.lm.int8 import Int8Layers
+from pyfastlm.lm.int8 import KEPT, Int8Layers
 from pyfastlm.ops import int8_linear, int8_rows, int8_weight
 
 TEXTS = [*SENTENCES, "", "a", " ".join(SENTENCES)]
@@ -36,7 +36,8 @@ def own_loop(lm: LM, ids: Tensor) -> Tensor:
     decoder, head = lm.model.get_decoder(), lm.model.get_output_embeddings()
 
     def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-        return int8_linear(int8_rows(x), int8_weight(weight), bias, impl="reference")
+        keep = None if weight is head.weight else KEPT
+        return int8_linear(int8_rows(x, keep=keep), int8_weight(weight), bias, impl="reference")
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(F, "linear", product)

@@ -54,12 +54,13 @@ std::vector<double> rotated(const float* x, std::size_t dim) {
 struct Rows {
     std::vector<std::uint8_t> values;
     std::vector<float> scale;
+    std::vector<std::int32_t> places;
     int8::Rows view;
 
     Rows(const std::vector<float>& x, std::size_t count, std::size_t dim, std::int32_t zero, int threads)
-        : values(count * int8::padded_dim(dim)), scale(count),
+        : values(count * int8::padded_dim(dim)), scale(count), places(count),
           view{count, dim, values.data(), scale.data(), zero} {
-        int8::quantize(x.data(), view, threads);
+        int8::quantize(x.data(), view, {1.0f, 1, places.data()}, threads);
     }
 
     [[nodiscard]] std::int64_t at(std::size_t row, std::size_t k) const {

@@ -37,7 +37,7 @@ def test_both_find_the_same_bits(dim, bits):
     ours, theirs = (int8_rows(x, bits=bits, impl=impl) for impl in ("native", "reference"))
     assert torch.equal(ours.values, theirs.values)
     assert torch.equal(ours.scale, theirs.scale)
-    assert ours[2:] == theirs[2:] == (1 << (bits - 1), dim, torch.float32)
+    assert ours[2:] == theirs[2:] == (1 << (bits - 1), dim, torch.float32, None)
     for count in (1, 16, 70):
         weight = normal(count, dim, seed=count)
         ours, theirs = (int8_weight(weight, impl=impl) for impl in ("native", "reference"))
@@ -73,6 +73,29 @@ def test_weights_lie_in_panels():
     assert torch.equal(values.sum(-1), found.sum.long())
     meant = reference.numbers_of_weight(found.panels, found.scale, 70)[:, :30]
     assert (meant - reference.rotate(weight.double())).abs().max() <= found.scale.max() * 0.5001
+
+
+@pytest.mark.parametrize("keep", [0.05, 0.3, 1.0])
+@pytest.mark.parametrize("dim", [1, 7, 24, 65, 576])
+def test_what_is_kept(dim, keep):
+    x = normal(40, dim)
+    x[::2, dim // 2] *= 20
+    x[5] = 0.0
+    ours, theirs = (int8_rows(x, keep=keep, bits=8, impl=impl) for impl in ("native", "reference"))
+    assert torch.equal(ours.kept[0], theirs.kept[0])
+    assert torch.equal(ours.values, theirs.values)
+    assert torch.equal(ours.scale, theirs.scale)
+    assert ours.kept[1].data_ptr() == x.data_ptr()
+    left, wide = x.clone(), x.double()
+    for row, places in enumerate(ours.kept[0].tolist()):
+        found = [place for place in places if place >= 0]
+        assert places == found + [-1] * (int(1 / keep**2) - len(found))
+        large = (wide[row].abs() > keep * wide[row].norm()).nonzero()[:, 0].tolist()
+        assert found == large
+        left[row, found] = 0.0
+    without = int8_rows(left, bits=8)
+    assert torch.equal(ours.values, without.values)
+    assert torch.equal(ours.scale, without.scale)
 
 
 def test_an_outlier_is_everybodys():
@@ -130,7 +153,7 @@ def test_a_row_depends_on_nothing_else(monkeypatch):
 
 def test_opcheck():
     for impl in ("native", "reference"):
-        torch.library.opcheck(torch.ops.pyfastlm.int8_rows.default, (normal(3, 2, 6), 128, impl))
+        torch.library.opcheck(torch.ops.pyfastlm.int8_rows.default, (normal(3, 2, 6), 128, 0.3, impl))
         torch.library.opcheck(torch.ops.pyfastlm.int8_weight.default, (normal(3, 6), impl))
 
 
@@ -144,6 +167,7 @@ def test_wrong_arguments_are_named():
         (int8_rows, (x[:, :0],), {}, InputError, "x: expected 1 to 131072 numbers in a row"),
         (int8_rows, (x.new_empty(1, 131073),), {}, InputError, "x: expected 1 to 131072 numbers in a row"),
         (int8_rows, (x,), {"bits": 6}, InputError, "bits: expected 7 or 8, got 6"),
+        (int8_rows, (x,), {"keep": 0.01}, InputError, r"keep: expected a number in \[0.05, 1\] or None"),
         (int8_rows, (x,), {"impl": "triton"}, Unavailable, "does not quantise"),
         (int8_rows, (x,), {"impl": "best"}, InputError, "impl: expected one of"),
         (int8_weight, (x[0],), {}, InputError, r"weight: expected \[V, D\]"),

@@ -64,6 +64,30 @@ def test_any_shape(rows, dim, columns, seed):
     torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("impl", ["native", "reference"])
+def test_what_is_kept_is_exact(impl):
+    """Columns that many rows have, and numbers here and there."""
+    x, weight, bias = inputs(200, 48, 70)
+    x[:, 5] *= 30
+    x[::50, 11] *= 300
+    x[7, 20:24] *= 100
+    rows, packed = int8_rows(x, keep=0.3, bits=8), int8_weight(weight)
+    kept = torch.zeros_like(x)
+    for row, places in enumerate(rows.kept[0].tolist()):
+        for place in places:
+            if place >= 0:
+                kept[row, place] = x[row, place]
+    assert (kept != 0).sum(0)[[5, 11]].tolist()[1] == 4
+    assert (kept != 0).sum(0)[5] > 150
+    rounded = int8_linear(int8_rows(x - kept, bits=8), packed, bias, impl=impl)
+    found = int8_linear(rows, packed, bias, impl=impl)
+    expected = (rounded + kept.double() @ weight.double().T).float()
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-4)
+    for part in (slice(0, 1), slice(7, 9)):
+        alone = int8_linear(int8_rows(x[part], keep=0.3, bits=8), packed, bias, impl=impl)
+        torch.testing.assert_close(alone, found[part], rtol=1e-5, atol=1e-4)
+
+
 @pytest.mark.parametrize(("bits", "most"), [(7, 0.02), (8, 0.013)])
 def test_it_is_near_the_product(bits, most):
     x, weight, bias = inputs(200, 576, 300)

@@ -79,6 +79,7 @@ def test_wrong_arguments_are_named():
     learnt = x.clone().requires_grad_()
     bad = [
         ((learnt, packed, targets), {}, InputError, "hidden: expected no gradient"),
+        ((int8_rows(x, keep=0.3), packed, targets), {}, InputError, "hidden: expected rows of which nothing"),
         ((x[None], packed, targets), {}, InputError, "hidden: expected"),
         ((x, packed, targets[:2]), {}, InputError, r"targets: expected \[6\]"),
         ((x, packed, targets + 5), {}, InputError, r"got 5 in row 0"),

@@ -21,11 +21,17 @@ def weights_at(panels: Tensor, scale: Tensor, total: Tensor, count: int, dim: in
     )
 
 
-def rows(x: Tensor, values: Tensor, scale: Tensor, zero: int) -> None:
-    """Write the bytes and scales of x [..., D]."""
+def rows(x: Tensor, values: Tensor, scale: Tensor, places: Tensor, zero: int, share: float) -> None:
+    """Write the bytes and scales of x [..., D], and the places [..., M] of what is kept."""
     wide = x.float().contiguous()
-    to = rows_at(values, scale, x.shape[-1], zero)
-    _native.int8_quantize_rows(x=address(wide), to=to, threads=num_threads())
+    _native.int8_quantize_rows(
+        x=address(wide),
+        to=rows_at(values, scale, x.shape[-1], zero),
+        share=share,
+        most=places.shape[-1],
+        places=address(places),
+        threads=num_threads(),
+    )
 
 
 def weight(w: Tensor, panels: Tensor, scale: Tensor, total: Tensor) -> None:

@@ -73,11 +73,32 @@ def _quantized(x: Tensor, most: float) -> tuple[Tensor, Tensor]:
     return torch.where(nothing[..., None], whole, 0.0), torch.where(good, unit, torch.nan)
 
 
-def rows(x: Tensor, zero: int) -> tuple[Tensor, Tensor]:
-    """Values and scales of :class:`pyfastlm.ops.Int8Rows`, of x [..., D] float32."""
+def most_kept(share: float) -> int:
+    """So many numbers of a row can have more than that share of its length."""
+    return int(1 / share**2) if share else 0
+
+
+def kept_places(x: Tensor, share: float) -> Tensor:
+    """[..., M] int32: where x [..., D] float32 has more than ``share`` of its row's length, then -1."""
+    wide = x.double()
+    least = share * wide.square().sum(-1, keepdim=True).sqrt()
+    most = most_kept(share)
+    places = torch.where(wide.abs() > least, torch.arange(x.shape[-1], device=x.device), x.shape[-1])
+    first = places.sort(-1).values[..., :most]
+    first = torch.nn.functional.pad(first, (0, most - first.shape[-1]), value=x.shape[-1])
+    return torch.where(first < x.shape[-1], first, -1).to(torch.int32)
+
+
+def rows(x: Tensor, zero: int, share: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Values, scales and kept places of :class:`pyfastlm.ops.Int8Rows`, of x [..., D] float32."""
+    places = kept_places(x, share) if share else x.new_empty((*x.shape[:-1], 0), dtype=torch.int32)
+    if share:
+        room = torch.nn.functional.pad(x, (0, 1))  # where places of nothing go
+        x = room.scatter(-1, places.long() % room.shape[-1], 0.0)[..., :-1]
     whole, unit = _quantized(x, zero - 1.0)
     dim = x.shape[-1]
-    return torch.nn.functional.pad(whole, (0, padded(dim, DEEP) - dim)).add_(zero).to(torch.uint8), unit
+    values = torch.nn.functional.pad(whole, (0, padded(dim, DEEP) - dim)).add_(zero).to(torch.uint8)
+    return values, unit, places
 
 
 def weight(w: Tensor) -> tuple[Tensor, Tensor, Tensor]:
