@@ -6,7 +6,6 @@
 namespace pyfastlm::PYFASTLM_ISA {
 namespace {
 
-using int8::Weights;
 using int8_linear::Problem;
 using int8_linear::Task;
 

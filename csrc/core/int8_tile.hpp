@@ -65,8 +65,8 @@ PYFASTLM_INLINE const std::int8_t* column_at(const std::int8_t* panels, std::siz
     return panels + j / panel_columns * steps * panel_step + j % panel_columns * deep;
 }
 
-// finish(i, v, sum) for row i and the v-th vector of columns of a tile; `columns` is
-// where the tile's first one begins, and `next` are the bytes from one panel to the next.
+// finish(i, v, sum) for row i and the v-th vector of columns of a tile; `columns` is where the tile's first
+// one begins, and `next` are the bytes from one panel to the next.
 template <class Dot, class Finish>
 PYFASTLM_INLINE void int8_sums(std::size_t steps, const Rows<const std::uint8_t>& rows,
                                const std::int8_t* columns, std::size_t next, Finish finish) {
