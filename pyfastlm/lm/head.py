@@ -92,9 +92,8 @@ class LinearHead:
         self, outputs: Tensor, targets: Tensor, *, argmax: bool = False, entropy: bool = False
     ) -> LinearLogp:
         """What :func:`pyfastlm.ops.linear_logp` says of ``targets`` [n], given outputs [n, D] of the body."""
-        return linear_logp(
+        return self._fused(
             outputs,
-            self.weight,
             targets,
             # The op adds the bias after scaling.
             bias=None if self.bias is None else self.bias * self.scale,
@@ -103,6 +102,9 @@ class LinearHead:
             argmax=argmax,
             entropy=entropy,
         )
+
+    def _fused(self, outputs: Tensor, targets: Tensor, **options: Any) -> LinearLogp:
+        return linear_logp(outputs, self.weight, targets, **options)
 
 
 class LogitsHead:

@@ -1,7 +1,7 @@
 """Linear layers of a model in 8 bits, without touching the model."""
 
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -57,17 +57,5 @@ class Int8Head(LinearHead):
         """The same head in 8 bits."""
         return cls(head.weight, head.bias, head.scale, head.softcap, quantized=int8_weight(head.weight))
 
-    def predictions(
-        self, outputs: Tensor, targets: Tensor, *, argmax: bool = False, entropy: bool = False
-    ) -> LinearLogp:
-        """See :meth:`LinearHead.predictions`."""
-        return int8_linear_logp(
-            outputs,
-            self.quantized,
-            targets,
-            bias=None if self.bias is None else self.bias * self.scale,
-            softcap=self.softcap,
-            logit_scale=self.scale,
-            argmax=argmax,
-            entropy=entropy,
-        )
+    def _fused(self, outputs: Tensor, targets: Tensor, **options: Any) -> LinearLogp:
+        return int8_linear_logp(outputs, self.quantized, targets, **options)
