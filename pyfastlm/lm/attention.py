@@ -53,7 +53,8 @@ class Layout:
         for piece, start, stop in self._keep:
             piece.kept[layer] = k[:, :, start:stop], v[:, :, start:stop]
         # Where torch has no kernel for sequences of different lengths, ours is faster than one call for each.
-        packs = q.device.type == "cpu" and q.dtype == torch.float32 and not torch.is_grad_enabled()
+        full = q.dtype == k.dtype == v.dtype == torch.float32  # autocast may mix them
+        packs = q.device.type == "cpu" and full and not torch.is_grad_enabled()
         out: list[Tensor] = []
         for group in self._groups:
             if packs and not group[0].parents:
