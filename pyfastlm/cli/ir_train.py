@@ -1,7 +1,7 @@
 """``pyfastlm ir train``: a reranker that learns from queries."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -50,7 +50,7 @@ def command(
         epochs=epochs,
         batch_size=batch_size,
         max_length=max_length,
-        reset=reset,  # type: ignore[arg-type]  # checked there
+        reset=cast(Any, reset),  # checked there
     )
     held = None if gold is None else HeldOut.of(open_task(gold))
     corpus = open_task(task).corpus
