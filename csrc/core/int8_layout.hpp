@@ -8,12 +8,19 @@ namespace pyfastlm::int8 {
 
 inline constexpr std::size_t panel_columns = 16;  // columns of weights side by side
 inline constexpr std::size_t deep = 4;            // numbers of a column side by side
+inline constexpr std::size_t group = 2 * deep;    // the depth is filled up to whole groups
 inline constexpr std::size_t panel_step = panel_columns * deep;
 inline constexpr std::size_t widest_tile = 64;  // columns of zeros fill the last tile of any instruction set
 
+// Products of numbers 0, 1, 4 and 5 of a group are added up in 16 bits, and those of 2, 3, 6 and 7. With
+// bytes up to 127 they fit, as weights of one sign come to at most this before they are rounded, and to 2
+// more then.
+inline constexpr std::int32_t most_of_four = 256;
+static_assert((most_of_four + 2) * 127 < 1 << 15);
+
 // Inlined always: kernels of all instruction sets call them.
 [[gnu::always_inline]] constexpr std::size_t padded_dim(std::size_t dim) {
-    return (dim + deep - 1) / deep * deep;
+    return (dim + group - 1) / group * group;
 }
 [[gnu::always_inline]] constexpr std::size_t padded_columns(std::size_t columns) {
     return (columns + widest_tile - 1) / widest_tile * widest_tile;

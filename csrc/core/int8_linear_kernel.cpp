@@ -43,7 +43,7 @@ int8_linear::Kernels int8_linear_kernels() {
 #if defined(__AVX512F__)
     if (has_fours()) return {block_columns, forward<Fours>, forward<Fours>};
 #endif
-    return {block_columns, forward<Pairs>, forward<Ones>};
+    return {block_columns, forward<Eights>, forward<Ones>};
 }
 
 template int8_linear::Kernels int8_linear_kernels<void>();

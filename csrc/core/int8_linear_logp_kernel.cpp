@@ -72,7 +72,7 @@ int8_linear_logp::Kernels int8_linear_logp_kernels() {
 #if defined(__AVX512F__)
     if (has_fours()) return {scratch_bytes, statistics<Fours>, statistics<Fours>};
 #endif
-    return {scratch_bytes, statistics<Pairs>, statistics<Ones>};
+    return {scratch_bytes, statistics<Eights>, statistics<Ones>};
 }
 
 template int8_linear_logp::Kernels int8_linear_logp_kernels<void>();

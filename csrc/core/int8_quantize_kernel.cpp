@@ -11,16 +11,20 @@ namespace {
 constexpr std::size_t n = lanes<float>;
 using Int = Vec<std::int32_t>;
 
-// A row rotated and divided, such that its largest number becomes `most`.
+// A row rotated and divided, such that its largest number becomes `most`, or its largest four come to what
+// they may.
 class Quantizer {
   public:
-    Quantizer(std::size_t dim, float most, void* memory)
-        : dim_(dim), most_(most), scratch_(memory), rotation_(dim, scratch_),
-          row_(scratch_.take<float>(Rotation::room(dim))) {}
+    Quantizer(std::size_t dim, float most, Scratch& scratch)
+        : dim_(dim), room_(room(dim)), most_(most), rotation_(dim, scratch),
+          row_(scratch.take<float>(room_)) {}
+
+    // Numbers that a row has room for: whole vectors, and whole groups.
+    static std::size_t room(std::size_t dim) { return Rotation::room(int8::padded_dim(dim)); }
 
     void take(const float* x) {
         __builtin_memcpy(row_, x, dim_ * sizeof(float));
-        __builtin_memset(row_ + dim_, 0, (Rotation::room(dim_) - dim_) * sizeof(float));
+        __builtin_memset(row_ + dim_, 0, (room_ - dim_) * sizeof(float));
     }
 
     // Takes out what is to be kept, and writes its places.
@@ -28,7 +32,7 @@ class Quantizer {
         using Wide = Vec<double>;
         Vec<float> largest{};
         Wide squares{};
-        for (std::size_t j = 0; j < Rotation::room(dim_); j += lanes<double>) {
+        for (std::size_t j = 0; j < dim_; j += lanes<double>) {
             Wide v;
             for (std::size_t l = 0; l < lanes<double>; ++l) v[l] = static_cast<double>(row_[j + l]);
             squares += v * v;
@@ -51,7 +55,7 @@ class Quantizer {
     }
 
     // Rotates; returns what a whole number stands for, NaN if one of the row is not finite.
-    float turn() {
+    float turn(float most_of_four = __builtin_inff()) {
         rotation_.apply(row_);
         Vec<float> largest{}, nothing{};
         for (std::size_t j = 0; j < dim_; j += n) {
@@ -59,11 +63,13 @@ class Quantizer {
             largest = max<float>(largest, max<float>(v, -v));
             nothing += v - v;
         }
-        const float top = max_lanes<float>(largest);
-        inverse_ = top > 0.0f ? most_ / top : 0.0f;
+        float top = max_lanes<float>(largest), most = most_;
+        const float four = most_of_four < __builtin_inff() ? largest_four() : 0.0f;
+        if (most_of_four / four < most / top) top = four, most = most_of_four;
+        inverse_ = top > 0.0f ? most / top : 0.0f;
         const bool finite = sum_lanes<float>(nothing) == 0.0f && inverse_ < __builtin_inff();
         if (!finite) inverse_ = 0.0f;
-        return finite ? top / most_ / rotation_.length() : __builtin_nanf("");
+        return finite ? top / most / rotation_.length() : __builtin_nanf("");
     }
 
     // Whole numbers of the row, a vector of them from place j on.
@@ -72,9 +78,26 @@ class Quantizer {
     }
 
   private:
-    std::size_t dim_;
+    // Of numbers of one sign that are added up in 16 bits (int8::most_of_four).
+    [[nodiscard]] float largest_four() const {
+        float largest = 0.0f;
+        for (std::size_t group = 0; group < dim_; group += int8::group) {
+            for (const std::size_t first : {group, group + 2}) {
+                for (const float sign : {1.0f, -1.0f}) {
+                    const auto part = [&](std::size_t j) {
+                        const float v = sign * row_[j];
+                        return v > 0.0f ? v : 0.0f;
+                    };
+                    const float four = (part(first) + part(first + 1)) + (part(first + 4) + part(first + 5));
+                    largest = largest < four ? four : largest;
+                }
+            }
+        }
+        return largest;
+    }
+
+    std::size_t dim_, room_;
     float most_, inverse_ = 0.0f;
-    Scratch scratch_;
     Rotation rotation_;
     float* row_;
 };
@@ -83,7 +106,8 @@ void quantize_rows(const float* x, const int8::Rows& to, const int8::Kept& kept,
                    std::size_t end, void* memory) {
     typedef std::uint8_t Bytes __attribute__((vector_size(n)));
     const std::size_t stride = int8::padded_dim(to.dim);
-    Quantizer quantizer(to.dim, static_cast<float>(to.zero - 1), memory);
+    Scratch scratch(memory);
+    Quantizer quantizer(to.dim, static_cast<float>(to.zero - 1), scratch);
     for (std::size_t i = begin; i < end; ++i) {
         quantizer.take(x + i * to.dim);
         if (kept.places != nullptr) quantizer.leave_out(kept, kept.places + i * kept.most);
@@ -97,31 +121,32 @@ void quantize_rows(const float* x, const int8::Rows& to, const int8::Kept& kept,
 }
 
 void quantize_panel(const float* weight, const int8::Weights& to, std::size_t panel, void* memory) {
-    const std::size_t steps = int8::padded_dim(to.dim) / int8::deep;
-    std::int8_t* const out = to.panels + panel * steps * int8::panel_step;
-    __builtin_memset(out, 0, steps * int8::panel_step);
-    Quantizer quantizer(to.dim, 127.0f, memory);
+    const std::size_t depth = int8::padded_dim(to.dim), step = int8::panel_step;
+    std::int8_t* const out = to.panels + panel * depth * int8::panel_columns;
+    Scratch scratch(memory);
+    Quantizer quantizer(to.dim, 127.0f, scratch);
+    std::int32_t* const whole = scratch.take<std::int32_t>(Quantizer::room(to.dim));
     for (std::size_t c = 0; c < int8::panel_columns; ++c) {
         const std::size_t column = panel * int8::panel_columns + c;
         to.scale[column] = 0.0f;
         to.sum[column] = 0;
-        if (column >= to.count) continue;
-        quantizer.take(weight + column * to.dim);
-        to.scale[column] = quantizer.turn();
-        for (std::size_t j = 0; j < to.dim; j += n) {
-            const Int values = quantizer.at(j);
-            for (std::size_t l = 0; l < n && j + l < to.dim; ++l) {
-                const std::size_t k = j + l;
-                out[k / int8::deep * int8::panel_step + c * int8::deep + k % int8::deep] =
-                    static_cast<std::int8_t>(values[l]);
-                to.sum[column] += values[l];
-            }
+        if (column >= to.count) {
+            __builtin_memset(whole, 0, depth * sizeof(std::int32_t));
+        } else {
+            quantizer.take(weight + column * to.dim);
+            to.scale[column] = quantizer.turn(int8::most_of_four);
+            for (std::size_t j = 0; j < depth; j += n) store(whole + j, quantizer.at(j));
+        }
+        for (std::size_t k = 0; k < depth; ++k) {
+            out[k / int8::deep * step + c * int8::deep + k % int8::deep] = static_cast<std::int8_t>(whole[k]);
+            to.sum[column] += whole[k];
         }
     }
 }
 
 std::size_t scratch_bytes(std::size_t dim) {
-    return Rotation::scratch_bytes(dim) + Rotation::room(dim) * sizeof(float) + 64;
+    const std::size_t room = Quantizer::room(dim);
+    return Rotation::scratch_bytes(dim) + room * (sizeof(float) + sizeof(std::int32_t)) + 2 * 64;
 }
 
 }  // namespace

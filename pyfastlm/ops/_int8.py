@@ -17,7 +17,7 @@ ROW_DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 class Int8Rows(NamedTuple):
     """Rows of activations: ``(values - zero) * scale`` are the rotated rows.
 
-    ``values`` [..., 4 ceil(D / 4)] uint8 in [1, 2 zero - 1]; ``scale`` [...] float32, NaN where a number of
+    ``values`` [..., 8 ceil(D / 8)] uint8 in [1, 2 zero - 1]; ``scale`` [...] float32, NaN where a number of
     the row is not finite; ``zero`` is 64 for numbers of 7 bits and 128 for 8. ``dim`` is D, ``dtype`` that of
     the rows. ``kept`` is None, or the places [..., M] int32 of numbers that count as 0 above, -1 behind the
     last of a row, and the rows [..., D] themselves.
@@ -34,7 +34,7 @@ class Int8Rows(NamedTuple):
 class Int8Weight(NamedTuple):
     """Weights of a linear layer, ``values * scale`` of its rotated rows.
 
-    ``panels`` [16-column panels, ceil(D / 4), 16, 4] int8 in [-127, 127]; zeros fill the last of 64 columns
+    ``panels`` [16-column panels, 2 ceil(D / 8), 16, 4] int8 in [-127, 127]; zeros fill the last of 64 columns
     and of D. ``scale`` [columns] float32; ``sum`` [columns] int32, of a column's values. ``shape`` is (V, D);
     ``source`` are the weights themselves, for what is kept of the rows.
     """
@@ -50,7 +50,7 @@ class Int8Weight(NamedTuple):
 def row_bits() -> int:
     """Bits of activations that this processor multiplies at full speed: 8 with AVX-512 VNNI, else 7.
 
-    AVX2 adds products in pairs of 16 bits, which those of 8 bits would not fit.
+    AVX2 adds products of 7 bits in 16, four at a time; those of 8 would not fit.
     """
     from pyfastlm import _native
 
@@ -149,7 +149,7 @@ _library.define("int8_weight(Tensor weight, str impl) -> (Tensor, Tensor, Tensor
 
 def _fake_rows(x: Tensor, zero: int, share: float, impl: str) -> tuple[Tensor, Tensor, Tensor]:
     """Values, scales and places of the right shape, unwritten."""
-    padded = reference.padded(x.shape[-1], reference.DEEP)
+    padded = reference.padded(x.shape[-1], reference.GROUP)
     return (
         x.new_empty((*x.shape[:-1], padded), dtype=torch.uint8),
         x.new_empty(x.shape[:-1], dtype=torch.float32),
@@ -160,7 +160,7 @@ def _fake_rows(x: Tensor, zero: int, share: float, impl: str) -> tuple[Tensor, T
 def _fake_weight(weight: Tensor, impl: str) -> tuple[Tensor, Tensor, Tensor]:
     """Panels, scales and sums of the right shape, unwritten."""
     columns = reference.padded(weight.shape[0], reference.WIDEST)
-    steps = reference.padded(weight.shape[1], reference.DEEP) // reference.DEEP
+    steps = reference.padded(weight.shape[1], reference.GROUP) // reference.DEEP
     panels = (columns // reference.PANEL, steps, reference.PANEL, reference.DEEP)
     return (
         weight.new_empty(panels, dtype=torch.int8),

@@ -85,6 +85,17 @@ struct Weights {
         return panels[(column / int8::panel_columns * steps + k / int8::deep) * int8::panel_step +
                       column % int8::panel_columns * int8::deep + k % int8::deep];
     }
+
+    // What weights of one sign come to, of the four that are added up with this one in 16 bits.
+    [[nodiscard]] std::int64_t four(std::size_t column, std::size_t k) const {
+        const std::size_t first = k / int8::group * int8::group + k % int8::deep / 2 * 2;
+        std::int64_t up = 0, down = 0;
+        for (const std::size_t of : {0, 1, 4, 5}) {
+            up += std::max<std::int64_t>(at(column, first + of), 0);
+            down -= std::min<std::int64_t>(at(column, first + of), 0);
+        }
+        return std::max(up, down);
+    }
 };
 
 void test(std::size_t rows, std::size_t dim, std::size_t columns, std::int32_t zero, int threads) {
@@ -109,6 +120,7 @@ void test(std::size_t rows, std::size_t dim, std::size_t columns, std::int32_t z
         const std::vector<double> meant = rotated(&w[j * dim], dim);
         for (std::size_t k = 0; k < dim; ++k)
             CHECK(std::abs(static_cast<double>(b.at(j, k)) * b.scale[j] - meant[k]) <= 0.501 * b.scale[j]);
+        for (std::size_t k = 0; k < dim; ++k) CHECK(b.four(j, k) <= int8::most_of_four + 2);
     }
     std::vector<double> expected(rows * columns);
     for (std::size_t i = 0; i < rows; ++i) {

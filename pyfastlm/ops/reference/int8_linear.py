@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 DEEP = 4  # numbers of a column side by side
+GROUP = 2 * DEEP  # the depth is filled up to whole groups
+MOST_OF_FOUR = 256.0  # weights of one sign together, of four whose products with 7 bits are added up in 16
 PANEL = 16  # columns side by side
 WIDEST = 64  # columns are filled up to whole tiles of the widest kernel
 MOST_BLOCKS = 64  # that are mixed
@@ -60,17 +62,33 @@ def _turned(x: Tensor) -> tuple[Tensor, Tensor]:
     return (mixed if blocks > 1 else v).reshape(x.shape), torch.tensor(float(dim)).sqrt()
 
 
-def _quantized(x: Tensor, most: float) -> tuple[Tensor, Tensor]:
-    """Whole numbers [..., D] float32, at most ``most``, and what one of them stands for [...]."""
+def _quantized(x: Tensor, most: float, most_of_four: float = math.inf) -> tuple[Tensor, Tensor]:
+    """Whole numbers [..., D] float32, and what one of them stands for [...]: the largest becomes ``most``, or
+    the largest four together ``most_of_four`` before they are rounded."""
     turned, length = _turned(x)
-    top = turned.abs().amax(-1)
-    # Not most / top, which torch makes a product with a reciprocal.
-    inverse = torch.where(top > 0, torch.full_like(top, most) / top, 0.0)
+    top, most_of_top = turned.abs().amax(-1), x.new_tensor(most)
+    if most_of_four < math.inf:
+        four = _largest_four(turned)
+        limits = most_of_four / four < most / top
+        top = torch.where(limits, four, top)
+        most_of_top = torch.where(limits, most_of_four, most)
+    # Not most / top of numbers, which torch makes a product with a reciprocal.
+    inverse = torch.where(top > 0, most_of_top.expand_as(top) / top, 0.0)
     good = turned.isfinite().all(-1) & inverse.isfinite()
-    unit = top / most / length
+    unit = top / most_of_top / length
     whole = (turned * inverse[..., None]).round()
     nothing = good & (inverse > 0)
     return torch.where(nothing[..., None], whole, 0.0), torch.where(good, unit, torch.nan)
+
+
+def _largest_four(turned: Tensor) -> Tensor:
+    """[...]: of numbers 0, 1, 4 and 5 of a group of eight, or 2, 3, 6 and 7, those of one sign together."""
+    dim = turned.shape[-1]
+    groups = torch.nn.functional.pad(turned, (0, padded(dim, GROUP) - dim)).unflatten(-1, (-1, 2, 2, 2))
+    signed = torch.stack([groups, -groups]).clamp(min=0)  # [2, ..., group, step, pair, number]
+    pairs = signed[..., 0] + signed[..., 1]
+    fours = pairs[..., 0, :] + pairs[..., 1, :]
+    return fours.flatten(-2).amax(-1).amax(0)
 
 
 def most_kept(share: float) -> int:
@@ -97,15 +115,15 @@ def rows(x: Tensor, zero: int, share: float) -> tuple[Tensor, Tensor, Tensor]:
         x = room.scatter(-1, places.long() % room.shape[-1], 0.0)[..., :-1]
     whole, unit = _quantized(x, zero - 1.0)
     dim = x.shape[-1]
-    values = torch.nn.functional.pad(whole, (0, padded(dim, DEEP) - dim)).add_(zero).to(torch.uint8)
+    values = torch.nn.functional.pad(whole, (0, padded(dim, GROUP) - dim)).add_(zero).to(torch.uint8)
     return values, unit, places
 
 
 def weight(w: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Panels, scales and sums of :class:`pyfastlm.ops.Int8Weight`, of w [V, D] float32."""
     count, dim = w.shape
-    whole, unit = _quantized(w, 127.0)
-    columns, deep = padded(count, WIDEST), padded(dim, DEEP)
+    whole, unit = _quantized(w, 127.0, MOST_OF_FOUR)
+    columns, deep = padded(count, WIDEST), padded(dim, GROUP)
     whole = torch.nn.functional.pad(whole, (0, deep - dim, 0, columns - count))
     panels = whole.reshape(columns // PANEL, PANEL, deep // DEEP, DEEP).transpose(1, 2)
     scale = torch.nn.functional.pad(unit, (0, columns - count))
