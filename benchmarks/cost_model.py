@@ -3,8 +3,8 @@
     OMP_NUM_THREADS=1 PYTHONPATH=tests python benchmarks/cost_model.py [--rounds 3]
 
 SmolLM2-135M, and random weights in two other shapes; each scores its own number of documents of log-normal
-length in 14 languages, as it is and in 8 bits. Rates are measured anew before every round, so that both see the
-same machine; processor time of one thread. Then 90 models of that size and a billion documents, by
+length in 14 languages, as it is and in 8 bits. Rates are measured anew before every round, so that both see
+the same machine; processor time of one thread. Then 90 models of that size and a billion documents, by
 simulation. Writes benchmarks/results/cost_model.json.
 """
 
@@ -26,13 +26,18 @@ from pyfastlm.lm import LM, Scorer, load
 from pyfastlm.lm.cost import Fleet, TextWork, bound, measure_rates, model_work, predict, simulate, text_work
 
 RESULTS = Path(__file__).parent / "results" / "cost_model.json"
-SIZES = {  # of a Llama: how wide, how deep, and how many documents it scores
-    "30M": ({"hidden_size": 256, "intermediate_size": 1024, "num_hidden_layers": 12, "num_attention_heads": 4,
-             "num_key_value_heads": 2}, 48),
-    "135M": (None, 16),
-    "360M": ({"hidden_size": 960, "intermediate_size": 2560, "num_hidden_layers": 32, "num_attention_heads": 15,
-              "num_key_value_heads": 5}, 8),
-}  # fmt: skip
+SIZES = {  # documents that it scores, and the shape of a Llama: width, inner width, layers, heads, of keys
+    "30M": (48, (256, 1024, 12, 4, 2)),
+    "135M": (16, None),
+    "360M": (8, (960, 2560, 32, 15, 5)),
+}
+SHAPE = (
+    "hidden_size",
+    "intermediate_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "num_key_value_heads",
+)
 MODELS, DOCUMENTS, PART = 90, 1e9, 100_000
 H100 = {"flops": 989e12, "bandwidth": 3.35e12}  # dense bfloat16, of the vendor's data sheet
 
@@ -44,11 +49,11 @@ def main() -> None:
     torch.set_num_threads(1)
     os.environ["PYFASTLM_NUM_THREADS"] = "1"
     known = load("smollm2")
-    texts = corpus.documents(max(count for _, count in SIZES.values()), median_bytes=1000.0, sigma=0.8)
+    texts = corpus.documents(max(count for count, _ in SIZES.values()), median_bytes=1000.0, sigma=0.8)
     rows = [
         row
-        for size, (changes, count) in SIZES.items()
-        for row in compared(size, sized(known, changes), texts[:count], given.rounds)
+        for size, (count, shape) in SIZES.items()
+        for row in compared(size, sized(known, shape), texts[:count], given.rounds)
     ]
     found = {
         "date": time.strftime("%Y-%m-%d"),
@@ -60,13 +65,14 @@ def main() -> None:
     RESULTS.write_text(json.dumps(found, indent=1) + "\n")
 
 
-def sized(known: LM, changes: dict[str, Any] | None) -> LM:
+def sized(known: LM, shape: tuple[int, ...] | None) -> LM:
     """The known model, or one of its kind and vocabulary with random weights."""
-    if changes is None:
+    if shape is None:
         return known
     import transformers
 
-    config = transformers.LlamaConfig(**(known.model.config.to_dict() | changes | {"head_dim": None}))
+    changes = dict(zip(SHAPE, shape, strict=True)) | {"head_dim": None}
+    config = transformers.LlamaConfig(**(known.model.config.to_dict() | changes))
     with torch.random.fork_rng():
         torch.manual_seed(0)
         return LM(transformers.LlamaForCausalLM(config).eval(), known.tokenizer, "random")
