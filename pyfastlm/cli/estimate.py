@@ -101,7 +101,7 @@ def _as_table(
         ["all", f"{total.seconds / 3600:,.2f}", f"{total.tokens_per_second:,.0f} tokens/s"],
     )
     print(
-        f"{models:,} models on {workers:,} workers: {outcome.seconds / 3600:,.2f} hours, {outcome.busy:.0%} of "
-        f"it at work, {outcome.lost:.2%} lost to {outcome.failures:,} failures; "
+        f"{models:,} models on {workers:,} workers: {outcome.seconds / 3600:,.2f} hours, "
+        f"{outcome.busy:.0%} of it at work, {outcome.lost:.2%} lost to {outcome.failures:,} failures; "
         f"{outcome.read / 1e12:,.3f} TB read; bound by the {outcome.bound}"
     )
