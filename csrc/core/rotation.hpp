@@ -80,21 +80,38 @@ class Rotation {
             }
         }
         if (!mixed_ || blocks_ == 1) return;
-        std::size_t j = 0;
-        for (; j + n <= block_; j += n) mix<Vec<float>>(x + j);
-        for (; j < block_; ++j) mix<float>(x + j);
+        switch (blocks_) {  // those of most models, where the compiler counts
+            case 3: return mix_all<3>(x);
+            case 5: return mix_all<5>(x);
+            case 7: return mix_all<7>(x);
+            case 9: return mix_all<9>(x);
+            case 15: return mix_all<15>(x);
+            default: return mix_all<0>(x);
+        }
     }
 
   private:
+    template <std::size_t fixed>
+    void mix_all(float* x) const {
+        constexpr std::size_t n = lanes<float>;
+        std::size_t j = 0;
+        for (; j + n <= block_; j += n) mix<Vec<float>, fixed>(x + j);
+        for (; j < block_; ++j) mix<float, fixed>(x + j);
+    }
+
     // One place of every block: sums of all of them, weighted by cos + sin.
-    template <class V>
-    void mix(float* x) const {
-        V from[most_blocks];
-        for (std::size_t b = 0; b < blocks_; ++b) __builtin_memcpy(&from[b], x + b * block_, sizeof(V));
-        for (std::size_t b = 0; b < blocks_; ++b) {
+    template <class V, std::size_t fixed>
+    PYFASTLM_INLINE void mix(float* x) const {
+        const std::size_t blocks = fixed != 0 ? fixed : blocks_;
+        V from[fixed != 0 ? fixed : most_blocks];
+#pragma GCC unroll 16
+        for (std::size_t b = 0; b < blocks; ++b) __builtin_memcpy(&from[b], x + b * block_, sizeof(V));
+#pragma GCC unroll 16
+        for (std::size_t b = 0; b < blocks; ++b) {
             V sum = from[0] * cas_[0];
-            for (std::size_t c = 1, k = b; c < blocks_; ++c, k += b) {
-                if (k >= blocks_) k -= blocks_;
+#pragma GCC unroll 16
+            for (std::size_t c = 1, k = b; c < blocks; ++c, k += b) {
+                if (k >= blocks) k -= blocks;
                 sum += from[c] * cas_[k];
             }
             __builtin_memcpy(x + b * block_, &sum, sizeof(V));
