@@ -25,7 +25,7 @@ def command(
     """Score real texts with a real model, let it learn from examples, complete searches, correct
     misspelt names, select what to train on, train a small model that deletes bytes,
     one that repeats sequences, and the real one on pairs of right and wrong sentences and, its prompt and
-    its weights in turn, on answers of its own.
+    its weights in turn, on answers of its own, and rerankers on queries that it writes.
 
     Takes five to ten minutes, and one more the first time. The texts are the Universal Declaration of
     Human Rights, where npm can fetch it, and paragraphs that come with the package; the examples are words of

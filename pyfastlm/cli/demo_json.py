@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pyfastlm.demo import Demo
     from pyfastlm.demo.icl import Learning
+    from pyfastlm.demo.ir import Reranking
     from pyfastlm.demo.memorization import Memory
     from pyfastlm.demo.mrt5 import Deletion
     from pyfastlm.demo.onion import Peeling
@@ -45,6 +46,7 @@ def whole(demo: "Demo") -> dict[str, Any]:
         "peeling": None if demo.peeling is None else peeling_json(demo.peeling),
         "preferences": None if demo.preferences is None else preferences_json(demo.preferences),
         "together": None if demo.together is None else together_json(demo.together),
+        "reranking": None if demo.reranking is None else reranking_json(demo.reranking),
     }
 
 
@@ -206,4 +208,23 @@ def together_json(found: "Together") -> dict[str, Any]:
         "reused": found.reused,
         "seconds": found.seconds,
         **tables.summary(found.grid),
+    }
+
+
+def reranking_json(found: "Reranking") -> dict[str, Any]:
+    """The section on rerankers from ten labels."""
+    from pyfastlm.ir.report import tables
+
+    study = found.study
+    return {
+        "verdict": found.verdict,
+        "size": asdict(found.size),
+        "queries": found.queries,
+        "trainings": study.trainings,
+        "seconds": found.took._asdict(),
+        "writing": study.writing._asdict(),
+        "training": study.took("training")._asdict(),
+        "scoring": study.took("scoring")._asdict(),
+        "chosen less manual": study.difference(study.best, study.manual)._asdict(),
+        **tables.summary(study),
     }

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pyfastlm.demo import Demo
     from pyfastlm.demo.icl import Learning
+    from pyfastlm.demo.ir import Reranking
     from pyfastlm.demo.memorization import Memory
     from pyfastlm.demo.mrt5 import Deletion
     from pyfastlm.demo.onion import Peeling
@@ -53,6 +54,8 @@ def whole(demo: "Demo") -> None:
         preferences_table(demo.preferences)
     if demo.together is not None:
         together_table(demo.together)
+    if demo.reranking is not None:
+        reranking_table(demo.reranking)
     for reason in demo.missing:
         print(f"left out: {reason}")
     print(f"{about.seconds:,.1f} s, {about.tokens_per_second:,.0f} tokens/s on {about.threads} threads")
@@ -223,3 +226,14 @@ def together_table(found: "Together") -> None:
     table = tables.accuracies(found.grid)
     show.table(table.title, table.columns, table.rows)
     print(" ".join([found.verdict, *tables.doubts(found.grid), f"{found.seconds:,.0f} s"]))
+
+
+def reranking_table(found: "Reranking") -> None:
+    """The section on rerankers from ten labels."""
+    from pyfastlm.cli import show
+    from pyfastlm.ir.report import tables
+
+    table = tables.overview(found.study)
+    show.table(f"Definitions of {len(found.test.query)} nouns found", table.columns, table.rows)
+    print(table.note)
+    print(found.verdict)
