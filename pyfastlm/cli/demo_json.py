@@ -225,6 +225,7 @@ def reranking_json(found: "Reranking") -> dict[str, Any]:
         "writing": study.writing._asdict(),
         "training": study.took("training")._asdict(),
         "scoring": study.took("scoring")._asdict(),
+        "chance": found.chance,
         "chosen less manual": study.difference(study.best, study.manual)._asdict(),
         **tables.summary(study),
     }

@@ -231,9 +231,10 @@ def together_table(found: "Together") -> None:
 def reranking_table(found: "Reranking") -> None:
     """The section on rerankers from ten labels."""
     from pyfastlm.cli import show
-    from pyfastlm.ir.report import tables
 
-    table = tables.overview(found.study)
-    show.table(f"Definitions of {len(found.test.query)} nouns found", table.columns, table.rows)
+    table = found.overview
+    show.table(table.title, table.columns, table.rows)
     print(table.note)
+    for number, name in enumerate(found.study.order, 1):
+        print(f"prompt {number}: {name}")
     print(found.verdict)

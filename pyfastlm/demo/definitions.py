@@ -9,7 +9,7 @@ from pyfastlm.ir import Collection
 from pyfastlm.ir.data import wordnet_glosses
 
 PACKAGE = "wordnet-base"
-POOL = 20  # definitions to be ordered for a noun
+POOL = 16  # definitions to be ordered for a noun
 
 
 def nouns(cache: Path) -> Collection:

@@ -3,8 +3,11 @@
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 
+from pyfastlm._markdown import Table
 from pyfastlm.ir import Collection, Grammar, Prompt, QueryGenerator, RerankerOptions, SearchOptions
+from pyfastlm.ir.measures import ndcg
 from pyfastlm.ir.report import tables
 from pyfastlm.ir.study import Study, run_study
 from pyfastlm.ir.study.seconds import Seconds, Stopwatch
@@ -16,25 +19,26 @@ GOLD = 10  # queries that choose
 MANUAL = Prompt("Write the word that this definition explains.", "Word:")
 TOKENS = 24  # of a query
 NEGATIVES = 3
-LENGTH = 48  # tokens of a word and a definition
+LENGTH = 32  # tokens of a word and a definition
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
     """Prompts beside the manual one, definitions that each writes for on the first rung, and test queries;
-    rungs of the search, seeds of training, and times that a reranker sees an example."""
+    rungs of the search, seeds of training, times that a reranker sees an example, and examples of a step."""
 
     prompts: int
     documents: int
     test: int
     rungs: int = 1
     seeds: int = 1
-    epochs: int = 3
+    epochs: int = 2
+    batch: int = 2  # from few examples more is learnt in many short steps
 
 
 QUICK = Size(prompts=2, documents=6, test=5, epochs=1)
-SHORT = Size(prompts=3, documents=24, test=20)
-FULL = Size(prompts=7, documents=64, test=60, rungs=2, seeds=3)  # the preset of pyfastlm ir study
+SHORT = Size(prompts=3, documents=18, test=20)
+FULL = Size(prompts=7, documents=64, test=60, rungs=2, seeds=3, epochs=3, batch=4)  # as pyfastlm ir study
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,6 +63,19 @@ class Reranking:
         return len(self.study.prompts) * self.study.rungs[-1].documents
 
     @property
+    def overview(self) -> Table:
+        """Lines, controls and prompts."""
+        return tables.overview(self.study)._replace(
+            title=f"Definitions of {len(self.test.query)} nouns found"
+        )
+
+    @property
+    def chance(self) -> float:
+        """NDCG@10 of the test words, meaned over all orders of their definitions."""
+        judged = self.test.qrel.values()
+        return fmean(ndcg(of, dict.fromkeys(of, 0.0), ties="expected") for of in judged)
+
+    @property
     def verdict(self) -> str:
         """What came out, in a few sentences."""
         study = self.study
@@ -66,6 +83,7 @@ class Reranking:
         return " ".join(
             [
                 *tables.verdicts(study),
+                f"A random order would come to {100 * self.chance:.1f}.",
                 f"{self.queries} queries were written in {took[0]:,.0f} s of the processor, "
                 f"{study.trainings} rerankers trained in {took[1]:,.0f}; {took[2]:,.0f} with all else.",
             ]
@@ -101,7 +119,7 @@ def rerank(
             prompts=Grammar().draw(size.prompts, seed=seed),
             directory=home,
             options=SearchOptions(size.documents, size.rungs, seeds=seeds, negatives=NEGATIVES),
-            training=RerankerOptions(epochs=size.epochs, max_length=LENGTH),
+            training=RerankerOptions(epochs=size.epochs, batch_size=size.batch, max_length=LENGTH),
             base=base,
             seed=seed,
             progress=progress,

@@ -27,7 +27,8 @@ def sections(found: Reranking) -> str:
 <div class="scroll">{_picture(found)}</div>
 <p class="legend">Prompts have their numbers of the table; the chosen one is red, the manual one has a ring.
 Lines are what needs no prompt, and the chosen prompt's queries from random weights.</p>
-{table_html(tables.overview(study))}{table_html(tables.queries(study))}
+{table_html(found.overview)}{table_html(tables.prompts(study))}
+{_queries(found)}
 {_words(found)}
 {_method(found)}</section>
 """
@@ -78,6 +79,28 @@ def _picture(found: Reranking) -> str:
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
         'aria-label="Gold score of every prompt against its test score">' + "".join(marks) + "</svg>"
     )
+
+
+def _queries(found: Reranking) -> str:
+    """What each prompt has made of the first definitions."""
+    names = dict(enumerate(found.study.order, 1))
+    body = ""
+    for place, first in enumerate(found.study.written[found.study.manual]):
+        definition = f'<td class="left" rowspan="{len(names)}">{escape(first.document)}</td>'
+        for number, name in names.items():
+            each = found.study.written[name][place]
+            reason = f' <span class="missing">{escape(each.reason)}</span>' if each.reason else ""
+            body += (
+                f'<tr>{definition}<td>{number}</td><td class="left">{escape(each.query)}{reason}</td></tr>\n'
+            )
+            definition = ""
+    return f"""<details><summary>What the prompts made of the first definitions</summary>
+<div class="scroll"><table>
+<thead><tr><th class="left">definition</th><th>prompt</th>
+<th class="left">query, and why it was left out</th></tr></thead>
+<tbody>
+{body}</tbody>
+</table></div></details>"""
 
 
 def _words(found: Reranking) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import jobs
+import numpy as np
 import pytest
 from markup import Balanced
 from preferences import small_lm
@@ -22,7 +23,7 @@ from pyfastlm.demo import debian, definitions, ir, ir_html
 from pyfastlm.demo.ir import FULL, GOLD, MANUAL, QUICK, Reranking
 from pyfastlm.demo.run import _reranking
 from pyfastlm.errors import InputError
-from pyfastlm.ir import Collection
+from pyfastlm.ir import Collection, RerankerOptions
 from pyfastlm.ir.study.records import RANDOM_START
 from pyfastlm.lm import sentence_encoder
 
@@ -110,6 +111,8 @@ def test_every_prompt_is_measured_and_the_best_by_gold_chosen(found: Reranking) 
 def test_the_full_size_is_that_of_the_command() -> None:
     full = {"prompts": FULL.prompts, "documents": FULL.documents, "rungs": FULL.rungs, "seeds": FULL.seeds}
     assert PRESETS["full"] == full | {"test_queries": FULL.test}
+    options = RerankerOptions()
+    assert (FULL.epochs, FULL.batch) == (options.epochs, options.batch_size)
 
 
 def test_equal_seeds_agree_and_the_model_is_as_before(found: Reranking, encoder: Path) -> None:
@@ -130,11 +133,18 @@ def test_the_page_has_every_prompt_and_word(which: str, request: pytest.FixtureR
     Balanced(html)
     study = found.study
     assert html.count("<circle") == len(study.prompts) + 1  # and the ring around the manual one
-    assert html.count("<table>") == 3
+    assert html.count("<table>") == 4
     for name in study.prompts:
         gold, test = (100 * of(name).mean() for of in (study.gold, study.test))
         assert f"{escape(name)}: gold {gold:.1f}, test {test:.1f}" in html
-    _, _, words = html.partition("Every test word")
+    _, _, rest = html.partition("What the prompts made")
+    queries, _, words = rest.partition("Every test word")
+    for of in study.written.values():
+        for each in of:
+            assert escape(each.document) in queries
+            assert f"{escape(each.query)}" in queries
+            assert each.reason in queries
+    assert queries.count("<tr><td") == 4 * len(study.prompts)
     for name, text in found.test.query.items():
         assert f"{escape(text)}: {escape(CORPUS[name])}" in words
     assert "<b>" not in html
@@ -155,6 +165,10 @@ def test_the_numbers_for_machines_and_people(found: Reranking, capsys: pytest.Ca
     assert data["rows"].keys() == study.measured.keys()
     assert data["best"] == study.best
     assert data["chosen less manual"]["mean"] == study.difference(study.best, study.manual).mean
+    (one,) = {tuple(sorted(of.values())) for of in found.test.qrel.values()}
+    assert one == (0, 1, 2)
+    places = [1 / np.log2(place + 1) for place in (1, 2, 3)]
+    assert data["chance"] == pytest.approx(3 * np.mean(places) / (2 * places[0] + places[1]))
     assert data["seconds"]["processor"] == found.took.processor
     reranking_table(found)
     out = " ".join(capsys.readouterr().out.split())

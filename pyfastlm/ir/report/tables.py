@@ -33,12 +33,12 @@ def rows(study: Study) -> Table:
 
 
 def overview(study: Study) -> Table:
-    """All of it in one table: lines, controls, and every prompt, best first by gold."""
+    """All of it in one table: lines, controls, and every prompt by its number, best first by gold."""
     shown = [
         ("BM25", BM25_LINE),
         (COSINES_LINE, COSINES_LINE),
         ("no model: first sentences", FIRST_SENTENCE),
-        *((_label(study, number, name), name) for number, name in enumerate(study.order, 1)),
+        *((f"prompt {number}{_marks(study, name)}", name) for number, name in enumerate(study.order, 1)),
         ("random weights, chosen prompt", RANDOM_START),
     ]
     return _compared(study, shown)
@@ -51,7 +51,7 @@ def prompts(study: Study) -> Table:
         first = study.measured[name][0]
         cells.append(
             [
-                _label(study, number, name),
+                f"{number}. {name}{_marks(study, name)}",
                 _spread(study, name, 0),
                 _spread(study, name, 1),
                 _examples(study, name),
@@ -167,31 +167,31 @@ def summary(study: Study) -> dict[str, Any]:
 
 def _compared(study: Study, shown: Sequence[tuple[str, str]]) -> Table:
     """Rows of a label and of what is named so; differences are to the manual prompt."""
+    seeds = len(study.search.seeds)
     cells = [
         [
             label,
             f"{100 * float(study.gold(name).mean()):.1f}",
             _interval(study.interval(name)),
             NOTHING if name == study.manual else _signed(study.difference(name, study.manual)),
-            _seeds(study, name),
+            *([_seeds(study, name)] if seeds > 1 else []),
             _examples(study, name),
         ]
         for label, name in shown
     ]
     gold, test = (len(of(study.manual)) for of in (study.gold, study.test))
-    seeds = len(study.search.seeds)
     note = (
         f"NDCG@10 in %, {f'means over {seeds} seeds' if seeds > 1 else 'one seed'}; {gold} gold queries "
         f"choose, {test} others report. Intervals: 95 % bootstrap over test queries, for these seeds; "
         "against the manual prompt: paired by query. Examples: that were trained on, mean over seeds."
     )
-    columns = ["", "gold", "test", "against manual", "test by seed", "examples"]
-    return Table(study.task, columns, cells, note)
+    by_seed = ["test by seed"] if seeds > 1 else []
+    return Table(study.task, ["", "gold", "test", "against manual", *by_seed, "examples"], cells, note)
 
 
-def _label(study: Study, number: int, name: str) -> str:
+def _marks(study: Study, name: str) -> str:
     marks = [mark for mark, of in (("manual", study.manual), ("chosen", study.best)) if of == name]
-    return f"{number}. {name}" + (f" ({', '.join(marks)})" if marks else "")
+    return f" ({', '.join(marks)})" if marks else ""
 
 
 def _examples(study: Study, name: str) -> str:

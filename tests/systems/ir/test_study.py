@@ -239,13 +239,16 @@ def test_one_seed_is_said(study: Study) -> None:
         measured={name: rows[:1] for name, rows in study.measured.items()},
     )
     assert "One seed: with another, another prompt may be chosen." in tables.verdicts(one)
+    assert "test by seed" not in tables.rows(one).columns
+    assert {len(row) for row in tables.rows(one).rows} == {len(tables.rows(one).columns)}
     assert "One seed" not in " ".join(tables.verdicts(study))
 
 
 def test_everything_in_one_table(study: Study) -> None:
     overview, rows = tables.overview(study), tables.rows(study)
     labels = [row[0] for row in overview.rows]
-    assert labels[3:-1] == [row[0] for row in tables.prompts(study).rows]
+    numbers = [row[0].split(".")[0] for row in tables.prompts(study).rows]
+    assert [label.split(" (")[0] for label in labels[3:-1]] == [f"prompt {number}" for number in numbers]
     assert sum("(manual)" in label for label in labels) == 1
     assert sum("(chosen)" in label for label in labels) == 1
     named = {row[0]: row[1:] for row in rows.rows}
