@@ -220,7 +220,8 @@ def _reranking(
     try:
         task = definitions.nouns(cache / "domains")
         (_say if progress else _silent)("training rerankers of definitions on queries of several prompts")
-        return ir.rerank(lm, task, size=size, seed=seed, progress=progress)
+        bars = progress and full  # else thirty, each of a few seconds
+        return ir.rerank(lm, task, size=size, seed=seed, progress=bars)
     except (TextsMissing, InputError, MissingExtra) as reason:
         missing.append(f"rerankers from ten labels: {reason}")
         return None
