@@ -1,4 +1,4 @@
-"""Documents that tests of ranking ask for, and an encoder small enough for every test."""
+"""Documents that tests of ranking ask for, an encoder small enough for every test, files like WordNet's."""
 
 from pathlib import Path
 from typing import Any
@@ -42,3 +42,20 @@ def save_tiny_encoder(directory: Path, *, seed: int = 0, **changes: Any) -> None
         model = BertModel(BertConfig(**(settings | changes)))
     model.save_pretrained(directory)
     wrapped.save_pretrained(directory)
+
+
+def wordnet_files(count: int) -> dict[str, str]:
+    """``data.noun`` and ``index.noun`` with nouns of two meanings, which lie in four groups."""
+    licence = "  1 This line is the licence.\n"
+    groups = [f"{group:08d} 03 n 01 group{group} 0 000 | the group {group}\n" for group in range(4)]
+    senses = [
+        f"{100 + number:08d} 05 n 01 {_name(number // 2)} 0 001 @ {number % 4:08d} n 0000 | "
+        f'thing {number}; "it is a {_name(number // 2)}"\n'
+        for number in range(2 * count)
+    ]
+    words = [f"{_name(n)} n 2 1 @ 2 1 {100 + 2 * n:08d} {101 + 2 * n:08d}\n" for n in range(count)]
+    return {"data.noun": "".join([licence, *groups, *senses]), "index.noun": "".join([licence, *words])}
+
+
+def _name(number: int) -> str:
+    return "noun" + chr(97 + number // 26) + chr(97 + number % 26)

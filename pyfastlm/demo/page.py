@@ -5,6 +5,7 @@ from importlib.resources import files
 
 from pyfastlm.demo import (
     icl_html,
+    ir_html,
     memorization_html,
     mrt5_html,
     onion_html,
@@ -34,9 +35,10 @@ def page(demo: Demo) -> str:
     peeling = onion_html.sections(demo.peeling) if demo.peeling else ""
     preferences = preference_html.sections(demo.preferences) if demo.preferences else ""
     together = together_html.sections(demo.together) if demo.together else ""
+    reranking = ir_html.sections(demo.reranking) if demo.reranking else ""
     scoring = scoring_html.sections(demo.scoring, demo.about)
     parts = scoring + learning + completion + correctors + choice + deletion + memory + peeling
-    parts += preferences + together
+    parts += preferences + together + reranking
     body = _opening(demo) + parts + _conditions(demo)
     return f"""<!doctype html>
 <html lang="en">

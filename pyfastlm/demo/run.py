@@ -14,6 +14,7 @@ from pyfastlm.errors import InputError, MissingExtra
 if TYPE_CHECKING:
     from pyfastlm.demo.about import About
     from pyfastlm.demo.icl import Learning
+    from pyfastlm.demo.ir import Reranking
     from pyfastlm.demo.memorization import Memory
     from pyfastlm.demo.mrt5 import Deletion
     from pyfastlm.demo.onion import Peeling
@@ -32,8 +33,8 @@ MARK = '<meta name="generator" content="pyfastlm demo">'  # a page that has it m
 @dataclass(frozen=True, slots=True, eq=False)
 class Demo:
     """What a run found. ``page`` is the HTML file, ``missing`` the reasons why something was left out;
-    ``completion``, ``learning``, ``correctors``, ``choice``, ``deletion``, ``memory``, ``preferences`` and
-    ``together`` are None where what they need is missing."""
+    ``completion``, ``learning``, ``correctors``, ``choice``, ``deletion``, ``memory``, ``preferences``,
+    ``together`` and ``reranking`` are None where what they need is missing."""
 
     page: Path
     scoring: "Scoring"
@@ -48,6 +49,7 @@ class Demo:
     peeling: "Peeling | None" = None
     preferences: "Preferences | None" = None
     together: "Together | None" = None
+    reranking: "Reranking | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +75,9 @@ def run(
     progress: bool = False,
 ) -> Demo:
     """Score texts and controls, complete searches, learn from examples in the context, from pairs of answers
-    and by prompts and weights in turn, correct misspelt names, select what to train on, train a model that
-    deletes bytes, models that memorise and one that repeats sequences; write ``output/index.html``.
+    and by prompts and weights in turn, train rerankers from ten labels, correct misspelt names, select what
+    to train on, train a model that deletes bytes, models that memorise and one that repeats sequences; write
+    ``output/index.html``.
 
     Args:
         output: directory for the page; made where it does not exist.
@@ -83,7 +86,7 @@ def run(
         quick: fewer documents, searches and small models, and a few steps of training.
         full: longer training with three seeds, on more text, and of the baselines that pool; more searches,
             and more ways to complete them; more names; more small models to select by; the whole grid of
-            repetitions.
+            repetitions; more prompts to choose from.
         progress: say on standard error what is going on.
 
     Raises:
@@ -118,6 +121,9 @@ def run(
     )
     preferences = _preferences(scorer.lm, seed, missing, quick=quick, full=full, progress=progress)
     together = _together(scorer.lm, seed, missing, quick=quick, full=full, progress=progress)
+    reranking = _reranking(
+        scorer.lm, seed, smollm2.cache_dir() / "demo", missing, quick=quick, full=full, progress=progress
+    )
     del scorer
     correctors = _correctors(seed, missing, quick=quick, full=full, progress=progress)
     choice = _choice(seed, smollm2.cache_dir() / "demo", missing, quick=quick, full=full, progress=progress)
@@ -128,7 +134,7 @@ def run(
     peeling = _peeling(seed, quick=quick, full=full, progress=progress)
     demo = Demo(
         directory / PAGE, scoring, completion, correctors, choice, deletion, tuple(missing), facts, memory,
-        learning, peeling, preferences, together,
+        learning, peeling, preferences, together, reranking,
     )  # fmt: skip
     _write(demo.page, page(demo))
     return demo
@@ -202,6 +208,22 @@ def _together(
         return together.optimise(lm, size=size, seed=seed, progress=progress)
     except (InputError, MissingExtra) as reason:
         missing.append(f"prompts and weights: {reason}")
+        return None
+
+
+def _reranking(
+    lm: "LM", seed: int, cache: Path, missing: list[str], *, quick: bool, full: bool, progress: bool
+) -> "Reranking | None":
+    from pyfastlm.demo import definitions, ir
+
+    size = ir.QUICK if quick else ir.FULL if full else ir.SHORT
+    try:
+        task = definitions.nouns(cache / "domains")
+        (_say if progress else _silent)("training rerankers of definitions on queries of several prompts")
+        bars = progress and full  # else thirty, each of a few seconds
+        return ir.rerank(lm, task, size=size, seed=seed, progress=bars)
+    except (TextsMissing, InputError, MissingExtra) as reason:
+        missing.append(f"rerankers from ten labels: {reason}")
         return None
 
 

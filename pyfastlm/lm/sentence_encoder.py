@@ -31,11 +31,14 @@ class SentenceEncoder:
 
     def __init__(self, name_or_path: "str | os.PathLike[str]" = MINILM, *, extra: str) -> None:
         models = require("sentence_transformers", extra)
+        from pyfastlm.lm.loading import quiet  # late: it brings torch, and so has sentence-transformers
+
         name = os.fspath(name_or_path)
         if name == MINILM:
             name = str(minilm_directory())
         try:
-            self._model = models.SentenceTransformer(name, device="cpu")
+            with quiet():
+                self._model = models.SentenceTransformer(name, device="cpu")
         except (OSError, ValueError) as error:
             first = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise InputError(f"encoder: cannot load sentence embeddings from {name!r}: {first}") from error

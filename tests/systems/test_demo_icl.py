@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from markup import Balanced
 
-from pyfastlm.cli.demo import _learning_json, _learning_table
+from pyfastlm.cli.demo_json import learning_json
+from pyfastlm.cli.demo_tables import learning_table
 from pyfastlm.demo import debian, icl, icl_html, symspell, wordnet
 from pyfastlm.demo.icl import COLUMNS, HMMS, Learning, Size
 from pyfastlm.demo.texts import TextsMissing
@@ -97,10 +98,10 @@ def test_the_page_has_all_rows_and_points(found: Learning) -> None:
 
 
 def test_the_numbers_for_machines_and_people(found: Learning, capsys: pytest.CaptureFixture[str]) -> None:
-    data = json.loads(json.dumps(_learning_json(found)))
+    data = json.loads(json.dumps(learning_json(found)))
     assert data["prob"] == found.curve.p.mean(axis=0).tolist()
     assert Counter(row["law"] for row in data["laws"] if row["law"] in LAWS) == dict.fromkeys(LAWS, 1)
-    _learning_table(found)
+    learning_table(found)
     out = " ".join(capsys.readouterr().out.split())
     assert found.verdict in out
     assert f"{found.rows[0].errors[1]:.4f}" in out

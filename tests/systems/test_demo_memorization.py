@@ -15,7 +15,8 @@ import jobs
 import numpy as np
 import pytest
 
-from pyfastlm.cli.demo import _memory_json, _memory_table
+from pyfastlm.cli.demo_json import memory_json
+from pyfastlm.cli.demo_tables import memory_table
 from pyfastlm.demo import debian, memorization_html, memorization_tables, memorization_texts
 from pyfastlm.demo import memorization_plan as plan
 from pyfastlm.demo.memorization import FULL, QUICK, SHORT, Memory, learn
@@ -248,9 +249,9 @@ def test_the_page_shows_names_as_text_and_all_numbers(memory: Memory) -> None:
 
 
 def test_the_command_shows_it(memory: Memory, capsys: pytest.CaptureFixture[str]) -> None:
-    told = _memory_json(memory)
+    told = memory_json(memory)
     assert json.loads(json.dumps(told, default=str))["verdict"] == memory.verdict
-    _memory_table(memory)
+    memory_table(memory)
     assert memory.verdict in " ".join(capsys.readouterr().out.split())
 
 

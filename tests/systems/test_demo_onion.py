@@ -7,7 +7,8 @@ import jobs
 import pytest
 from markup import Balanced
 
-from pyfastlm.cli.demo import _peeling_json, _peeling_table
+from pyfastlm.cli.demo_json import peeling_json
+from pyfastlm.cli.demo_tables import peeling_table
 from pyfastlm.demo import onion, onion_html
 from pyfastlm.demo.onion import QUICK, Peeling
 from pyfastlm.onion.grid import COMMON, KINDS
@@ -37,8 +38,8 @@ def test_the_page_has_all_tables_and_gates(found: Peeling) -> None:
 
 
 def test_the_numbers_for_machines_and_people(found: Peeling, capsys: pytest.CaptureFixture[str]) -> None:
-    data = json.loads(json.dumps(_peeling_json(found)))
+    data = json.loads(json.dumps(peeling_json(found)))
     assert len(data["models"][0]["fits"]) == len(KINDS)
-    _peeling_table(found)
+    peeling_table(found)
     out = " ".join(capsys.readouterr().out.split())
     assert found.verdict in out

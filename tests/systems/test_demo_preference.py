@@ -15,7 +15,8 @@ import pytest
 from markup import Balanced
 from tiny import save_tiny_lm, tiny_tokenizer
 
-from pyfastlm.cli.demo import _preferences_json, _preferences_table
+from pyfastlm.cli.demo_json import preferences_json
+from pyfastlm.cli.demo_tables import preferences_table
 from pyfastlm.demo import preference, preference_html, preference_tables, texts
 from pyfastlm.demo.preference import RUNS, Preferences, Size
 from pyfastlm.demo.preference_texts import Sentence, mend, misspelt, sentences
@@ -252,20 +253,20 @@ def test_no_pair_is_shown_as_such(found: Preferences, capsys: pytest.CaptureFixt
     shown = revised(found, Outcome(None, Reason.UNCHANGED))
     shown = dataclasses.replace(shown, contrasts={"rule": found.contrasts["rule"]})
     assert "the model made 0 pairs" in preference_html.sections(shown)
-    _preferences_table(shown)
+    preferences_table(shown)
     out = capsys.readouterr().out
     assert re.search(r"pairs +. +0 . 0\.000", out)
     assert "equal to the original" in out
 
 
 def test_the_numbers_for_machines_and_people(found: Preferences, capsys: pytest.CaptureFixture[str]) -> None:
-    data = json.loads(json.dumps(_preferences_json(found), allow_nan=False))
+    data = json.loads(json.dumps(preferences_json(found), allow_nan=False))
     assert [run["objective"] for run in data["runs"]] == [objective for objective, _ in RUNS]
     assert data["runs"][2]["held_out"]["margin"] == list(found.runs[2].held_out.margin)
     assert data["yield"]["pairs"] == len(found.model.pairs)
     assert data["sentences"][0]["rule"]["revision"] == mend(found.asked[0].text)
     assert math.isfinite(data["bits_per_byte"])
-    _preferences_table(found)
+    preferences_table(found)
     out = " ".join(capsys.readouterr().out.split())
     assert found.verdict in out
     for run in found.runs:

@@ -8,7 +8,7 @@ import pytest
 from markup import Balanced
 from searches import TERMS
 
-from pyfastlm.cli.demo import _completion_json
+from pyfastlm.cli.demo_json import completion_json
 from pyfastlm.demo import ngrams, qac, qac_html
 from pyfastlm.demo.qac import Completion, Size
 from pyfastlm.demo.texts import TextsMissing
@@ -52,7 +52,7 @@ def test_the_page_shows_terms_as_text(completion: Completion) -> None:
 
 
 def test_the_numbers_for_machines(completion: Completion) -> None:
-    found = _completion_json(completion)
+    found = completion_json(completion)
     assert found["examples"]["new"][0] == {"term": "new york", "score": 50.0, "stage": "exact", "distance": 0}
     assert [engine["engine"] for engine in found["engines"]] == [r.name for r in completion.comparison.rows]
 

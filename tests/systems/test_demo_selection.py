@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from markup import Balanced
 
-from pyfastlm.cli.demo import _choice_json, _choice_table
+from pyfastlm.cli.demo_json import choice_json
+from pyfastlm.cli.demo_tables import choice_table
 from pyfastlm.demo import debian, domains, selection, selection_html, tasks
 from pyfastlm.demo.selection import BASE, WAYS, Choice, Size
 from pyfastlm.demo.texts import TextsMissing
@@ -88,7 +89,7 @@ def test_the_page_shows_names_as_text_and_all_numbers(choice: Choice) -> None:
 
 
 def test_the_numbers_for_machines(choice: Choice) -> None:
-    found = json.loads(json.dumps(_choice_json(choice), default=float))
+    found = json.loads(json.dumps(choice_json(choice), default=float))
     (task,) = found["tasks"]
     assert task["place"] == 1
     assert [len(of) for of in task["outcomes"].values()] == [2] * len(WAYS)
@@ -98,7 +99,7 @@ def test_the_numbers_for_machines(choice: Choice) -> None:
 
 
 def test_the_table_for_people(choice: Choice, capsys: pytest.CaptureFixture[str]) -> None:
-    _choice_table(choice)
+    choice_table(choice)
     out, _ = capsys.readouterr()
     for way in WAYS:
         assert f"{choice.mean(way, 'error').mean():.3f}" in out

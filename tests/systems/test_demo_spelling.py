@@ -10,7 +10,8 @@ import jobs
 import pytest
 from markup import Balanced
 
-from pyfastlm.cli.demo import _correctors_json, _correctors_table
+from pyfastlm.cli.demo_json import correctors_json
+from pyfastlm.cli.demo_tables import correctors_table
 from pyfastlm.demo import debian, spelling, spelling_html, symspell
 from pyfastlm.demo.spelling import ENGLISH, FITTED, NAMES, NOTHING, OURS, Correctors, Size
 from pyfastlm.demo.symspell import SymSpellPeer
@@ -121,10 +122,10 @@ def test_the_page_shows_names_as_text(found: Correctors) -> None:
 
 
 def test_the_numbers_for_machines_and_people(found: Correctors, capsys: pytest.CaptureFixture[str]) -> None:
-    data = _correctors_json(found)
+    data = correctors_json(found)
     assert data["reports"][OURS]["recall"] == found.reports[OURS].recall
     assert len(data["examples"]) == 9
-    _correctors_table(found)
+    correctors_table(found)
     out = " ".join(capsys.readouterr().out.replace("│", " ").split())
     assert "60 misspelt" in out
     assert f"{found.reports[FITTED].recall:.1%}" in out

@@ -14,7 +14,8 @@ import pytest
 from markup import Balanced
 from preferences import small_lm
 
-from pyfastlm.cli.demo import _together_json, _together_table
+from pyfastlm.cli.demo_json import together_json
+from pyfastlm.cli.demo_tables import together_table
 from pyfastlm.demo import texts, together, together_html
 from pyfastlm.demo.run import _together
 from pyfastlm.demo.together import LANGUAGES, QUICK, SHORT, WORDS, Together
@@ -113,10 +114,10 @@ def test_weights_are_tuned_where_traces_pass(trained: Together) -> None:
 
 
 def test_the_numbers_for_machines_and_people(found: Together, capsys: pytest.CaptureFixture[str]) -> None:
-    data = json.loads(json.dumps(_together_json(found)))
+    data = json.loads(json.dumps(together_json(found)))
     assert [*data["strategies"]] == [*QUICK.strategies]
     assert {reference["name"] for reference in data["references"]} == {"majority", "logistic regression"}
-    _together_table(found)
+    together_table(found)
     out = " ".join(capsys.readouterr().out.split())
     assert found.verdict in out
     assert "Fewer than three seeds" in out

@@ -29,7 +29,5 @@ def gold_and_test(study: Study, path: Path) -> None:
             axes.plot([], [], "o", color=colour, label=label)
         axes.set_xlabel(f"NDCG@10 on {len(study.gold(study.manual))} gold queries, in %")
         axes.set_ylabel(f"NDCG@10 on {len(study.test(study.manual))} test queries, in %")
-        axes.set_title(
-            f"{study.task}: Spearman {study.correlation.rho:.2f}, p {study.correlation.p:.2f}", fontsize=9
-        )
+        axes.set_title(f"{study.task}: {study.correlation}", fontsize=9)
         figure.legend(loc="outside lower center", ncols=2, fontsize=7)

@@ -1,7 +1,9 @@
 """Tables of a study, and what they say in words."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from statistics import fmean
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ from pyfastlm.ir.measures.bootstrap import Difference, Interval
 from pyfastlm.ir.study.records import BM25_LINE, COSINES_LINE, FIRST_SENTENCE, RANDOM_START, Study
 
 NOTHING = "-"
+LONGEST = 90  # characters of a document in a table
 
 
 def rows(study: Study) -> Table:
@@ -26,25 +29,19 @@ def rows(study: Study) -> Table:
         ("worst prompt by gold", study.worst),
         ("random weights, best prompt", RANDOM_START),
     ]
-    cells = [
-        [
-            label,
-            f"{100 * float(study.gold(name).mean()):.1f}",
-            _interval(study.interval(name)),
-            NOTHING if name == study.manual else _signed(study.difference(name, study.manual)),
-            _seeds(study, name),
-            _examples(study, name),
-        ]
-        for label, name in shown
+    return _compared(study, shown)
+
+
+def overview(study: Study) -> Table:
+    """All of it in one table: lines, controls, and every prompt by its number, best first by gold."""
+    shown = [
+        ("BM25", BM25_LINE),
+        (COSINES_LINE, COSINES_LINE),
+        ("no model: first sentences", FIRST_SENTENCE),
+        *((f"prompt {number}{_marks(study, name)}", name) for number, name in enumerate(study.order, 1)),
+        ("random weights, chosen prompt", RANDOM_START),
     ]
-    gold, test = (len(of(study.manual)) for of in (study.gold, study.test))
-    note = (
-        f"NDCG@10 in %, means over {len(study.search.seeds)} seeds; {gold} gold queries choose, {test} "
-        "others report. Intervals: 95 % bootstrap over test queries, for these seeds; against the manual "
-        "prompt: paired by query. Examples: that were trained on, mean over seeds."
-    )
-    columns = ["", "gold", "test", "against manual", "test by seed", "examples"]
-    return Table(study.task, columns, cells, note)
+    return _compared(study, shown)
 
 
 def prompts(study: Study) -> Table:
@@ -52,10 +49,9 @@ def prompts(study: Study) -> Table:
     cells = []
     for number, name in enumerate(study.order, 1):
         first = study.measured[name][0]
-        marks = [mark for mark, of in (("manual", study.manual), ("chosen", study.best)) if of == name]
         cells.append(
             [
-                f"{number}. {name}" + (f" ({', '.join(marks)})" if marks else ""),
+                f"{number}. {name}{_marks(study, name)}",
                 _spread(study, name, 0),
                 _spread(study, name, 1),
                 _examples(study, name),
@@ -91,18 +87,24 @@ def rungs(study: Study) -> Table:
     return Table("Rungs of the search", columns, cells, "Successive halving, by gold queries alone.")
 
 
+def queries(study: Study) -> Table:
+    """What the prompts have made of the first documents."""
+    cells = [
+        [f"{number}", shorten(each.document, LONGEST), each.query, each.reason or NOTHING]
+        for number, name in enumerate(study.order, 1)
+        for each in study.written.get(name, ())
+    ]
+    columns = ["prompt", "document", "query", "left out as"]
+    return Table("Queries", columns, cells, "All prompts write for the same documents; these are the first.")
+
+
 def costs(study: Study) -> Table:
     """What it took."""
-    measured = [row for each in study.measured.values() for row in each]
-    training, scoring = (
-        [sum(getattr(row, part)[clock] for row in measured) for clock in (0, 1)]
-        for part in ("training", "scoring")
-    )
     parts = [
-        ("writing queries", [*study.writing]),
-        ("training", training),
-        ("scoring gold and test", scoring),
-        ("lower rungs of the search", [study.searching, float("nan")]),
+        ("writing queries", study.writing),
+        ("training", study.took("training")),
+        ("scoring gold and test", study.took("scoring")),
+        ("lower rungs of the search", (study.searching, float("nan"))),
     ]
     cells = [[name, *(f"{s / 60:.1f}" if s == s else NOTHING for s in took)] for name, took in parts]
     note = "Minutes on the wall, where others on the machine count, and of all processor cores together."
@@ -121,12 +123,10 @@ def verdicts(study: Study) -> list[str]:
             f"The chosen prompt is {_signed(over)} points from the manual one on test, "
             + ("beyond its interval." if clear else "which the interval does not tell from 0.")
         )
-    found = study.correlation
-    said.append(
-        f"Over {len(study.prompts)} prompts, gold and test scores have a rank correlation (Spearman) of "
-        f"{found.rho:.2f} (p {found.p:.3f})."
-    )
-    if len(study.search.seeds) > 1:
+    said.append(f"Over {len(study.prompts)} prompts, gold and test scores have {study.correlation}.")
+    if len(study.search.seeds) == 1:
+        said.append("One seed: with another, another prompt may be chosen.")
+    else:
         spreads = [float(study.by_seed(name)[:, 0].std(ddof=1)) for name in study.prompts]
         between = float(np.std([study.gold(name).mean() for name in study.prompts], ddof=1))
         said.append(
@@ -163,6 +163,35 @@ def summary(study: Study) -> dict[str, Any]:
         "rungs": [asdict(rung) for rung in study.rungs],
         "verdicts": verdicts(study),
     }
+
+
+def _compared(study: Study, shown: Sequence[tuple[str, str]]) -> Table:
+    """Rows of a label and of what is named so; differences are to the manual prompt."""
+    seeds = len(study.search.seeds)
+    cells = [
+        [
+            label,
+            f"{100 * float(study.gold(name).mean()):.1f}",
+            _interval(study.interval(name)),
+            NOTHING if name == study.manual else _signed(study.difference(name, study.manual)),
+            *([_seeds(study, name)] if seeds > 1 else []),
+            _examples(study, name),
+        ]
+        for label, name in shown
+    ]
+    gold, test = (len(of(study.manual)) for of in (study.gold, study.test))
+    note = (
+        f"NDCG@10 in %, {f'means over {seeds} seeds' if seeds > 1 else 'one seed'}; {gold} gold queries "
+        f"choose, {test} others report. Intervals: 95 % bootstrap over test queries, for these seeds; "
+        "against the manual prompt: paired by query. Examples: that were trained on, mean over seeds."
+    )
+    by_seed = ["test by seed"] if seeds > 1 else []
+    return Table(study.task, ["", "gold", "test", "against manual", *by_seed, "examples"], cells, note)
+
+
+def _marks(study: Study, name: str) -> str:
+    marks = [mark for mark, of in (("manual", study.manual), ("chosen", study.best)) if of == name]
+    return f" ({', '.join(marks)})" if marks else ""
 
 
 def _examples(study: Study, name: str) -> str:

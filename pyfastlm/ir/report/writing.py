@@ -37,7 +37,11 @@ def write_report(study: Study, folder: "str | os.PathLike[str]") -> Path:
         "\n".join(f"- {plain(one)}" for one in tables.verdicts(study)),
         written(tables.rows(study)),
         "![Gold score of every prompt against its test score](prompts.png)",
-        *(written(table(study)) for table in (tables.prompts, tables.rungs, tables.costs)),
+        *(
+            written(table)
+            for make in (tables.prompts, tables.queries, tables.rungs, tables.costs)
+            if (table := make(study)).rows
+        ),
     ]
     path = target / "report.md"
     with replacing(path, target / f".report.md.{os.getpid()}") as file:

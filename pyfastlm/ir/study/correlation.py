@@ -18,6 +18,12 @@ class Correlation:
     rho: float
     p: float
 
+    def __str__(self) -> str:
+        """In words."""
+        if np.isnan(self.rho):
+            return "no rank correlation, because the scores of one kind are all equal"
+        return f"a rank correlation (Spearman) of {self.rho:.2f} (p {self.p:.3f})"
+
 
 def spearman(a: Sequence[float], b: Sequence[float]) -> Correlation:
     """Rank correlation; of equal values each has the mean of their ranks. NaN where all are equal.

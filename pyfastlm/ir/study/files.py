@@ -11,7 +11,7 @@ from pyfastlm.errors import InputError
 from pyfastlm.ir.data.files import StrPath, as_path, read_text, shown
 from pyfastlm.ir.path.options import SearchOptions
 from pyfastlm.ir.study.measuring import measured_of
-from pyfastlm.ir.study.records import RungScores, Study
+from pyfastlm.ir.study.records import RungScores, Study, Written
 from pyfastlm.ir.study.seconds import Seconds
 from pyfastlm.ir.training.options import RerankerOptions
 
@@ -27,6 +27,7 @@ def write_study(study: Study, path: Path) -> None:
     told = {field.name: getattr(study, field.name) for field in fields(study)}
     told["measured"] = {name: [asdict(row) for row in rows] for name, rows in study.measured.items()}
     told["rungs"] = [asdict(rung) for rung in study.rungs]
+    told["written"] = {name: [each._asdict() for each in of] for name, of in study.written.items()}
     told |= {"search": asdict(study.search), "training": asdict(study.training)}
     with replacing(path, path.with_name(f".{path.name}.{os.getpid()}")) as file:
         file.write(json.dumps(told, ensure_ascii=False, indent=1).encode() + b"\n")
@@ -55,6 +56,10 @@ def read_study(path: StrPath) -> Study:
             training=RerankerOptions(**told.pop("training")),
             writing=Seconds(*map(float, told.pop("writing"))),
             searching=float(told.pop("searching")),
+            written={
+                str(name): tuple(Written(**each) for each in of)
+                for name, of in told.pop("written", {}).items()
+            },
             **told,
         )
         for name in (*study.prompts, study.best, study.manual):

@@ -1,8 +1,9 @@
 """What a study has measured."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from pyfastlm.ir.generation.controls import NO_MODEL
 from pyfastlm.ir.measures.bootstrap import Difference, Interval, interval, paired
 from pyfastlm.ir.path.options import SearchOptions
 from pyfastlm.ir.study.correlation import Correlation, spearman
-from pyfastlm.ir.study.seconds import Seconds
+from pyfastlm.ir.study.seconds import Seconds, total
 from pyfastlm.ir.training.options import RerankerOptions
 
 BM25_LINE, COSINES_LINE = "BM25", "zero-shot cosines of the encoder"
@@ -45,6 +46,14 @@ class Measured:
     scoring: Seconds = NOTHING
 
 
+class Written(NamedTuple):
+    """What a prompt has made of a document: its text, the query, and why that was left out, if it was."""
+
+    document: str
+    query: str
+    reason: str
+
+
 @dataclass(frozen=True)
 class RungScores:
     """A rung of the search: documents for each prompt, and prompts by gold, best first, with mean and
@@ -72,6 +81,7 @@ class Study:
         depth: test candidates that were reranked, the best by BM25; None for all.
         writing: what the queries took, of all prompts.
         searching: seconds on the wall of the trainings of the search that the study does not need anyway.
+        written: what each prompt has made of the first few documents, by its name; studies of before lack it.
     """
 
     task: str
@@ -85,6 +95,7 @@ class Study:
     depth: int | None
     writing: Seconds
     searching: float
+    written: Mapping[str, tuple[Written, ...]] = field(default_factory=dict)
 
     def gold(self, name: str) -> NDArray[np.float64]:
         """[gold queries], means over seeds."""
@@ -105,6 +116,15 @@ class Study:
     def by_seed(self, name: str) -> NDArray[np.float64]:
         """[seeds, 2], gold and test means of each training."""
         return np.array([[np.mean(each.gold), np.mean(each.test)] for each in self.measured[name]])
+
+    @property
+    def trainings(self) -> int:
+        """Rerankers that were trained, but for those that only the search needs."""
+        return sum(row.examples > 0 for rows in self.measured.values() for row in rows)
+
+    def took(self, part: Literal["training", "scoring"]) -> Seconds:
+        """What a part of all trainings took, but for those that only the search needs."""
+        return total(getattr(row, part) for rows in self.measured.values() for row in rows)
 
     @property
     def order(self) -> tuple[str, ...]:

@@ -18,11 +18,20 @@ from pyfastlm.ir.path.trials import trial_log
 from pyfastlm.ir.study.budget import Budget, budget
 from pyfastlm.ir.study.files import write_study
 from pyfastlm.ir.study.measuring import Bench, lines
-from pyfastlm.ir.study.records import FIRST_SENTENCE, RANDOM_START, Measured, RungScores, Study
+from pyfastlm.ir.study.records import (
+    FIRST_SENTENCE,
+    RANDOM_START,
+    Measured,
+    RungScores,
+    Study,
+    Written,
+)
 from pyfastlm.ir.study.seconds import Seconds, Stopwatch, total
 from pyfastlm.ir.training.options import RerankerOptions
 from pyfastlm.lm.files.inputs import StrPath
 from pyfastlm.lm.sentence_encoder import MINILM, SentenceEncoder
+
+SHOWN = 4  # documents whose queries a study keeps
 
 
 def run_study(
@@ -80,12 +89,12 @@ def run_study(
     documents = options.documents_of(options.rungs - 1)
     trials = trial_log(home / "trials.jsonl")
     bench = Bench(test, depth, home / "measured.jsonl", trials, progress)
+    encoder = SentenceEncoder(base, extra="ir")  # what is missing shows before anything is written
     if announce is not None:
         announce(budget(objective, test, every, options, training, depth))
     writing = _written(objective, every, documents, home, progress)
     measured: dict[str, tuple[Measured, ...]] = {
-        line.name: (line,)
-        for line in lines(gold, test, SentenceEncoder(base, extra="ir"), (options.depth, depth))
+        line.name: (line,) for line in lines(gold, test, encoder, (options.depth, depth))
     }
     for name, prompt in [(FIRST_SENTENCE, NO_MODEL), *zip(names, every, strict=True)]:
         measured[name] = bench.prompt(objective, prompt, documents, options.seeds, name)
@@ -108,6 +117,9 @@ def run_study(
         depth=depth,
         writing=writing,
         searching=sum(trial.seconds for trial in made if trial.documents < documents),
+        written={
+            name: _first(objective, prompt, documents) for name, prompt in zip(names, every, strict=True)
+        },
     )
     write_study(found, home / "study.json")
     return found
@@ -139,3 +151,13 @@ def _written(
             log.put(key, took)
         parts.append(took)
     return total(parts)
+
+
+def _first(objective: Objective, prompt: Prompt, documents: int) -> tuple[Written, ...]:
+    """What a prompt has made of the first documents."""
+    generated, _ = objective.examples(prompt, documents)
+    found = {each.document: (each.text, "") for each in generated.queries}
+    found |= {each.document: (each.text, each.reason) for each in generated.rejected}
+    return tuple(
+        Written(text, *found[name]) for name, text in objective.documents(min(SHOWN, documents)).items()
+    )

@@ -221,6 +221,68 @@ def test_verdicts_say_what_is(study: Study) -> None:
     assert "does not tell from 0" in tables.verdicts(clear)[0]
 
 
+def test_equal_scores_have_no_correlation(study: Study, tmp_path: Path) -> None:
+    bad = study.measured[study.manual]
+    equal = replace(study, measured={**study.measured, **dict.fromkeys(study.prompts, bad)})
+    said = " ".join(tables.verdicts(equal))
+    assert "no rank correlation, because the scores of one kind are all equal" in said
+    assert "nan" not in said
+    assert "no rank" not in " ".join(tables.verdicts(study))
+    text = write_report(equal, tmp_path / "report").read_text()
+    assert "nan" not in text.partition("### Time")[0]
+
+
+def test_one_seed_is_said(study: Study) -> None:
+    one = replace(
+        study,
+        search=replace(OPTIONS, seeds=(0,)),
+        measured={name: rows[:1] for name, rows in study.measured.items()},
+    )
+    assert "One seed: with another, another prompt may be chosen." in tables.verdicts(one)
+    assert "test by seed" not in tables.rows(one).columns
+    assert {len(row) for row in tables.rows(one).rows} == {len(tables.rows(one).columns)}
+    assert "One seed" not in " ".join(tables.verdicts(study))
+
+
+def test_everything_in_one_table(study: Study) -> None:
+    overview, rows = tables.overview(study), tables.rows(study)
+    labels = [row[0] for row in overview.rows]
+    numbers = [row[0].split(".")[0] for row in tables.prompts(study).rows]
+    assert [label.split(" (")[0] for label in labels[3:-1]] == [f"prompt {number}" for number in numbers]
+    assert sum("(manual)" in label for label in labels) == 1
+    assert sum("(chosen)" in label for label in labels) == 1
+    named = {row[0]: row[1:] for row in rows.rows}
+    chosen = next(row for row in overview.rows if "(chosen)" in row[0])
+    assert chosen[1:] == named["best prompt by gold"]
+    assert overview.rows[-1][1:] == named["random weights, best prompt"]
+    assert overview.columns == rows.columns
+
+
+def test_what_prompts_wrote_is_kept(study: Study, place: Path) -> None:
+    assert {*study.written} == {*study.prompts}
+    documents = [[each.document for each in of] for of in study.written.values()]
+    assert documents[0] == documents[1] == documents[2]
+    assert len(documents[0]) == 4
+    assert [each.reason for each in study.written[study.manual]] == ["empty"] * 4
+    for each in study.written["Be good. Query:"]:
+        words = each.document.split()
+        assert each.query.split()[:2] == [words[2], words[1]]
+        assert each.reason == ""
+    assert read_study(place).written == study.written
+    rows = tables.queries(study).rows
+    assert len(rows) == 12
+    assert [row[3] for row in rows] == ["-"] * 8 + ["empty"] * 4
+
+
+def test_studies_of_before_lack_what_was_written(place: Path, tmp_path: Path) -> None:
+    told = json.loads((place / "study.json").read_text())
+    del told["written"]
+    (tmp_path / "study.json").write_text(json.dumps(told))
+    old = read_study(tmp_path)
+    assert old.written == {}
+    assert tables.queries(old).rows == []
+
+
 def test_the_page(study: Study, tmp_path: Path) -> None:
     text = write_report(study, tmp_path / "report").read_text()
     assert "![Gold score of every prompt against its test score](prompts.png)" in text
