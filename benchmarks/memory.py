@@ -33,13 +33,18 @@ class Peak:
     """The highest that resident memory gets from now on, above what it is now."""
 
     def __init__(self) -> None:
-        ctypes.CDLL(None).malloc_trim(0)
+        trim()
         self.before = resident("VmRSS")
         """KiB"""
         Path("/proc/self/clear_refs").write_text("5")  # the peak starts from here
 
     def mib(self) -> float:
         return (resident("VmHWM") - self.before) / 1024
+
+
+def trim() -> None:
+    """Give back what is freed."""
+    ctypes.CDLL(None).malloc_trim(0)
 
 
 def growth(run: Callable[[], Any]) -> float:

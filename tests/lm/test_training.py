@@ -1,5 +1,6 @@
 """The Trainer whose loss needs no logits: the same losses, gradients and weights as that of transformers."""
 
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -142,7 +143,7 @@ def test_accumulated_gradients_do_not_depend_on_the_portions(tmp_path: Path) -> 
 @pytest.mark.parametrize("case", ["grouped queries, tied", "gpt-2"])
 def test_gradient_checkpointing_changes_nothing(case: str, tmp_path: Path) -> None:
     usual, again = (
-        trained("ours", MODELS[case], tmp_path, gradient_checkpointing=on) for on in (False, True)
+        trained("ours", MODELS[case], tmp_path, activation_checkpointing=on) for on in (False, True)
     )
     close(again, usual)
 
@@ -172,11 +173,20 @@ def test_adapters(tmp_path: Path) -> None:
         torch.manual_seed(0)
         config = peft.LoraConfig(target_modules="all-linear", init_lora_weights=False, task_type="CAUSAL_LM")
         made = trainer(kind, build(*LLAMA).model, tmp_path)
-        made = trainer(kind, peft.get_peft_model(made.model, config), tmp_path, gradient_checkpointing=True)
+        made = trainer(kind, peft.get_peft_model(made.model, config), tmp_path, activation_checkpointing=True)
         made.train()
         found[kind] = {name: p.detach() for name, p in made.model.named_parameters() if p.requires_grad}
     assert found["ours"]
     close(found["ours"], found["stock"])
+
+
+def test_autocast_and_training_again(tmp_path: Path) -> None:
+    model = build(*MODELS["grouped queries, tied"]).model
+    exact = trained("stock", MODELS["grouped queries, tied"], tmp_path)[1]
+    made = trainer("ours", model, tmp_path, bf16=True)
+    made.train()
+    assert [entry["loss"] for entry in made.state.log_history[:2]] == pytest.approx(exact, rel=2e-2)
+    assert trainer("ours", model, tmp_path, bf16=True).train().training_loss < exact[0]
 
 
 def test_there_are_no_logits(tmp_path: Path) -> None:
@@ -251,3 +261,29 @@ def test_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         MissingExtra, match=r'accelerate is not installed; run: pip install "pyfastlm\[training\]"'
     ):
         from pyfastlm.lm.training import Trainer  # noqa: F401
+
+
+PROCESS = """
+import sys
+from pathlib import Path
+
+sys.path[:0] = sys.argv[1:3]
+import test_training as tests
+import torch
+
+portions = {"per_device_train_batch_size": 2, "gradient_accumulation_steps": 2, "ddp_backend": "gloo"}
+weights, losses = tests.trained("ours", tests.LLAMA, Path("out"), **portions)
+if torch.distributed.get_rank() == 0:
+    torch.save((weights, losses), "found.pt")
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one_does(tmp_path: Path) -> None:
+    (tmp_path / "process.py").write_text(PROCESS)
+    here = Path(__file__).parent
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    subprocess.run(
+        [*command, "process.py", str(here), str(here.parent)], cwd=tmp_path, check=True, capture_output=True
+    )
+    close(torch.load(tmp_path / "found.pt"), trained("ours", LLAMA, tmp_path, per_device_train_batch_size=8))

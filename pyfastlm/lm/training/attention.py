@@ -101,4 +101,4 @@ def _attend(
 
 
 def _unsupported(what: str) -> InputError:
-    return InputError(f'{what}; {NAME} has nothing else: use attn_implementation="sdpa"')
+    return InputError(f'{what}, with {NAME}; use attn_implementation="sdpa"')

@@ -14,6 +14,7 @@ from pyfastlm.lm.next_token import causal_loss
 
 require("accelerate", "training")
 transformers: Any = require("transformers", "training")
+REMEDY = "use transformers.Trainer"
 
 
 class Trainer(transformers.Trainer):  # type: ignore[misc]
@@ -33,7 +34,7 @@ class Trainer(transformers.Trainer):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._refuse()
-        model = self.accelerator.unwrap_model(self.model)
+        model = self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False)  # of an earlier training
         self._bare = model.get_base_model() if hasattr(model, "get_base_model") else model
         self._head = _head(self._bare)
         self._read: list[Any] = []  # what the model's body puts out
@@ -54,7 +55,7 @@ class Trainer(transformers.Trainer):  # type: ignore[misc]
     ) -> Any:
         """The loss of a batch that is not learnt from."""
         if not prediction_loss_only:
-            raise InputError("prediction_loss_only: expected True, predictions are logits; " + _REMEDY)
+            raise InputError("prediction_loss_only: expected True, predictions are logits; " + REMEDY)
         return super().prediction_step(model, inputs, prediction_loss_only, ignore_keys)
 
     def _loss(self, _: Any, labels: Tensor | None, num_items_in_batch: Tensor | int | None = None) -> Tensor:
@@ -67,22 +68,17 @@ class Trainer(transformers.Trainer):  # type: ignore[misc]
         return causal_loss(self._head.live(self._bare), hidden, labels, num_items_in_batch)
 
     def _refuse(self) -> None:
-        given = {
-            name: getattr(self.args, name)
-            for name in ("label_smoothing_factor", "use_liger_kernel", "torch_compile")
-        }
-        given |= {
-            name: getattr(self, name) for name in ("compute_loss_func", "compute_metrics", "model_init")
-        }
-        given |= {"fsdp": self.is_fsdp_enabled, "deepspeed": self.is_deepspeed_enabled}
+        given: dict[str, Any] = {"fsdp": self.is_fsdp_enabled, "deepspeed": self.is_deepspeed_enabled}
+        for owner, names in (
+            (self.args, ("label_smoothing_factor", "use_liger_kernel", "torch_compile")),
+            (self, ("compute_loss_func", "compute_metrics", "model_init")),
+        ):
+            given |= {name: getattr(owner, name) for name in names}
         for name, value in given.items():
             if value:
-                raise InputError(f"{name}: expected none, got {value!r}; {_REMEDY}")
+                raise InputError(f"{name}: expected none, got {value!r}; {REMEDY}")
         if self.args.n_gpu > 1:
             raise InputError(f"n_gpu: expected one GPU for each process, got {self.args.n_gpu}; use torchrun")
-
-
-_REMEDY = "use transformers.Trainer"
 
 
 def _head(model: Any) -> LinearHead:
@@ -91,7 +87,7 @@ def _head(model: Any) -> LinearHead:
     head = engine.build(model, 1).head
     model.train(training)
     if not isinstance(head, LinearHead):
-        raise InputError("model: expected a plain linear layer as its last projection; " + _REMEDY)
+        raise InputError("model: expected a plain linear layer as its last projection; " + REMEDY)
     if "logits_to_keep" not in inspect.signature(model.forward).parameters:
-        raise InputError("model: expected its forward pass to take logits_to_keep; " + _REMEDY)
+        raise InputError("model: expected its forward pass to take logits_to_keep; " + REMEDY)
     return head
