@@ -1,6 +1,6 @@
 """A step of transformers' Trainer in time and peak memory: with padding or without, with logits or without.
 
-    OMP_NUM_THREADS=1 PYTHONPATH=tests python benchmarks/training_memory.py [--steps 3] [--median-bytes 240]
+    OMP_NUM_THREADS=1 PYTHONPATH=tests python benchmarks/training_memory.py [--steps 3] [--median-bytes 200]
 
 SmolLM2-135M in float32, AdamW, eight documents of very different lengths in a step. Every variant trains in a
 process of its own, a step at a time, all of them in turns: first one on a few tokens, which makes AdamW's
@@ -61,7 +61,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--steps", type=int, default=3, help="that are measured, of each variant")
-    parser.add_argument("--median-bytes", type=float, default=240.0, help="of a document")
+    parser.add_argument("--median-bytes", type=float, default=200.0, help="of a document")
     parser.add_argument("--train", nargs=2, help=argparse.SUPPRESS)  # a variant and a setting: a process
     given = parser.parse_args()
     if given.train:
