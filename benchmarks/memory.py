@@ -29,13 +29,29 @@ def in_fresh_process(module: str, function: str, *arguments: str) -> Any:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+class Peak:
+    """The highest that resident memory gets from now on, above what it is now."""
+
+    def __init__(self) -> None:
+        trim()
+        self.before = resident("VmRSS")
+        """KiB"""
+        Path("/proc/self/clear_refs").write_text("5")  # the peak starts from here
+
+    def mib(self) -> float:
+        return (resident("VmHWM") - self.before) / 1024
+
+
+def trim() -> None:
+    """Give back what is freed."""
+    ctypes.CDLL(None).malloc_trim(0)
+
+
 def growth(run: Callable[[], Any]) -> float:
     """MiB."""
-    ctypes.CDLL(None).malloc_trim(0)
-    before = resident("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts from here
+    peak = Peak()
     run()
-    return (resident("VmHWM") - before) / 1024
+    return peak.mib()
 
 
 def resident(what: str) -> int:

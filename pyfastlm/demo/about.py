@@ -55,13 +55,14 @@ def about(scorer: Scorer, *, seed: int, quick: bool, seconds: float, tokens: int
         seconds=seconds,
         tokens_per_second=tokens / max(seconds, 1e-9),
         versions=versions | {name: importlib.metadata.version(name) for name in PACKAGES},
-        machine=f"{_processor()}, {os.cpu_count()} CPUs, {platform.system()} {platform.machine()}, "
+        machine=f"{processor()}, {os.cpu_count()} CPUs, {platform.system()} {platform.machine()}, "
         f"{pyfastlm.backends().native.detail}",
         threads=num_threads(),
     )
 
 
-def _processor() -> str:
+def processor() -> str:
+    """Its name, as the system tells it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

@@ -1,8 +1,8 @@
 """Attention over a batch of pieces: each sees itself, causally, and its parents; never a neighbour."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -15,6 +15,22 @@ from pyfastlm.ops.varlen_attention import varlen_attention
 # Children of one parent attend together, up to this many rows: one call instead of many tiny ones, at the
 # price of a few products that the mask throws away.
 MAX_TOGETHER = 256
+
+
+def unknown(options: Mapping[str, Any]) -> str | None:
+    """What a model of transformers asks of its attention that is not known here, or None."""
+    asked = (name for name in ("softcap", "s_aux", "position_bias") if options.get(name) is not None)
+    return next(asked, None)
+
+
+def end_to_end(q: Tensor, k: Tensor, v: Tensor, starts: Tensor, scale: float | None) -> Tensor:
+    """Causal attention of each sequence to itself; they lie end to end.
+
+    q [N, H, Dh], k and v [N, Hkv, Dh], starts [S + 1] int32 -> [N, H, Dh].
+    """
+    copies = q.shape[1] // k.shape[1]
+    keys, values = (x.repeat_interleave(copies, dim=1) if copies > 1 else x for x in (k, v))
+    return varlen_attention(q, keys, values, starts, starts, causal=True, scale=scale)
 
 
 class Block(NamedTuple):
@@ -68,12 +84,8 @@ def _together(blocks: Sequence[Block], q: Tensor, k: Tensor, v: Tensor, scale: f
     """Attention of pieces that see only themselves, which lie end to end: [1, n, H, Dh]."""
     rows = slice(blocks[0].start, blocks[-1].stop)
     starts = torch.tensor([*(block.start for block in blocks), rows.stop], dtype=torch.int32) - rows.start
-    copies = q.shape[1] // k.shape[1]
-    keys, values = (x[0, :, rows].repeat_interleave(copies, dim=0).transpose(0, 1) for x in (k, v))
-    attended = varlen_attention(
-        q[0, :, rows].transpose(0, 1), keys, values, starts, starts, causal=True, scale=scale
-    )
-    return attended[None]
+    q, k, v = (x[0, :, rows].transpose(0, 1) for x in (q, k, v))
+    return end_to_end(q, k, v, starts, scale)[None]
 
 
 def _alone(block: Block, layer: int, q: Tensor, k: Tensor, v: Tensor, scale: float | None) -> Tensor:

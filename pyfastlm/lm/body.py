@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from pyfastlm._require import require
-from pyfastlm.lm.attention import Layout
+from pyfastlm.lm.attention import Layout, unknown
 from pyfastlm.lm.int8 import Int8Layers
 from pyfastlm.lm.packing import Batch, Piece
 from pyfastlm.ops import linear
@@ -155,9 +155,8 @@ def _attention(
     **options: Any,
 ) -> tuple[Tensor, None]:
     """Attention function in the form that transformers calls."""
-    for name in ("softcap", "s_aux", "position_bias"):
-        if options.get(name) is not None:
-            raise Unpackable(f"its attention has {name}")
+    if (name := unknown(options)) is not None:
+        raise Unpackable(f"its attention has {name}")
     return _layouts[id(module.config)].attend(module.layer_idx, query, key, value, scaling), None
 
 

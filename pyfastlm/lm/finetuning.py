@@ -13,8 +13,7 @@ from pyfastlm._require import require
 from pyfastlm.errors import InputError
 from pyfastlm.lm.head import linear_head
 from pyfastlm.lm.loading import LM, LMLike, as_lm, quiet
-
-IGNORED = -100  # a label that is not learnt
+from pyfastlm.lm.next_token import causal_loss
 
 
 class Example(NamedTuple):
@@ -139,13 +138,10 @@ def _trainer(trl: Any) -> Any:
             head = linear_head(bare)
             if head is None or return_outputs or bare.get_decoder() is bare:
                 return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-            targets = inputs["labels"][:, 1:]
-            learnt = targets != IGNORED
             hidden = bare.get_decoder()(
                 input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], use_cache=False
             ).last_hidden_state
-            logp, _ = head.logp(hidden[:, :-1][learnt], targets[learnt], greedy=False)
-            return -logp.sum() / (learnt.sum() if num_items_in_batch is None else num_items_in_batch)
+            return causal_loss(head, hidden, inputs["labels"], num_items_in_batch)
 
     return Trainer
 

@@ -1,7 +1,7 @@
 """From hidden states to log-probabilities, without logits wherever the last projection is a plain one."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -52,6 +52,11 @@ class LinearHead:
     bias: Tensor | None = None
     scale: float = 1.0
     softcap: float | None = None
+
+    def live(self, model: Any) -> "LinearHead":
+        """The same with the weights that ``model`` has now, to which gradients flow."""
+        last = model.get_output_embeddings()
+        return replace(self, weight=last.weight, bias=last.bias)
 
     def logp(self, outputs: Tensor, targets: Tensor, *, greedy: bool) -> tuple[Tensor, Tensor | None]:
         """See :class:`Head`."""

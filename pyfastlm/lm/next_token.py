@@ -9,7 +9,24 @@ from pyfastlm.lm import engine
 from pyfastlm.lm.head import LinearHead
 
 NOTHING = -1  # fills up what a short sequence leaves of its row
-IGNORED = -100
+IGNORED = -100  # a label that is not learnt
+
+
+def causal_loss(
+    head: LinearHead, hidden: Tensor, labels: Tensor, count: Tensor | int | None = None
+) -> Tensor:
+    """Mean nats of the labels, each of them predicted from the token before it; a scalar, differentiable.
+
+    Args:
+        head: with its weights.
+        hidden: [B, T, D], what the body puts out.
+        labels: [B, T] int64; those of -100 do not count.
+        count: what their sum is divided by; None for how many there are.
+    """
+    targets = labels[:, 1:]
+    learnt = targets != IGNORED
+    logp = head.predictions(hidden[:, :-1][learnt], targets[learnt]).logp
+    return -logp.sum() / (learnt.sum() if count is None else count)
 
 
 class NextToken:
@@ -23,11 +40,9 @@ class NextToken:
         self._model = model
         training = model.training
         model.eval()  # how it computes is found out by comparing, where dropout would be in the way
-        head = engine.build(model, window).head
+        self._head = engine.build(model, window).head
         model.train(training)
-        self._scale = head.scale if isinstance(head, LinearHead) else 1.0
-        self._softcap = head.softcap if isinstance(head, LinearHead) else None
-        self.linear = isinstance(head, LinearHead)
+        self.linear = isinstance(self._head, LinearHead)
 
     def __call__(self, tokens: Tensor) -> tuple[Tensor, int]:
         """Sum of the nats (a scalar, of the model's dtype or float32), and of how many targets.
@@ -45,7 +60,6 @@ class NextToken:
                 logits.flatten(0, 1).float(), targets, ignore_index=IGNORED, reduction="sum"
             ), count
         hidden = self._model.get_decoder()(input_ids=inputs, use_cache=False).last_hidden_state
-        last = self._model.get_output_embeddings()
-        head = LinearHead(last.weight, last.bias, self._scale, self._softcap)
-        logp, _ = head.logp(hidden.flatten(0, 1), targets, greedy=False)
+        assert isinstance(self._head, LinearHead)
+        logp, _ = self._head.live(self._model).logp(hidden.flatten(0, 1), targets, greedy=False)
         return -logp.sum(), count

@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
@@ -84,8 +83,7 @@ class Policy:
         """The last projection with its weights of now, to which gradients flow; None if it is not plain."""
         if not isinstance(self._head, LinearHead):
             return None
-        last = self._bare.get_output_embeddings()
-        return replace(self._head, weight=last.weight, bias=last.bias)
+        return self._head.live(self._bare)
 
     def _logp(self, outputs: Tensor, targets: Tensor) -> Tensor:
         head = self.head()

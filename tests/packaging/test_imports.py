@@ -24,6 +24,7 @@ print(*(name for name in {HEAVY!r} if name in sys.modules))
 NEEDS = {
     "pyfastlm.icl.fitting.forms": "numba",
     "pyfastlm.icl.fitting.solver": "numba",
+    "pyfastlm.lm.training.trainer": "accelerate",
     "pyfastlm.preference.trainer": "trl",
     "pyfastlm.together.provider": "dspy",
 }
