@@ -1,0 +1,227 @@
+"""Scoring on a Ray cluster: the table is that of the local engine, to the last byte."""
+
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import clusters
+import jobs
+import pytest
+import torch
+from clusters import TWO
+from samples import Stub
+
+from pyfastlm.cli.app import run
+from pyfastlm.errors import InputError, InputTypeError, MissingExtra
+from pyfastlm.lm import Scorer, load
+from pyfastlm.lm.files import Progress, RayOptions, score_files
+from pyfastlm.lm.files.ray_scorer import Loaded, Sent, maker
+from pyfastlm.lm.files.ray_worker import portable
+
+
+@pytest.fixture
+def scorer(tiny_lm_dir: Path) -> Iterator[Any]:
+    with jobs.one_thread():
+        yield jobs.tiny_scorer(tiny_lm_dir)
+
+
+@pytest.fixture(scope="session")
+def stub() -> Any:
+    return Stub("a")
+
+
+def parts_of(output: Path) -> Path:
+    return output.with_name(output.name + ".parts")
+
+
+def test_the_same_table(ray_cluster: Any, scorer: Any, tmp_path: Path) -> None:
+    inputs = [
+        jobs.write(tmp_path / "1.jsonl.gz", jobs.documents(40)),
+        jobs.write(tmp_path / "2.parquet", jobs.documents(30, seed=1)),
+        tmp_path / "3.txt",
+    ]
+    inputs[2].write_bytes(b"good\n\n\xff\nalso good\n")
+    expected = score_files(scorer, inputs, tmp_path / "local.parquet")
+    seen: list[Progress] = []
+
+    report = score_files(
+        scorer, inputs, tmp_path / "out.parquet", engine="ray", ray=TWO, progress=seen.append
+    )
+
+    assert (tmp_path / "out.parquet").read_bytes() == (tmp_path / "local.parquet").read_bytes()
+    assert jobs.rejects(tmp_path / "out.parquet") == jobs.rejects(tmp_path / "local.parquet")
+    assert (report.documents, report.rejected, report.resumed_documents) == (72, 2, 0)
+    assert report.sources == expected.sources
+    assert len(seen) > 3
+    assert [p.documents for p in seen] == sorted(p.documents for p in seen)
+    assert [p.bytes_done for p in seen] == sorted(p.bytes_done for p in seen)
+    assert seen[-1].bytes_done == seen[-1].bytes_total == sum(path.stat().st_size for path in inputs)
+    made = [
+        tmp_path / f"{name}.{suffix}" for name in ("local", "out") for suffix in ("parquet", "rejected.jsonl")
+    ]
+    assert jobs.left_behind(tmp_path, *inputs, *made) == []
+
+
+def test_command_line(
+    ray_cluster: Any, scorer: Any, tiny_lm_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = jobs.write(tmp_path / "in.jsonl", jobs.documents(20))
+    score_files(scorer, source, tmp_path / "local.parquet")
+    arguments = [str(source), "-o", str(tmp_path / "out.parquet"), "-m", str(tiny_lm_dir)]
+    options = ["--tokens-per-batch", "64", "--engine", "ray", "--workers", "1:2", "--json"]
+    assert run(["score", *arguments, *options]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["documents"] == 20
+    assert (tmp_path / "out.parquet").read_bytes() == (tmp_path / "local.parquet").read_bytes()
+
+
+def test_goes_on_with_what_the_local_engine_began(ray_cluster: Any, stub: Any, tmp_path: Path) -> None:
+    source, output = jobs.write(tmp_path / "in.jsonl", jobs.documents(300)), tmp_path / "out.parquet"
+    score_files(stub, source, tmp_path / "local.parquet")
+
+    class Stop(BaseException):
+        pass
+
+    def stop(state: Progress) -> None:
+        if state.documents > 100:
+            raise Stop
+
+    with pytest.raises(Stop):
+        score_files(stub, source, output, progress=stop)
+    saved = {path: path.stat().st_mtime_ns for path in parts_of(output).glob("*.part")}
+    assert len(saved) > 2
+    damaged = min(saved)
+    damaged.write_bytes(damaged.read_bytes()[:-20])
+    del saved[damaged]
+
+    def watch(state: Progress) -> None:
+        assert all(path.stat().st_mtime_ns == then for path, then in saved.items())
+
+    report = score_files(stub, source, output, engine="ray", ray=TWO, progress=watch)
+
+    assert 0 < report.resumed_documents < report.documents == 300
+    assert output.read_bytes() == (tmp_path / "local.parquet").read_bytes()
+    assert not parts_of(output).exists()
+
+
+def test_a_damaged_input_ends_as_it_does_locally(ray_cluster: Any, stub: Any, tmp_path: Path) -> None:
+    """One InputError with the same words; what stands before the damage is scored and kept."""
+    source, output = jobs.write(tmp_path / "in.jsonl.gz", jobs.documents(2000)), tmp_path / "out.parquet"
+    whole = source.read_bytes()
+    source.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError) as local:
+        score_files(stub, source, tmp_path / "local.parquet")
+    with pytest.raises(InputError, match="is truncated or damaged gzip after line") as caught:
+        score_files(stub, source, output, engine="ray", ray=TWO)
+    assert str(caught.value) == str(local.value)
+    names = [sorted(os.listdir(parts_of(path))) for path in (output, tmp_path / "local.parquet")]
+    assert names[0] == names[1]
+    assert len(names[0]) > 3
+    source.write_bytes(jobs.compressed(jobs.jsonl(["another"]), ".gz"))
+    with pytest.raises(InputError, match=r"^resume: .* with other contents of .*in.jsonl.gz"):
+        score_files(stub, source, output, engine="ray", ray=TWO)
+
+
+def test_standard_input_is_copied_first(ray_cluster: Any, stub: Any, tmp_path: Path) -> None:
+    texts = jobs.documents(100)
+    with jobs.standard_input(jobs.jsonl(texts)):
+        score_files(stub, "-", tmp_path / "local.parquet")
+    with jobs.standard_input(jobs.jsonl(texts)):
+        score_files(stub, "-", tmp_path / "out.parquet", engine="ray", ray=TWO)
+    assert jobs.rows(tmp_path / "out.parquet") == jobs.rows(tmp_path / "local.parquet")
+    assert jobs.left_behind(tmp_path) == ["local.parquet", "out.parquet"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "told"),
+    [
+        (clusters.Changing, InputError, "another fingerprint ('of another version') than the driver"),
+        (
+            clusters.Unloadable,
+            InputError,
+            "cannot load what the driver could: no such file: 'weights'; put it",
+        ),
+        (clusters.Raising, RuntimeError, "Unsendable: this and that"),
+    ],
+)
+def test_what_goes_wrong_on_a_worker(
+    wrong: Any, error: type, told: str, ray_cluster: Any, tmp_path: Path
+) -> None:
+    source = jobs.write(tmp_path / "in.jsonl", jobs.documents(20))
+    with pytest.raises(error, match=re.escape(told)) as caught:
+        score_files(wrong("b"), source, tmp_path / "out.parquet", engine="ray", ray=TWO)
+    assert type(caught.value) is error
+    assert jobs.left_behind(tmp_path, source) == [], "nothing was scored, so nothing is left"
+
+
+def test_a_model_is_loaded_anew_by_its_name(tiny_lm_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tiny_lm_dir.parent)
+    scorer = Scorer(load(tiny_lm_dir.name, dtype=torch.float64), max_length=32, tokens_per_batch=64)
+    make = maker(scorer)
+    assert make == Loaded(str(tiny_lm_dir), None, torch.float64, 32, 64, "model"), "from any directory"
+    assert make(print, "cpu").fingerprint == scorer.fingerprint
+    object.__setattr__(scorer.lm, "name", "org/name@step80")
+    assert maker(scorer) == Loaded("org/name", "step80", torch.float64, 32, 64, "model")
+    stub: Any = Stub("a")
+    assert maker(stub) == Sent(stub)
+
+
+def test_an_error_keeps_its_class_and_tells_where_it_was_raised() -> None:
+    try:
+        raise InputError("wrong")
+    except InputError as error:
+        sent = portable(error)
+    assert (type(sent), str(sent)) == (InputError, "wrong")
+    assert 'raise InputError("wrong")' in "".join(sent.__notes__)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"workers": 0}, "workers: expected 1 or more"),
+        ({"workers": (4, 2)}, "the least before the most"),
+        ({"workers": (1, 2, 3)}, "or two in a tuple"),
+        ({"workers": "4"}, "workers: expected a whole number"),
+        ({"cpus_per_worker": 0}, "cpus_per_worker: expected a whole number >= 1"),
+        ({"gpus_per_worker": -1}, "gpus_per_worker: expected a number >= 0"),
+        ({"gpus_per_worker": 1.5}, "a part of one or whole ones"),
+        ({"address": ""}, "address: expected that of a cluster"),
+        ({"address": "ray://head:10001"}, "run the job on a machine of the cluster"),
+    ],
+)
+def test_options_that_make_no_sense(options: dict[str, Any], told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        RayOptions(**options)
+
+
+def test_two_numbers_are_the_bounds_of_autoscaling() -> None:
+    assert (RayOptions(workers=3).least, RayOptions(workers=3).most) == (3, 3)
+    assert (RayOptions(workers=(2, 8)).least, RayOptions(workers=(2, 8)).most) == (2, 8)
+    with pytest.raises(InputTypeError):
+        RayOptions(workers=True)
+
+
+def test_refusals(
+    stub: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = jobs.write(tmp_path / "in.jsonl", ["a"])
+    with pytest.raises(InputError, match="engine: expected local or ray, got 'spark'"):
+        score_files(stub, source, tmp_path / "out.parquet", engine="spark")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="ray: expected none with engine='local'"):
+        score_files(stub, source, tmp_path / "out.parquet", ray=TWO)
+    command = ["score", str(source), "-o", str(tmp_path / "out.parquet"), "-m", "no-such-model"]
+    for options, told in {
+        ("--workers", "2"): "workers: only with --engine ray",
+        ("--engine", "spark"): "engine: expected local or ray, got 'spark'",
+        ("--engine", "ray", "--workers", "many"): "workers: expected a number, or two as MIN:MAX, got 'many'",
+        ("--engine", "ray", "--workers", "8:4"): "workers: expected 1 or more, the least before the most",
+    }.items():
+        assert run([*command, *options]) == 2
+        assert capsys.readouterr().err.startswith(f"pyfastlm: error: {told}")
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(MissingExtra, match=r'ray is not installed; run: pip install "pyfastlm\[ray\]"'):
+        score_files(stub, source, tmp_path / "out.parquet", engine="ray")
