@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from samples import Stub
 
@@ -26,6 +27,41 @@ def local_cluster() -> Iterator[Any]:
         patch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)
         with connected(TWO) as ray:
             yield ray
+
+
+def two_machines() -> Iterator[Any]:
+    """A cluster of two machines, which are processes of this one, with room for two workers on each."""
+    try:
+        loaded()
+    except MissingExtra as reason:
+        pytest.skip(str(reason))
+    from ray.cluster_utils import Cluster
+
+    room = {"num_cpus": 2, "object_store_memory": 100 << 20}
+    cluster = Cluster(initialize_head=True, head_node_args={**room, "include_dashboard": False})
+    try:
+        cluster.add_node(**room)
+        cluster.wait_for_nodes()
+        yield cluster
+    finally:
+        cluster.shutdown()
+
+
+def workers(cluster: Any) -> list[psutil.Process]:
+    """Processes that score."""
+    found = [process for node in cluster.list_all_nodes() for process in _raylet(node).children()]
+    return [process for process in found if "Worker" in " ".join(process.cmdline())]
+
+
+def kill_machine(cluster: Any) -> None:
+    """The one without the driver, with all that runs on it, at once."""
+    raylet = _raylet(cluster.worker_nodes.copy().pop())
+    for process in (raylet, *raylet.children(recursive=True)):
+        process.kill()
+
+
+def _raylet(node: Any) -> psutil.Process:
+    return psutil.Process(node.all_processes["raylet"][0].process.pid)
 
 
 class Changing(Stub):
