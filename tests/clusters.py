@@ -1,5 +1,6 @@
 """What the tests of the Ray engine share: a cluster for the session, scorers that go wrong on workers."""
 
+import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,9 +15,10 @@ from pyfastlm.lm import TextScore
 from pyfastlm.lm.files import RayOptions
 from pyfastlm.lm.files.ray_cluster import connected, loaded
 
-TWO = RayOptions(workers=2)
+ONE, TWO = RayOptions(workers=1), RayOptions(workers=2)
 
 
+@contextlib.contextmanager
 def local_cluster() -> Iterator[Any]:
     """One machine with room for two workers, which import from here; skips where Ray is not installed."""
     try:
@@ -29,6 +31,7 @@ def local_cluster() -> Iterator[Any]:
             yield ray
 
 
+@contextlib.contextmanager
 def two_machines() -> Iterator[Any]:
     """A cluster of two machines, which are processes of this one, with room for two workers on each."""
     try:

@@ -29,4 +29,5 @@ def ray_cluster() -> Iterator[Any]:
     """The module ``ray``, connected to a cluster of this machine."""
     import clusters
 
-    yield from clusters.local_cluster()
+    with clusters.local_cluster() as ray:
+        yield ray

@@ -12,7 +12,7 @@ import clusters
 import jobs
 import pytest
 import torch
-from clusters import TWO
+from clusters import ONE, TWO
 from samples import Stub
 
 from pyfastlm.cli.app import run
@@ -38,7 +38,9 @@ def parts_of(output: Path) -> Path:
     return output.with_name(output.name + ".parts")
 
 
-def test_the_same_table(ray_cluster: Any, scorer: Any, tmp_path: Path) -> None:
+def test_the_same_table_by_the_command_line(
+    ray_cluster: Any, scorer: Any, tiny_lm_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     inputs = [
         jobs.write(tmp_path / "1.jsonl.gz", jobs.documents(40)),
         jobs.write(tmp_path / "2.parquet", jobs.documents(30, seed=1)),
@@ -46,37 +48,41 @@ def test_the_same_table(ray_cluster: Any, scorer: Any, tmp_path: Path) -> None:
     ]
     inputs[2].write_bytes(b"good\n\n\xff\nalso good\n")
     expected = score_files(scorer, inputs, tmp_path / "local.parquet")
-    seen: list[Progress] = []
+    options = ["-o", tmp_path / "out.parquet", "-m", tiny_lm_dir, "--tokens-per-batch", "64", "--json"]
 
-    report = score_files(
-        scorer, inputs, tmp_path / "out.parquet", engine="ray", ray=TWO, progress=seen.append
-    )
+    assert run(["score", *map(str, [*inputs, *options]), "--engine", "ray", "--workers", "1:2"]) == 0
 
+    report = json.loads(capsys.readouterr().out)
+    assert (report["documents"], report["rejected"], report["resumed_documents"]) == (72, 2, 0)
+    assert report["fingerprint"] == expected.fingerprint
     assert (tmp_path / "out.parquet").read_bytes() == (tmp_path / "local.parquet").read_bytes()
     assert jobs.rejects(tmp_path / "out.parquet") == jobs.rejects(tmp_path / "local.parquet")
-    assert (report.documents, report.rejected, report.resumed_documents) == (72, 2, 0)
-    assert report.sources == expected.sources
-    assert len(seen) > 3
-    assert [p.documents for p in seen] == sorted(p.documents for p in seen)
-    assert [p.bytes_done for p in seen] == sorted(p.bytes_done for p in seen)
-    assert seen[-1].bytes_done == seen[-1].bytes_total == sum(path.stat().st_size for path in inputs)
-    made = [
-        tmp_path / f"{name}.{suffix}" for name in ("local", "out") for suffix in ("parquet", "rejected.jsonl")
-    ]
-    assert jobs.left_behind(tmp_path, *inputs, *made) == []
+    made = ["local.parquet", "local.rejected.jsonl", "out.parquet", "out.rejected.jsonl"]
+    assert jobs.left_behind(tmp_path, *inputs) == made
 
 
-def test_command_line(
-    ray_cluster: Any, scorer: Any, tiny_lm_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_progress_and_report_are_those_of_the_local_engine(
+    ray_cluster: Any, stub: Any, tmp_path: Path
 ) -> None:
-    source = jobs.write(tmp_path / "in.jsonl", jobs.documents(20))
-    score_files(scorer, source, tmp_path / "local.parquet")
-    arguments = [str(source), "-o", str(tmp_path / "out.parquet"), "-m", str(tiny_lm_dir)]
-    options = ["--tokens-per-batch", "64", "--engine", "ray", "--workers", "1:2", "--json"]
-    assert run(["score", *arguments, *options]) == 0
-    report = json.loads(capsys.readouterr().out)
-    assert report["documents"] == 20
-    assert (tmp_path / "out.parquet").read_bytes() == (tmp_path / "local.parquet").read_bytes()
+    source = jobs.write(tmp_path / "in.jsonl", jobs.documents(300))
+    seen: dict[str, list[Any]] = {"local": [], "ray": []}
+    reports = {
+        engine: score_files(
+            stub,
+            source,
+            tmp_path / f"{engine}.parquet",
+            progress=lambda state, engine=engine: seen[engine].append(state),
+            engine=engine,
+            ray=options,
+        )
+        for engine, options in {"local": None, "ray": TWO}.items()
+    }
+    shared = ("documents", "rejected", "tokens", "resumed_documents", "bytes_done", "bytes_total")
+    counted = [[[getattr(state, name) for name in shared] for state in seen[engine]] for engine in seen]
+    assert counted[0] == counted[1]
+    assert len(counted[0]) > 5
+    assert reports["ray"].sources == reports["local"].sources
+    assert (tmp_path / "ray.parquet").read_bytes() == (tmp_path / "local.parquet").read_bytes()
 
 
 def test_goes_on_with_what_the_local_engine_began(ray_cluster: Any, stub: Any, tmp_path: Path) -> None:
@@ -116,14 +122,14 @@ def test_a_damaged_input_ends_as_it_does_locally(ray_cluster: Any, stub: Any, tm
     with pytest.raises(InputError) as local:
         score_files(stub, source, tmp_path / "local.parquet")
     with pytest.raises(InputError, match="is truncated or damaged gzip after line") as caught:
-        score_files(stub, source, output, engine="ray", ray=TWO)
+        score_files(stub, source, output, engine="ray", ray=ONE)
     assert str(caught.value) == str(local.value)
     names = [sorted(os.listdir(parts_of(path))) for path in (output, tmp_path / "local.parquet")]
     assert names[0] == names[1]
     assert len(names[0]) > 3
     source.write_bytes(jobs.compressed(jobs.jsonl(["another"]), ".gz"))
     with pytest.raises(InputError, match=r"^resume: .* with other contents of .*in.jsonl.gz"):
-        score_files(stub, source, output, engine="ray", ray=TWO)
+        score_files(stub, source, output, engine="ray", ray=ONE)
 
 
 def test_standard_input_is_copied_first(ray_cluster: Any, stub: Any, tmp_path: Path) -> None:
@@ -131,7 +137,7 @@ def test_standard_input_is_copied_first(ray_cluster: Any, stub: Any, tmp_path: P
     with jobs.standard_input(jobs.jsonl(texts)):
         score_files(stub, "-", tmp_path / "local.parquet")
     with jobs.standard_input(jobs.jsonl(texts)):
-        score_files(stub, "-", tmp_path / "out.parquet", engine="ray", ray=TWO)
+        score_files(stub, "-", tmp_path / "out.parquet", engine="ray", ray=ONE)
     assert jobs.rows(tmp_path / "out.parquet") == jobs.rows(tmp_path / "local.parquet")
     assert jobs.left_behind(tmp_path) == ["local.parquet", "out.parquet"]
 
@@ -153,7 +159,7 @@ def test_what_goes_wrong_on_a_worker(
 ) -> None:
     source = jobs.write(tmp_path / "in.jsonl", jobs.documents(20))
     with pytest.raises(error, match=re.escape(told)) as caught:
-        score_files(wrong("b"), source, tmp_path / "out.parquet", engine="ray", ray=TWO)
+        score_files(wrong("b"), source, tmp_path / "out.parquet", engine="ray", ray=ONE)
     assert type(caught.value) is error
     assert jobs.left_behind(tmp_path, source) == [], "nothing was scored, so nothing is left"
 

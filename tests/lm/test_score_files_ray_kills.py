@@ -14,14 +14,15 @@ import pytest
 
 from pyfastlm.lm.files import score_files
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 LINES = 3000
 
 
 @pytest.fixture
 def machines() -> Iterator[Any]:
     """Two machines with room for two workers each, which are processes of this one."""
-    yield from clusters.two_machines()
+    with clusters.two_machines() as cluster:
+        yield cluster
 
 
 class Job:
