@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import sys
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -93,3 +95,35 @@ class Raising(Stub):
 
     def rolling(self, texts: Sequence[str]) -> list[TextScore]:
         raise Unsendable("this", "that")
+
+
+class Deadly(Stub):
+    """One text ends the process."""
+
+    tokens_per_batch = 16
+
+    def __init__(self, name: str, deadly: str) -> None:
+        super().__init__(name)
+        self.deadly = deadly
+
+    def rolling(self, texts: Sequence[str]) -> list[TextScore]:
+        if self.deadly in texts:
+            os._exit(1)
+        return super().rolling(texts)
+
+
+class Leaving(Stub):
+    """One worker leaves for good, which Ray takes for intended, as soon as there is a part in ``parts``."""
+
+    tokens_per_batch = 16
+
+    def __init__(self, name: str, parts: Path) -> None:
+        super().__init__(name)
+        self.parts, self.left = parts, parts.with_suffix(".left")
+
+    def rolling(self, texts: Sequence[str]) -> list[TextScore]:
+        time.sleep(0.1)
+        if [*self.parts.glob("*.part")] and not self.left.exists():
+            self.left.touch()
+            sys.modules["ray"].actor.exit_actor()
+        return super().rolling(texts)

@@ -16,9 +16,11 @@ from clusters import ONE, TWO
 from samples import Stub
 
 from pyfastlm.cli.app import run
-from pyfastlm.errors import InputError, InputTypeError, MissingExtra
+from pyfastlm.errors import InputError, InputTypeError, MissingExtra, Unavailable
 from pyfastlm.lm import Scorer, load
 from pyfastlm.lm.files import Progress, RayOptions, score_files
+from pyfastlm.lm.files.ray_cluster import warn_of_waiting
+from pyfastlm.lm.files.ray_engine import OnRay
 from pyfastlm.lm.files.ray_scorer import Loaded, Sent, maker
 from pyfastlm.lm.files.ray_worker import portable
 
@@ -164,6 +166,37 @@ def test_what_goes_wrong_on_a_worker(
     assert jobs.left_behind(tmp_path, source) == [], "nothing was scored, so nothing is left"
 
 
+@pytest.mark.slow
+def test_a_document_that_kills_its_worker_ends_the_job(ray_cluster: Any, tmp_path: Path) -> None:
+    texts = jobs.documents(40)
+    source, output = jobs.write(tmp_path / "in.jsonl", texts), tmp_path / "out.parquet"
+    deadly: Any = clusters.Deadly("a", texts[30])
+    with pytest.raises(Unavailable, match=r"from row \d+ of input 1 to row \d+ of input 1 lost its worker 5"):
+        score_files(deadly, source, output, engine="ray", ray=ONE)
+    assert len(list(parts_of(output).glob("*.part"))) > 3, "what is scored is kept"
+
+
+@pytest.mark.slow
+def test_what_ray_gives_up_is_done_in_another_round(
+    ray_cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, output = jobs.write(tmp_path / "in.jsonl", jobs.documents(150)), tmp_path / "out.parquet"
+    leaving: Any = clusters.Leaving("a", parts_of(output))
+    rounds: list[Any] = []
+    messages = OnRay._messages
+
+    def counted(engine: Any, ray: Any, read: Any) -> Iterator[Any]:
+        rounds.append(read)
+        return messages(engine, ray, read)
+
+    monkeypatch.setattr(OnRay, "_messages", counted)
+    report = score_files(leaving, source, output, engine="ray", ray=TWO)
+    assert (report.documents, report.resumed_documents) == (150, 0)
+    assert len(rounds) == 2
+    score_files(leaving, source, tmp_path / "local.parquet")
+    assert output.read_bytes() == (tmp_path / "local.parquet").read_bytes()
+
+
 def test_a_model_is_loaded_anew_by_its_name(tiny_lm_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tiny_lm_dir.parent)
     scorer = Scorer(load(tiny_lm_dir.name, dtype=torch.float64), max_length=32, tokens_per_batch=64)
@@ -209,6 +242,12 @@ def test_two_numbers_are_the_bounds_of_autoscaling() -> None:
     assert (RayOptions(workers=(2, 8)).least, RayOptions(workers=(2, 8)).most) == (2, 8)
     with pytest.raises(InputTypeError):
         RayOptions(workers=True)
+
+
+def test_a_cluster_without_room_for_a_worker_is_waited_for_with_a_word(ray_cluster: Any) -> None:
+    with pytest.warns(UserWarning, match="no machine of the cluster has the 64 CPUs and 0 GPUs of a worker"):
+        warn_of_waiting(ray_cluster, RayOptions(cpus_per_worker=64))
+    warn_of_waiting(ray_cluster, TWO)
 
 
 def test_refusals(

@@ -51,6 +51,17 @@ def loaded() -> Any:
         return ray
 
 
+def warn_of_waiting(ray: Any, options: RayOptions) -> None:
+    """Say that no machine can hold a worker yet: Ray waits for one without end, and without a word."""
+    machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    cpus, gpus = options.cpus_per_worker, options.gpus_per_worker
+    if not any(room.get("CPU", 0) >= cpus and room.get("GPU", 0) >= gpus for room in machines):
+        warnings.warn(
+            f"no machine of the cluster has the {cpus:,} CPUs and {gpus:,} GPUs of a worker; waiting for one",
+            stacklevel=2,
+        )
+
+
 def _connect(ray: Any, options: RayOptions) -> None:
     quiet = {"log_to_driver": False, "logging_level": logging.CRITICAL}
     if options.address is None and not os.environ.get("RAY_ADDRESS"):

@@ -10,11 +10,22 @@ from typing import Any
 from pyfastlm.errors import Unavailable
 from pyfastlm.lm.files import lines, parts
 from pyfastlm.lm.files.engine import Identity, Place, Step
-from pyfastlm.lm.files.inputs import Source
+from pyfastlm.lm.files.inputs import STDIN, Source
 from pyfastlm.lm.files.job import TEMPORARY, Job
-from pyfastlm.lm.files.ray_cluster import connected
+from pyfastlm.lm.files.ray_cluster import connected, warn_of_waiting
 from pyfastlm.lm.files.ray_options import RayOptions
-from pyfastlm.lm.files.ray_worker import Done, End, Failed, Kept, MakeScorer, Message, Read, Worker, unpacked
+from pyfastlm.lm.files.ray_worker import (
+    Attempts,
+    Done,
+    End,
+    Failed,
+    Kept,
+    MakeScorer,
+    Message,
+    Read,
+    Worker,
+    unpacked,
+)
 from pyfastlm.lm.files.readers import Reader
 
 
@@ -55,13 +66,14 @@ class OnRay:
         read = Read(job.directory.absolute(), sources, reader.text_key, self.identity.tokens_per_batch)
         turns = _Turns()
         with connected(self._options) as ray:
+            warn_of_waiting(ray, self._options)
             while not turns.over:
                 before = turns.known
                 try:
                     for message in self._messages(ray, read):
                         self._take(message, turns, job)
                         yield from turns.ready(job)
-                except (ray.exceptions.RayError, ray.data.exceptions.SystemException) as error:
+                except ray.exceptions.RayError as error:
                     lost: Exception | None = error
                 else:
                     lost = None
@@ -76,9 +88,11 @@ class OnRay:
         size = {"min_size": options.least, "max_size": options.most}
         context = data.DataContext.get_current().copy()
         context.enable_progress_bars = False
+        context.execution_no_progress_timeout_s = -1  # a long document may take hours
         context.target_max_block_size = 1  # a message is a block of its own
         with data.DataContext.current(context):
-            # No CPU for the reading task: workers may have them all, and it waits for them most of the time.
+            # No CPU for what is on the driver's machine: workers may have them all.
+            attempts = ray.remote(num_cpus=0, label_selector=here)(Attempts).remote()
             messages = data.from_items([None]).map_batches(
                 read.messages, batch_format="pyarrow", num_cpus=0, label_selector=here
             )
@@ -89,6 +103,7 @@ class OnRay:
                     "identity": self.identity,
                     "threads": options.cpus_per_worker,
                     "device": "cuda" if options.gpus_per_worker else "cpu",
+                    "attempts": attempts,
                 },
                 batch_size=1,
                 batch_format="pyarrow",
@@ -156,7 +171,7 @@ class _Turns:
 
 def _readable(source: Source, number: int, job: Job) -> Source:
     """``source`` for another process of this machine; what can be read only once is copied first."""
-    if os.path.isfile(source.path):
+    if source.path != STDIN and os.path.isfile(source.path):
         return replace(source, path=os.path.abspath(source.path))
     copy = (job.directory / f"input{number}{TEMPORARY}").absolute()
     with contextlib.ExitStack() as stack:

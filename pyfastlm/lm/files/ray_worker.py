@@ -5,6 +5,7 @@ import pickle
 import platform
 import sys
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from pyfastlm._require import require
 from pyfastlm._threads import ENVIRONMENT
-from pyfastlm.errors import InputError
+from pyfastlm.errors import InputError, Unavailable
 from pyfastlm.lm.files.engine import Identity, Place, planned, scored
 from pyfastlm.lm.files.inputs import Source
 from pyfastlm.lm.files.job import Job
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 MakeScorer: TypeAlias = "Callable[[Callable[[Any], None], str], Scorer]"
 
 KEPT_TOGETHER = 1024
+MOST_ATTEMPTS = 5  # of a part; Ray itself would go on for ever
 COLUMN = "message"
 
 
@@ -59,7 +61,7 @@ class Done(NamedTuple):
 
 
 class Failed(NamedTuple):
-    """From a worker to the driver: it cannot load or use its model."""
+    """From a worker to the driver: it cannot load or use its model, or not on a part."""
 
     error: Exception
 
@@ -114,6 +116,18 @@ class Read:
         yield End(count, error)
 
 
+class Attempts:
+    """An actor beside the driver: how often the scoring of each part was begun."""
+
+    def __init__(self) -> None:
+        self._begun: Counter[int] = Counter()
+
+    def begin(self, number: int) -> int:
+        """Count once more."""
+        self._begun[number] += 1
+        return self._begun[number]
+
+
 class Worker:
     """The actor of a worker: loads the model once and scores what it is handed.
 
@@ -122,9 +136,12 @@ class Worker:
         identity: what the scorer has to be.
         threads: of torch and of native code.
         device: of torch, for the model.
+        attempts: a handle of :class:`Attempts`. A part that kills its worker, for want of memory say, must
+            not kill one after the other.
     """
 
-    def __init__(self, make: bytes, identity: Identity, threads: int, device: str) -> None:
+    def __init__(self, make: bytes, identity: Identity, threads: int, device: str, attempts: Any) -> None:
+        self._attempts = attempts
         self._notes: list[Any] = []
         self._failed: Failed | None = None
         try:
@@ -144,6 +161,8 @@ class Worker:
     def _answer(self, todo: Todo) -> Done | Failed:
         if self._failed:
             return self._failed
+        if require("ray", "ray").get(self._attempts.begin.remote(todo.place.number)) > MOST_ATTEMPTS:
+            return Failed(_given_up(todo))
         try:
             scores = scored(todo.part, self._scorer)
         except Exception as error:
@@ -152,6 +171,15 @@ class Worker:
             notes = self._notes.copy()
             self._notes.clear()
         return Done(todo.place, scores, notes)
+
+
+def _given_up(todo: Todo) -> Unavailable:
+    first, last = todo.part.rows[0], todo.part.rows[-1]
+    return Unavailable(
+        f"ray: what is scored together from row {first.row:,} of input {first.source + 1:,} to row "
+        f"{last.row:,} of input {last.source + 1:,} lost its worker {MOST_ATTEMPTS} times, maybe for want of "
+        "memory; what is scored is kept"
+    )
 
 
 def portable(error: Exception) -> Exception:
