@@ -2,7 +2,9 @@
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,3 +22,12 @@ def tiny_lm_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("tiny_lm")
     save_tiny_lm(directory)
     return directory
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[Any]:
+    """The module ``ray``, connected to a cluster of this machine."""
+    import clusters
+
+    with clusters.local_cluster() as ray:
+        yield ray

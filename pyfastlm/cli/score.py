@@ -1,6 +1,5 @@
 """``pyfastlm score``: bits per byte of every document in files."""
 
-import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -8,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from pyfastlm._threads import ENVIRONMENT
+from pyfastlm.cli import ray_options
 from pyfastlm.errors import InputError
 
 if TYPE_CHECKING:
     from pyfastlm.lm import LM
     from pyfastlm.lm.files import FilesReport, SourceReport
+    from pyfastlm.lm.files.score import EngineName
     from pyfastlm.lm.scorer import Precision
 
 
@@ -51,27 +51,28 @@ def command(
         bool,
         typer.Option(help="Go on with an unfinished job; otherwise start afresh and replace the output."),
     ] = True,
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; by default all.")] = None,
+    threads: ray_options.Threads = None,
+    engine: ray_options.Engine = "local",
+    workers: ray_options.Workers = None,
+    gpus_per_worker: ray_options.GpusPerWorker = None,
+    address: ray_options.Address = None,
     json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Score the documents of files with a language model.
 
     Writes one Parquet row per document, in input order, with its log-probability and bits per byte;
     rows that cannot be scored are listed in STEM.rejected.jsonl beside it. Killed at any moment, the
-    same command goes on where it was.
+    same command goes on where it was, with either engine.
 
     \b
-    Example:
+    Examples:
         pyfastlm score 'corpus/*.jsonl.gz' -o scores.parquet --model smollm2
+        pyfastlm score 'corpus/*.jsonl.gz' -o scores.parquet --engine ray --address auto --workers 4:64
     """
     from pyfastlm.lm import files
 
     files.check(inputs, output)  # mistakes in paths show before a model is loaded
-    if threads is not None:
-        os.environ[ENVIRONMENT] = str(threads)
-        import torch
-
-        torch.set_num_threads(threads)
+    ray = ray_options.ray_options(engine, workers, gpus_per_worker, address, threads)
     from pyfastlm.lm import Scorer, load
     from pyfastlm.lm.runner import TOKENS_PER_BATCH
 
@@ -84,7 +85,17 @@ def command(
         tokens_per_batch=tokens_per_batch or TOKENS_PER_BATCH,
         precision=cast("Precision", precision),
     )
-    report = files.score_files(scorer, inputs, output, text_key=text_key, resume=resume, progress=True)
+    with ray_options.clean_output():
+        report = files.score_files(
+            scorer,
+            inputs,
+            output,
+            text_key=text_key,
+            resume=resume,
+            progress=True,
+            engine=cast("EngineName", engine),
+            ray=ray,
+        )
     _as_json(report) if json else _as_table(report)
     if report.rejected and not report.documents:
         raise InputError(f"inputs: none of the {report.rejected:,} rows can be scored; see {report.rejects}")

@@ -1,15 +1,15 @@
 """``pyfastlm select bpb``: bits per byte of many models on the domains of a sample."""
 
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from pyfastlm._threads import ENVIRONMENT
+from pyfastlm.cli import ray_options
 
 if TYPE_CHECKING:
+    from pyfastlm.lm.files.score import EngineName
     from pyfastlm.selection import MatrixReport, ModelReport
     from pyfastlm.selection.bpb.rules import Duplicates, Missing
 
@@ -57,40 +57,44 @@ def command(
     resume: Annotated[
         bool, typer.Option(help="Take over what is scored already; otherwise start afresh.")
     ] = True,
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; by default all.")] = None,
+    threads: ray_options.Threads = None,
+    engine: ray_options.Engine = "local",
+    workers: ray_options.Workers = None,
+    gpus_per_worker: ray_options.GpusPerWorker = None,
+    address: ray_options.Address = None,
     json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Score a sample with many models; one number for each model and domain.
 
     The scores of each model are kept in OUTPUT.models. Killed at any moment, the same command goes on
     where it was, to the same matrix; with more models in the list it scores only these. The same command
-    on several machines that share the directory divides the models among them.
+    on several machines that share the directory divides the models among them; workers of a Ray cluster
+    divide the documents of each model.
 
     \b
     Example:
         pyfastlm select bpb sample.jsonl.zst -m models.txt -o bpb.parquet --missing drop_document
     """
-    if threads is not None:
-        os.environ[ENVIRONMENT] = str(threads)
-        import torch
-
-        torch.set_num_threads(threads)
+    ray = ray_options.ray_options(engine, workers, gpus_per_worker, address, threads)
     from pyfastlm.cli import show
     from pyfastlm.selection import bpb_matrix
 
-    report = bpb_matrix(
-        models,
-        inputs,
-        output,
-        text_key=text_key,
-        domain_key=domain_key,
-        missing=cast("Missing", missing),
-        duplicates=cast("Duplicates", duplicates),
-        resume=resume,
-        tokens_per_batch=tokens_per_batch,
-        max_length=max_length,
-        progress=True,
-    )
+    with ray_options.clean_output():
+        report = bpb_matrix(
+            models,
+            inputs,
+            output,
+            text_key=text_key,
+            domain_key=domain_key,
+            missing=cast("Missing", missing),
+            duplicates=cast("Duplicates", duplicates),
+            resume=resume,
+            tokens_per_batch=tokens_per_batch,
+            max_length=max_length,
+            progress=True,
+            engine=cast("EngineName", engine),
+            ray=ray,
+        )
     if json:
         show.as_json(asdict(report))
     else:

@@ -24,7 +24,8 @@ from pyfastlm.lm.windows import Window
 from pyfastlm.ops._int8 import row_bits
 
 if TYPE_CHECKING:
-    from pyfastlm.lm.files import FilesReport, Progress
+    from pyfastlm.lm.files import FilesReport, Progress, RayOptions
+    from pyfastlm.lm.files.score import EngineName
 
 Precision: TypeAlias = Literal["model", "int8"]
 
@@ -150,11 +151,22 @@ class Scorer:
         text_key: str = "text",
         resume: bool = True,
         progress: "bool | Callable[[Progress], None]" = False,
+        engine: "EngineName" = "local",
+        ray: "RayOptions | None" = None,
     ) -> "FilesReport":
         """Score files into one Parquet table, resumably; see :func:`pyfastlm.lm.files.score_files`."""
         from pyfastlm.lm.files import score_files
 
-        return score_files(self, inputs, output, text_key=text_key, resume=resume, progress=progress)
+        return score_files(
+            self,
+            inputs,
+            output,
+            text_key=text_key,
+            resume=resume,
+            progress=progress,
+            engine=engine,
+            ray=ray,
+        )
 
     def _scored(self, texts: Iterable[str]) -> "Iterator[tuple[_Text, NDArray[np.float32]]]":
         """Each text with the log-probabilities of its tokens, in order."""

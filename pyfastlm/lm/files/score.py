@@ -1,23 +1,29 @@
 """The job itself: read, group, score or take over, save, and put the table together."""
 
+import contextlib
 import hashlib
 import os
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from pyfastlm.errors import InputError
-from pyfastlm.lm.files import parts, plan, table
+from pyfastlm.lm.files import plan, table
+from pyfastlm.lm.files.engine import Engine, Identity, Local
 from pyfastlm.lm.files.inputs import Source, StrPath, resolve
 from pyfastlm.lm.files.job import START_AFRESH, Job, locked, refuse_difference
 from pyfastlm.lm.files.progress import Callback, Tracker, reporter
+from pyfastlm.lm.files.ray_cluster import loaded
+from pyfastlm.lm.files.ray_options import RayOptions
 from pyfastlm.lm.files.readers import Reader
 from pyfastlm.lm.files.report import FilesReport, SourceReport, Totals, bits_per_byte
 
 if TYPE_CHECKING:
     from pyfastlm.lm.scorer import Scorer
+
+EngineName: TypeAlias = Literal["local", "ray"]
 
 
 def score_files(
@@ -28,6 +34,8 @@ def score_files(
     text_key: str = "text",
     resume: bool = True,
     progress: bool | Callback = False,
+    engine: EngineName = "local",
+    ray: RayOptions | None = None,
 ) -> FilesReport:
     """Score every document of ``inputs`` into one Parquet file, in bounded memory; safe against ``kill -9``.
 
@@ -55,19 +63,61 @@ def score_files(
         text_key: key of a JSON object, or column of a Parquet file; plain text has none.
         resume: go on with an unfinished job; False starts afresh and replaces an existing output.
         progress: True for a bar on standard error; or a callable that gets a :class:`Progress`.
+        engine: ``"local"`` scores in this process, ``"ray"`` on the workers of a Ray cluster; the table is
+            the same, and either goes on with what the other began. Inputs and output need be on the machine
+            of this process alone; the model is loaded by its name on each worker, once, and has to have the
+            same fingerprint there.
+        ray: workers and cluster, for ``engine="ray"``.
 
     Raises:
         InputError: an input is missing, a directory, truncated or damaged; the output exists and is of
             another job; another process works on it; an unfinished job has another model, other inputs
-            or settings (the message says which).
+            or settings (the message says which); a worker has another model, or cannot load it.
         OSError: reading or writing failed, e.g. the disk is full. What is scored is kept.
-        MissingExtra: pyarrow is not installed.
+        MissingExtra: pyarrow or Ray is not installed.
+        Unavailable: the Ray cluster gives up. What is scored is kept.
     """
+    return run(
+        chosen(scorer, engine, ray), inputs, output, text_key=text_key, resume=resume, progress=progress
+    )
+
+
+def chosen(scorer: "Scorer", engine: EngineName, ray: RayOptions | None) -> Engine:
+    """The engine of a name; same errors as :func:`score_files`."""
+    check_engine(engine, ray)
+    if engine == "local":
+        return Local(scorer)
+    from pyfastlm.lm.files.ray_engine import OnRay
+    from pyfastlm.lm.files.ray_scorer import maker
+
+    return OnRay(Identity.of(scorer), maker(scorer), ray or RayOptions())
+
+
+def check_engine(engine: str, ray: RayOptions | None) -> None:
+    """Find what is wrong with these two before any work."""
+    if engine not in ("local", "ray"):
+        raise InputError(f"engine: expected local or ray, got {engine!r}")
+    if ray is not None and engine == "local":
+        raise InputError("ray: expected none with engine='local'")
+    if engine == "ray":
+        loaded()
+
+
+def run(
+    engine: Engine,
+    inputs: StrPath | Sequence[StrPath],
+    output: StrPath,
+    *,
+    text_key: str = "text",
+    resume: bool = True,
+    progress: bool | Callback = False,
+) -> FilesReport:
+    """:func:`score_files` by any engine."""
     started = time.perf_counter()
     sources, target = check(inputs, output)
     if not isinstance(text_key, str) or not text_key:
         raise InputError(f"text_key: expected a name, got {text_key!r}")
-    description = _describe(scorer, sources, text_key)
+    description = _describe(engine.identity, sources, text_key)
     reader = Reader(sources, text_key)
     with locked(target) as job, reporter(progress) as tell:
         finished = None
@@ -80,9 +130,9 @@ def score_files(
         else:
             job.begin(description, replaces=not resume)
         if finished is None:
-            finished, taken = _score(scorer, job, reader, target, description, tell)
+            finished, taken = _score(engine, job, reader, target, description, tell)
         else:
-            _verify(reader, scorer.tokens_per_batch, target, finished)
+            _verify(reader, engine.identity.tokens_per_batch, target, finished)
             taken = (finished["documents"], finished["tokens"])
         job.remove()
     return _report(target, finished, taken, time.perf_counter() - started)
@@ -111,14 +161,14 @@ def check(inputs: StrPath | Sequence[StrPath], output: StrPath) -> tuple[tuple[S
     return sources, target
 
 
-def _describe(scorer: "Scorer", sources: tuple[Source, ...], text_key: str) -> dict[str, Any]:
+def _describe(identity: Identity, sources: tuple[Source, ...], text_key: str) -> dict[str, Any]:
     """All that decides the table, besides the contents of the inputs; what differs first is named."""
     import pyfastlm
 
     return {
-        "max_length": scorer.max_length,
-        "tokens_per_batch": scorer.tokens_per_batch,
-        "fingerprint": scorer.fingerprint,
+        "max_length": identity.max_length,
+        "tokens_per_batch": identity.tokens_per_batch,
+        "fingerprint": identity.fingerprint,
         "text_key": text_key,
         "inputs": [source.name for source in sources],
         "pyfastlm": pyfastlm.__version__,
@@ -127,7 +177,7 @@ def _describe(scorer: "Scorer", sources: tuple[Source, ...], text_key: str) -> d
 
 
 def _score(
-    scorer: "Scorer",
+    engine: Engine,
     job: Job,
     reader: Reader,
     target: Path,
@@ -136,27 +186,13 @@ def _score(
 ) -> tuple[dict[str, Any], tuple[int, int]]:
     totals = Totals(reader.sources)
     tracker = Tracker(totals, sum(source.size for source in reader.sources))
-    saved = {plan.prefix_of(name): name for name in job.part_names()}
     names: list[str] = []
     digest = hashlib.blake2b(digest_size=16)
-    for part in plan.parts(reader, scorer.tokens_per_batch):
-        key = part.key()
-        name = f"{part.prefix}{key}{parts.SUFFIX}"
-        names.append(name)
-        digest.update(key.encode())
-        found = saved.pop(part.prefix, None)
-        if found not in (None, name):
-            _refuse_contents(job, reader.sources[part.rows[0].source].name)
-        saved_scores = parts.load(job.directory / name) if found else None
-        if saved_scores is None:
-            texts = [row.text for row in part.rows if row.text is not None]
-            scores = parts.table(part, scorer.rolling(texts))
-            parts.save(scores, job.directory / name)
-        else:
-            scores = saved_scores
-        tell(tracker.update(reader.position, totals.add(scores), resumed=saved_scores is not None))
-    if saved:
-        _refuse_contents(job, reader.sources[-1].name)
+    with contextlib.closing(engine.steps(job, reader)) as steps:
+        for place, scores, resumed in steps:
+            names.append(place.file)
+            digest.update(place.key.encode())
+            tell(tracker.update(place.position, totals.add(scores), resumed=resumed))
     metadata = {
         "description": description,
         "digest": digest.hexdigest(),
@@ -175,13 +211,6 @@ def _verify(reader: Reader, tokens_per_batch: int, target: Path, finished: dict[
         digest.update(part.key().encode())
     if digest.hexdigest() != finished["digest"]:
         raise InputError(f"resume: {target} was made from other contents of the inputs; {START_AFRESH}")
-
-
-def _refuse_contents(job: Job, name: str) -> None:
-    raise InputError(
-        f"resume: {job.directory} holds an unfinished job with other contents of {name!r}; "
-        f"restore the input, or {START_AFRESH}"
-    )
 
 
 def _report(target: Path, noted: dict[str, Any], taken: tuple[int, int], seconds: float) -> FilesReport:

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from pyfastlm._require import require
 from pyfastlm.errors import InputError, InputTypeError
+from pyfastlm.lm.files import RayOptions
 from pyfastlm.lm.files import check as check_paths
 from pyfastlm.lm.files.inputs import StrPath
+from pyfastlm.lm.files.score import EngineName, check_engine
 from pyfastlm.selection.bpb import rules
 from pyfastlm.selection.bpb.assembly import Assembled, assemble
 from pyfastlm.selection.bpb.catalogue import Catalogue
@@ -36,6 +38,8 @@ def bpb_matrix(
     tokens_per_batch: int | None = None,
     max_length: int | None = None,
     progress: bool = False,
+    engine: EngineName = "local",
+    ray: RayOptions | None = None,
 ) -> MatrixReport:
     """Score every document with every model; the matrix has all bits over all bytes of each domain.
 
@@ -69,6 +73,10 @@ def bpb_matrix(
         tokens_per_batch: tokens that go through a model at once; default 2,048.
         max_length: tokens of a window, for all models; by default the context of each.
         progress: show the models and a bar on standard error.
+        engine: ``"local"``, or ``"ray"``: the parts of each model, one model after the other, are scored on
+            the workers of a Ray cluster; see :func:`pyfastlm.lm.files.score_files`. A scorer of your own is
+            sent to them, a function that makes it is called there.
+        ray: workers and cluster, for ``engine="ray"``.
 
     Raises:
         InputError: an argument, an input or a line of the list is wrong; something is missing or double and
@@ -76,9 +84,11 @@ def bpb_matrix(
             scored is kept.
         OSError: reading or writing failed, e.g. the disk is full. What is scored is kept.
         MissingExtra: a package that is needed is not installed.
+        Unavailable: the Ray cluster gives up. What is scored is kept.
     """
     started = time.perf_counter()
     rules.check(missing, duplicates)
+    check_engine(engine, ray)
     budget = _positive("tokens_per_batch", tokens_per_batch) or TOKENS_PER_BATCH
     length = _positive("max_length", max_length)
     entries = [Entry(model, model.family) for model in resolve_models(models)]
@@ -90,12 +100,16 @@ def bpb_matrix(
     with missing_scores(target.with_name(target.stem + ".missing.jsonl")) as absent:
         _read(catalogue, budget, missing, absent)
         useless = absent.count
-        tables = Tables(target.with_name(target.name + ".models"), catalogue, text_key, length, budget)
+        tables = Tables(
+            target.with_name(target.name + ".models"), catalogue, text_key, length, budget,
+            (ray or RayOptions()) if engine == "ray" else None,
+        )  # fmt: skip
         if not resume:
             for entry in entries:
                 with tables.locked(entry.model, wait=True):
                     tables.forget(entry.model)
-        score_all(entries, tables, missing, duplicates, progress=progress)
+        with tables:
+            score_all(entries, tables, missing, duplicates, progress=progress)
         with tables.locked(None, wait=True):
             made = assemble(entries, tables, catalogue, missing, duplicates, absent.add)
             made.matrix.save(target)

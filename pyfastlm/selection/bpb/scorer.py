@@ -4,8 +4,9 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from pyfastlm.lm.files.lines import json_object
 from pyfastlm.lm.scores import TextScore
@@ -18,15 +19,22 @@ class ModelFailed(Exception):
     """A model as a whole is of no use; the message says why."""
 
 
+class Failure(NamedTuple):
+    """A text (its :func:`key`) that cannot be scored, and why."""
+
+    text: int
+    error: str
+
+
 class Guarded:
     """``scorer`` for :func:`pyfastlm.lm.files.score_files`.
 
     Where it raises an error on some texts, each is scored alone. Those that fail alone get the score NaN in
-    0 windows, and their error goes to ``errors`` before the scores are saved.
+    0 windows, and ``note`` is told of them before the scores come back.
     """
 
-    def __init__(self, scorer: TextScorer, errors: Path) -> None:
-        self._scorer, self._errors = scorer, errors
+    def __init__(self, scorer: TextScorer, note: Callable[[list[Failure]], None]) -> None:
+        self._scorer, self._note = scorer, note
         try:
             self.fingerprint = str(scorer.fingerprint)
             self.max_length = int(scorer.max_length)
@@ -51,23 +59,19 @@ class Guarded:
 
     def _one_by_one(self, texts: Sequence[str], first: Exception) -> list[TextScore]:
         scores: list[TextScore] = []
-        failed: list[tuple[str, str]] = []
+        failed: list[Failure] = []
         for text in texts:
             try:
                 scores += self._checked([text])
             except (ModelFailed, MemoryError, OSError):
                 raise
             except Exception as error:
-                failed.append((text, told(error)))
+                failed.append(Failure(key(text), told(error)))
                 scores.append(TextScore(math.nan, 1, len(text.encode()), 0))
         if len(failed) == len(texts) > 1:
             raise ModelFailed(f"it fails on every text: {told(first)}") from first
         if failed:
-            with open(self._errors, "ab") as file:
-                for text, why in failed:
-                    file.write(json.dumps({"text": key(text), "error": why}).encode() + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
+            self._note(failed)
         return scores
 
     def _checked(self, texts: Sequence[str]) -> list[TextScore]:
@@ -93,8 +97,17 @@ def key(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
+def write_errors(path: Path, failures: list[Failure]) -> None:
+    """Append what :class:`Guarded` tells; it is on the disk when this returns."""
+    with open(path, "ab") as file:
+        for text, error in failures:
+            file.write(json.dumps({"text": text, "error": error}).encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def read_errors(path: Path) -> dict[int, str]:
-    """What :class:`Guarded` wrote, by the key of the text; a torn last line is left out."""
+    """What :func:`write_errors` wrote, by the key of the text; a torn last line is left out."""
     found: dict[int, str] = {}
     if path.exists():
         with open(path, "rb") as file:

@@ -9,21 +9,24 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from pyfastlm._durable import replacing
-from pyfastlm._require import require
-from pyfastlm.errors import MissingExtra
-from pyfastlm.lm.files import score_files
+from pyfastlm.lm.files import RayOptions
 from pyfastlm.lm.files import table as score_table
+from pyfastlm.lm.files.engine import Engine, Identity, Local
 from pyfastlm.lm.files.lines import json_object
+from pyfastlm.lm.files.score import run
 from pyfastlm.selection.bpb.catalogue import Catalogue
-from pyfastlm.selection.bpb.models import Model, TextScorer, is_factory, made
-from pyfastlm.selection.bpb.scorer import Guarded, ModelFailed, told
+from pyfastlm.selection.bpb.loading import Loading, place
+from pyfastlm.selection.bpb.models import Model, is_factory
+from pyfastlm.selection.bpb.scorer import ModelFailed, told, write_errors
 
 if TYPE_CHECKING:
+    from pyfastlm.lm.files.ray_worker import MakeScorer
     from pyfastlm.lm.scorer import Scorer
 
 FORMAT = 1
@@ -45,7 +48,11 @@ class Scored:
 
 
 class Tables:
-    """The directory ``<output>.models``."""
+    """The directory ``<output>.models``.
+
+    With ``ray``, models are scored on workers of a cluster; it is connected to for the first model that has
+    to be scored, until the block of this context manager ends.
+    """
 
     def __init__(
         self,
@@ -54,10 +61,18 @@ class Tables:
         text_key: str,
         max_length: int | None,
         tokens_per_batch: int,
+        ray: RayOptions | None = None,
     ) -> None:
         self.directory, self._catalogue = directory, catalogue
         self._text_key, self._max_length, self._budget = text_key, max_length, tokens_per_batch
+        self._ray, self._connection = ray, contextlib.ExitStack()
         directory.mkdir(exist_ok=True)
+
+    def __enter__(self) -> "Tables":
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._connection.close()
 
     def path(self, model: Model, suffix: str) -> Path:
         """A file of ``model``: its name made harmless, and a hash that keeps names apart."""
@@ -115,15 +130,16 @@ class Tables:
             InputError, OSError: the job cannot go on; see :func:`pyfastlm.lm.files.score_files`.
             MissingExtra: a package that it needs is not installed.
         """
-        errors, table = self.path(model, ".errors.jsonl"), self.path(model, ".parquet")
-        asked = self._asked(model)
+        table, asked = self.path(model, ".parquet"), self._asked(model)
+        engine: Engine | None = None
         try:
-            scorer = Guarded(self._load(model), errors)
-            if (other := known(scorer.fingerprint)) is not None:
-                scored = Scored(other, scorer.fingerprint)
+            engine = self._engine(model)
+            fingerprint = engine.identity.fingerprint
+            if (other := known(fingerprint)) is not None:
+                scored = Scored(other, fingerprint)
             else:
-                report = score_files(
-                    cast("Scorer", scorer),
+                report = run(
+                    engine,
                     [source.path for source in self._catalogue.sources],
                     table,
                     text_key=self._text_key,
@@ -131,7 +147,7 @@ class Tables:
                 )
                 scored = Scored(
                     table.name,
-                    scorer.fingerprint,
+                    fingerprint,
                     report.seconds,
                     report.tokens_per_second,
                     report.resumed_documents,
@@ -139,11 +155,24 @@ class Tables:
         except MemoryError as error:
             raise ModelFailed(told(error)) from error
         finally:
-            scorer = None  # type: ignore[assignment]
+            engine = None
             if model.scorer is None or is_factory(model.scorer):
                 gc.collect()  # the next model needs the memory
         self._note(model, asked, scored)
         return scored
+
+    def _engine(self, model: Model) -> Engine:
+        load = Loading.of(model, self._max_length, self._budget)
+        note = partial(write_errors, self.path(model, ".errors.jsonl"))
+        scorer = cast("Scorer", load(note))
+        if self._ray is None:
+            return Local(scorer)
+        from pyfastlm.lm.files.ray_cluster import connected
+        from pyfastlm.lm.files.ray_engine import OnRay
+
+        self._connection.enter_context(connected(self._ray))
+        self._ray = replace(self._ray, address=None)
+        return OnRay(Identity.of(scorer), cast("MakeScorer", load), self._ray, note)
 
     def _note(self, model: Model, asked: dict[str, Any], scored: Scored) -> None:
         target = self.path(model, ".json")
@@ -153,45 +182,14 @@ class Tables:
     def _asked(self, model: Model) -> dict[str, Any]:
         """All that decides the scores, as far as it can be known without loading the model."""
         plain = {
-            "model": _place(model),
+            "model": place(model),
             "revision": model.revision,
             "dtype": model.dtype,
             "max_length": self._max_length,
         }
         if model.scorer is not None:
             return plain | {"fingerprint": getattr(model.scorer, "fingerprint", None)}
-        return plain | {"tokens_per_batch": self._budget, "files": _files(Path(_place(model)).expanduser())}
-
-    def _load(self, model: Model) -> TextScorer:
-        try:
-            if model.scorer is not None:
-                return made(model.scorer)
-            return _named(model, self._max_length, self._budget)
-        except MissingExtra:
-            raise
-        except Exception as error:
-            raise ModelFailed(f"it cannot be loaded: {told(error)}") from error
-
-
-def _named(model: Model, max_length: int | None, tokens_per_batch: int) -> TextScorer:
-    import torch
-
-    from pyfastlm.lm import Scorer, load
-
-    name = _snapshot(_place(model), model.revision) if model.revision else _place(model)
-    lm = load(name, dtype=getattr(torch, model.dtype or "float32"))
-    return Scorer(lm, max_length=max_length, tokens_per_batch=tokens_per_batch)
-
-
-def _place(model: Model) -> str:
-    return model.path or model.name
-
-
-def _snapshot(name: str, revision: str) -> str:
-    hub = require("huggingface_hub", "lm")
-    # Weights in formats that are not read here.
-    others = ["*.h5", "*.msgpack", "*.onnx*", "*.ot", "*.gguf", "*.pth", "original/*"]
-    return str(hub.snapshot_download(name, revision=revision, ignore_patterns=others))
+        return plain | {"tokens_per_batch": self._budget, "files": _files(Path(place(model)).expanduser())}
 
 
 def _files(path: Path) -> list[list[Any]] | None:
