@@ -97,6 +97,16 @@ class Raising(Stub):
         raise Unsendable("this", "that")
 
 
+class Slow(Stub):
+    """Half a second for a part."""
+
+    tokens_per_batch = 2048
+
+    def rolling(self, texts: Sequence[str]) -> list[TextScore]:
+        time.sleep(0.5)
+        return super().rolling(texts)
+
+
 class Deadly(Stub):
     """One text ends the process."""
 

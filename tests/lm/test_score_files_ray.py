@@ -3,8 +3,10 @@
 import json
 import os
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +166,52 @@ def test_what_goes_wrong_on_a_worker(
         score_files(wrong("b"), source, tmp_path / "out.parquet", engine="ray", ray=ONE)
     assert type(caught.value) is error
     assert jobs.left_behind(tmp_path, source) == [], "nothing was scored, so nothing is left"
+
+
+# A process with a cluster of its own, whose object store is small; it tells how far the inputs have been read
+# when forty parts are done, and ends.
+AHEAD = """
+import os, sys
+from pathlib import Path
+import clusters
+from pyfastlm.lm.files import score_files
+from pyfastlm.lm.files.ray_cluster import loaded
+source = sys.argv[1]
+os.environ["PYTHONPATH"] = os.path.dirname(clusters.__file__)
+loaded().init(address="local", num_cpus=1, object_store_memory=100 << 20, include_dashboard=False)
+
+def offsets():
+    for name in Path("/proc").glob("[0-9]*/fd/*"):
+        try:
+            if os.readlink(name) == source:
+                yield int((name.parents[1] / "fdinfo" / name.name).read_text().split()[1])
+        except OSError:
+            continue
+
+def stop(state):
+    if state.documents == 40:
+        print(*offsets(), flush=True)
+        os._exit(0)
+
+score_files(clusters.Slow("a"), source, source + ".parquet", engine="ray", ray=clusters.ONE, progress=stop)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/fdinfo").exists(), reason="needs /proc to see what has been read")
+@pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed (extra ray)")
+def test_reading_waits_for_the_workers(tmp_path: Path) -> None:
+    source = tmp_path / "in.txt"
+    source.write_bytes((b"x" * 100_000 + b"\n") * 3000)
+    done = subprocess.run(
+        [sys.executable, "-c", AHEAD, str(source)],
+        env=os.environ | {"PYTHONPATH": str(Path(clusters.__file__).parent)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    (offset,) = map(int, done.stdout.split())
+    assert offset < 0.15 * source.stat().st_size, "at the pace of the reading task all of it had been read"
 
 
 @pytest.mark.slow

@@ -172,7 +172,10 @@ class Tables:
 
         self._connection.enter_context(connected(self._ray))
         self._ray = replace(self._ray, address=None)
-        return OnRay(Identity.of(scorer), cast("MakeScorer", load), self._ray, note)
+        identity = Identity.of(scorer)
+        del scorer
+        gc.collect()  # workers have models of their own
+        return OnRay(identity, cast("MakeScorer", load), self._ray, note)
 
     def _note(self, model: Model, asked: dict[str, Any], scored: Scored) -> None:
         target = self.path(model, ".json")
