@@ -99,9 +99,9 @@ def test_the_op_reaches_the_kernel(dtype):
     packed = int8_weight(weight)
     rows = int8_rows(x.view(3, 4, 5, 24))
     for given, added in ((rows, bias), (rows, None), (x.view(3, 4, 5, 24), bias)):
-        ours, theirs = (int8_linear(given, packed, added, impl=impl) for impl in ("triton", "reference"))
+        ours = int8_linear(given, packed, added, impl="triton")
         assert ours.dtype == dtype
-        torch.testing.assert_close(ours, theirs)
+        torch.testing.assert_close(ours, int8_linear(rows, packed, added, impl="reference"))
 
 
 def test_opcheck():
