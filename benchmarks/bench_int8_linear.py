@@ -45,14 +45,12 @@ def inputs(rows: int, layer: str) -> tuple[Tensor, Tensor, Tensor]:
     return x, weight, x @ weight.T
 
 
-def ours(weight: Tensor) -> Run:
-    packed = int8_weight(weight)
-    return lambda x: int8_linear(x, packed)
+def ours(sum_bits: int | None = None, keep: float | None = None) -> Peer:
+    def make(weight: Tensor) -> Run:
+        packed = int8_weight(weight, sum_bits=sum_bits)
+        return lambda x: int8_linear(int8_rows(x, sum_bits=sum_bits, keep=keep), packed)
 
-
-def ours_in_7_bits(weight: Tensor) -> Run:
-    packed = int8_weight(weight)
-    return lambda x: int8_linear(int8_rows(x, bits=7), packed)
+    return make
 
 
 def torch_dynamic(engine: str) -> Peer:
@@ -87,8 +85,9 @@ def int_mm_rows(weight: Tensor) -> Run:
 
 
 PEERS: dict[str, Peer] = {
-    "pyfastlm": ours,
-    "pyfastlm_7_bits": ours_in_7_bits,
+    "pyfastlm": ours(),
+    "pyfastlm_kept": ours(keep=0.15),
+    "pyfastlm_sums_of_16_bits": ours(16),
     "torch_dynamic_onednn": torch_dynamic("onednn"),
     "torch_dynamic_x86": torch_dynamic("x86"),
     "torch_int_mm_rows": int_mm_rows,
@@ -97,8 +96,8 @@ PEERS: dict[str, Peer] = {
 }
 
 
-def prepared(x: Tensor, weight: Tensor, bits: int) -> Callable[[], Tensor]:
-    rows, packed = int8_rows(x, bits=bits), int8_weight(weight)
+def prepared(x: Tensor, weight: Tensor, sum_bits: int) -> Callable[[], Tensor]:
+    rows, packed = int8_rows(x, sum_bits=sum_bits), int8_weight(weight, sum_bits=sum_bits)
     return lambda: int8_linear(rows, packed)
 
 
@@ -140,13 +139,13 @@ def test_from_float32(benchmark, layer: str, rows: int, peer: str) -> None:
     timed(benchmark, lambda: run(x), rows, layer)
 
 
-@pytest.mark.parametrize("bits", [7, 8])
+@pytest.mark.parametrize("sum_bits", [16, 32])
 @pytest.mark.parametrize("rows", ROWS)
 @pytest.mark.parametrize("layer", LAYERS)
 @torch.inference_mode()
-def test_prepared(benchmark, layer: str, rows: int, bits: int) -> None:
+def test_prepared(benchmark, layer: str, rows: int, sum_bits: int) -> None:
     x, weight, exact = inputs(rows, layer)
-    run = prepared(x, weight, bits)
+    run = prepared(x, weight, sum_bits)
     benchmark.extra_info["error"] = assert_near(run(), exact)
     timed(benchmark, run, rows, layer)
 

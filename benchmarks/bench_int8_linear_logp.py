@@ -42,9 +42,9 @@ def ours(hidden: Tensor, weight: Tensor, targets: Tensor) -> Run:
     return lambda: int8_linear_logp(hidden, packed, targets).logp
 
 
-def prepared(bits: int) -> Callable[[Tensor, Tensor, Tensor], Run]:
+def prepared(sum_bits: int) -> Callable[[Tensor, Tensor, Tensor], Run]:
     def make(hidden: Tensor, weight: Tensor, targets: Tensor) -> Run:
-        rows, packed = int8_rows(hidden, bits=bits), int8_weight(weight)
+        rows, packed = int8_rows(hidden, sum_bits=sum_bits), int8_weight(weight, sum_bits=sum_bits)
         return lambda: int8_linear_logp(rows, packed, targets).logp
 
     return make
@@ -74,8 +74,8 @@ def torch_int8(rows: int, gather: bool = False) -> Callable[[Tensor, Tensor, Ten
 
 PEERS: dict[str, Callable[[Tensor, Tensor, Tensor], Run]] = {
     "pyfastlm": ours,
-    "pyfastlm_prepared": prepared(8),
-    "pyfastlm_prepared_7_bits": prepared(7),
+    "pyfastlm_prepared_sums_of_32_bits": prepared(32),
+    "pyfastlm_prepared_sums_of_16_bits": prepared(16),
     "pyfastlm_float32": in_float32,
     "torch_int8_log_softmax_gather": torch_int8(ROWS, gather=True),
     "torch_int8_cross_entropy": torch_int8(ROWS),

@@ -32,7 +32,7 @@ from torch import Tensor
 
 from pyfastlm.cli import show
 from pyfastlm.lm import LM, Scorer, load
-from pyfastlm.ops._int8 import row_bits
+from pyfastlm.ops._int8 import native_sum_bits
 
 RESULTS = Path(__file__).parent / "results" / "int8_scoring.json"
 BANDS = (0, 20, 50, 100, 200, 500, 1000, 10**9)  # tokens of a document
@@ -56,7 +56,7 @@ def main() -> None:
         "date": time.strftime("%Y-%m-%d"),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "torch": torch.__version__,
-        "row_bits": row_bits(),
+        "sum_bits": native_sum_bits(),
         "documents": len(texts),
         "median_bytes": given.median_bytes,
         **accuracy,

@@ -3,6 +3,7 @@
 #include <pybind11/pybind11.h>
 
 #include "bind/address.hpp"
+#include "bind/storage.hpp"
 #include "core/int8_quantize.hpp"
 
 namespace py = pybind11;
@@ -19,19 +20,26 @@ void register_int8_linear(py::module_& m) {
                  }),
              py::arg("count"), py::arg("dim"), py::arg("values"), py::arg("scale"), py::arg("zero"));
     py::class_<int8::Weights>(m, "Int8Weights", "Weights that C++ reads or writes.")
-        .def(py::init([](std::size_t count, std::size_t dim, Address panels, Address scale, Address sum) {
-                 return int8::Weights{count, dim, at<std::int8_t>(panels), at<float>(scale),
-                                      at<std::int32_t>(sum)};
+        .def(py::init([](std::size_t count, std::size_t dim, Address panels, Address scale, Address sum,
+                         std::int32_t zero) {
+                 return int8::Weights{
+                     count, dim, at<std::int8_t>(panels), at<float>(scale), at<std::int32_t>(sum), zero};
              }),
-             py::arg("count"), py::arg("dim"), py::arg("panels"), py::arg("scale"), py::arg("sum"));
+             py::arg("count"), py::arg("dim"), py::arg("panels"), py::arg("scale"), py::arg("sum"),
+             py::arg("zero"));
+    py::class_<int8::Kept>(m, "Int8Kept", "Numbers of activations that C++ reads or writes as they are.")
+        .def(py::init([](std::size_t most, Address places, Address numbers) {
+                 return int8::Kept{most, at<std::int32_t>(places), at<float>(numbers)};
+             }),
+             py::arg("most"), py::arg("places"), py::arg("numbers"));
     m.def("int8_fours", pyfastlm::int8_linear::fours,
-          "Whether a row of 8 bits costs no more than one of 7 on this processor.");
+          "Whether sums of 32 bits cost no more than those of 16 on this processor.");
     m.def(
         "int8_quantize_rows",
-        [](Address x, const int8::Rows& to, float share, std::size_t most, Address places, int threads) {
-            int8::quantize(at<const float>(x), to, {share, most, at<std::int32_t>(places)}, threads);
+        [](Address x, const int8::Rows& to, float share, const int8::Kept& kept, int threads) {
+            int8::quantize(at<const float>(x), to, share, kept, threads);
         },
-        py::arg("x"), py::arg("to"), py::arg("share"), py::arg("most"), py::arg("places"), py::arg("threads"),
+        py::arg("x"), py::arg("to"), py::arg("share"), py::arg("kept"), py::arg("threads"),
         py::call_guard<py::gil_scoped_release>());
     m.def(
         "int8_quantize_weights",
@@ -41,9 +49,19 @@ void register_int8_linear(py::module_& m) {
         py::arg("weight"), py::arg("to"), py::arg("threads"), py::call_guard<py::gil_scoped_release>());
     m.def(
         "int8_linear_forward",
-        [](const int8::Rows& rows, const int8::Weights& weights, Address bias, Address out, int threads) {
-            pyfastlm::int8_linear::forward({rows, weights, at<const float>(bias), at<float>(out)}, threads);
+        [](const int8::Rows& rows, const int8::Weights& weights, const int8::Kept& kept, Address source,
+           const std::string& source_dtype, std::size_t stride, std::size_t step, Address bias, Address out,
+           int threads) {
+            pyfastlm::int8_linear::forward(
+                {rows,
+                 weights,
+                 kept,
+                 {at<const void>(source), pyfastlm::storage_of(source_dtype), stride, step},
+                 at<const float>(bias),
+                 at<float>(out)},
+                threads);
         },
-        py::arg("rows"), py::arg("weights"), py::arg("bias"), py::arg("out"), py::arg("threads"),
+        py::arg("rows"), py::arg("weights"), py::arg("kept"), py::arg("source"), py::arg("source_dtype"),
+        py::arg("stride"), py::arg("step"), py::arg("bias"), py::arg("out"), py::arg("threads"),
         py::call_guard<py::gil_scoped_release>());
 }

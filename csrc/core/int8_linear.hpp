@@ -3,20 +3,31 @@
 #pragma once
 
 #include "core/int8_layout.hpp"
+#include "core/storage.hpp"
 
 namespace pyfastlm::int8_linear {
 
+using int8::Kept;
 using int8::Rows;
 using int8::Weights;
+
+// Weights as they were, for what is kept of the rows: number (j, k) is at [j * stride + k * step].
+struct Source {
+    const void* at;
+    Storage storage;
+    std::size_t stride, step;
+};
 
 struct Problem {
     Rows rows;
     Weights weights;
+    Kept kept;
+    Source source;
     const float* bias;  // [weights.count] or null
     float* out;         // [rows.count, weights.count]
 };
 
-// Whether a row of 8 bits costs no more than one of 7 on this processor.
+// Whether sums of 32 bits cost no more than those of 16 on this processor.
 bool fours();
 
 void forward(const Problem& problem, int threads);

@@ -9,7 +9,7 @@ namespace pyfastlm::int8_linear_logp {
 
 void forward(const Problem& problem, const logits::Result<float>& result, int threads) {
     const Kernels kernel = int8_linear_logp_kernels<void>();
-    const auto statistics = problem.rows.zero == 64 ? kernel.bits7 : kernel.bits8;
+    const auto statistics = problem.rows.zero == int8::zero_16 ? kernel.sums16 : kernel.sums32;
     logits::forward(
         problem.rows.count, problem.weights.count, problem.targets, result, kernel.scratch_bytes, threads,
         [&](std::size_t first, logits::Range rows, logits::Range vocab, logits::Partial<float>* out,

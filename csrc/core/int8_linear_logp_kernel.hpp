@@ -11,8 +11,8 @@ struct Kernels {
     using Statistics = void(const Problem&, logits::Range rows, logits::Range vocab, bool argmax,
                             bool entropy, logits::Partial<float>* out, void* scratch);
     std::size_t scratch_bytes;
-    Statistics* bits7;  // for rows of 7 bits
-    Statistics* bits8;
+    Statistics* sums16;
+    Statistics* sums32;
 };
 
 }  // namespace pyfastlm::int8_linear_logp

@@ -10,12 +10,12 @@ PYFASTLM_KERNELS(int8::QuantizeKernels, int8_quantize_kernels)
 
 namespace pyfastlm::int8 {
 
-void quantize(const float* x, const Rows& to, const Kept& kept, int threads) {
+void quantize(const float* x, const Rows& to, float share, const Kept& kept, int threads) {
     constexpr std::size_t together = 32;  // rows of a task
     const QuantizeKernels kernel = int8_quantize_kernels<void>();
     parallel_for((to.count + together - 1) / together, threads, [&](std::size_t i) {
         const Aligned scratch(kernel.scratch_bytes(to.dim));
-        kernel.rows(x, to, kept, i * together, std::min(to.count, (i + 1) * together), scratch.get());
+        kernel.rows(x, to, share, kept, i * together, std::min(to.count, (i + 1) * together), scratch.get());
     });
 }
 

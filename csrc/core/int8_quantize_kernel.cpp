@@ -27,8 +27,10 @@ class Quantizer {
         __builtin_memset(row_ + dim_, 0, (room_ - dim_) * sizeof(float));
     }
 
-    // Takes out what is to be kept, and writes its places.
-    void leave_out(const int8::Kept& kept, std::int32_t* places) {
+    // Takes out what is to be kept of row i.
+    void leave_out(float share, const int8::Kept& kept, std::size_t i) {
+        std::int32_t* const places = kept.places + i * kept.most;
+        float* const numbers = kept.numbers + i * kept.most;
         using Wide = Vec<double>;
         Vec<float> largest{};
         Wide squares{};
@@ -44,16 +46,17 @@ class Quantizer {
             largest = max<float>(largest, max<float>(v, -v));
         }
         const double length = __builtin_sqrt(sum_lanes<double>(squares));
-        const double least = static_cast<double>(kept.share) * length;
+        const double least = static_cast<double>(share) * length;
         std::size_t count = 0;
         if (static_cast<double>(max_lanes<float>(largest)) > least) {
             for (std::size_t j = 0; j < dim_ && count < kept.most; ++j) {
                 if (!(static_cast<double>(row_[j] < 0.0f ? -row_[j] : row_[j]) > least)) continue;
-                places[count++] = static_cast<std::int32_t>(j);
+                places[count] = static_cast<std::int32_t>(j);
+                numbers[count++] = row_[j];
                 row_[j] = 0.0f;
             }
         }
-        for (; count < kept.most; ++count) places[count] = -1;
+        for (; count < kept.most; ++count) places[count] = -1, numbers[count] = 0.0f;
     }
 
     // Rotates; returns what a whole number stands for, NaN if one of the row is not finite.
@@ -117,14 +120,14 @@ PYFASTLM_INLINE void write_bytes(std::uint8_t* to, Int whole) {
 #endif
 }
 
-void quantize_rows(const float* x, const int8::Rows& to, const int8::Kept& kept, std::size_t begin,
-                   std::size_t end, void* memory) {
+void quantize_rows(const float* x, const int8::Rows& to, float share, const int8::Kept& kept,
+                   std::size_t begin, std::size_t end, void* memory) {
     const std::size_t stride = int8::padded_dim(to.dim);
     Scratch scratch(memory);
     Quantizer quantizer(to.dim, static_cast<float>(to.zero - 1), scratch);
     for (std::size_t i = begin; i < end; ++i) {
         quantizer.take(x + i * to.dim);
-        if (kept.places != nullptr) quantizer.leave_out(kept, kept.places + i * kept.most);
+        if (kept.places != nullptr) quantizer.leave_out(share, kept, i);
         to.scale[i] = quantizer.turn();
         std::uint8_t* const row = to.values + i * stride;
         std::size_t j = 0;
@@ -142,6 +145,7 @@ void quantize_panel(const float* weight, const int8::Weights& to, std::size_t pa
     std::int8_t* const out = to.panels + panel * depth * int8::panel_columns;
     Scratch scratch(memory);
     Quantizer quantizer(to.dim, 127.0f, scratch);
+    const float most_of_four = to.zero == int8::zero_16 ? int8::most_of_four : __builtin_inff();
     std::int32_t* const whole = scratch.take<std::int32_t>(Quantizer::room(to.dim));
     for (std::size_t c = 0; c < int8::panel_columns; ++c) {
         const std::size_t column = panel * int8::panel_columns + c;
@@ -151,7 +155,7 @@ void quantize_panel(const float* weight, const int8::Weights& to, std::size_t pa
             __builtin_memset(whole, 0, depth * sizeof(std::int32_t));
         } else {
             quantizer.take(weight + column * to.dim);
-            to.scale[column] = quantizer.turn(int8::most_of_four);
+            to.scale[column] = quantizer.turn(most_of_four);
             for (std::size_t j = 0; j < depth; j += n) store(whole + j, quantizer.at(j));
         }
         for (std::size_t k = 0; k < depth; ++k) {

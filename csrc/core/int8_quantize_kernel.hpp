@@ -9,7 +9,8 @@ namespace pyfastlm::int8 {
 
 struct QuantizeKernels {
     std::size_t (*scratch_bytes)(std::size_t dim);
-    void (*rows)(const float* x, const Rows&, const Kept&, std::size_t begin, std::size_t end, void* scratch);
+    void (*rows)(const float* x, const Rows&, float share, const Kept&, std::size_t begin, std::size_t end,
+                 void* scratch);
     void (*panel)(const float* weight, const Weights&, std::size_t panel, void* scratch);
 };
 

@@ -21,7 +21,7 @@ using Int = Vec<std::int32_t>;
 // sum[lane] += the products of the four bytes of a lane of each row with those of its column. So many are
 // taken together, for so many rows of a tile: what the registers hold.
 
-// For bytes of 7 bits: the sum of four products fits into 16 bits (int8::most_of_four).
+// For rows of zero_16: four products are added up in 16 bits (int8::most_of_four).
 struct Eights {
     static constexpr std::size_t together = 2, rows = 3;
     static PYFASTLM_INLINE Int add(Int sum, const Int (&row)[2], const Int (&column)[2]) {
@@ -30,9 +30,18 @@ struct Eights {
                                                _mm512_maddubs_epi16((__m512i)row[1], (__m512i)column[1]));
         return sum + (Int)_mm512_madd_epi16(fours, _mm512_set1_epi16(1));
 #elif defined(__AVX2__)
-        const __m256i fours = _mm256_add_epi16(_mm256_maddubs_epi16((__m256i)row[0], (__m256i)column[0]),
-                                               _mm256_maddubs_epi16((__m256i)row[1], (__m256i)column[1]));
-        return sum + (Int)_mm256_madd_epi16(fours, _mm256_set1_epi16(1));
+        // Left to themselves, compilers move products away from their sums, until registers run out.
+        Int fours, more;
+        __asm__(
+            "vpmaddubsw %[c0], %[r0], %[fours]\n\t"
+            "vpmaddubsw %[c1], %[r1], %[more]\n\t"
+            "vpaddw %[more], %[fours], %[fours]\n\t"
+            "vpmaddwd %[ones], %[fours], %[fours]\n\t"
+            "vpaddd %[fours], %[sum], %[sum]"
+            : [sum] "+x"(sum), [fours] "=&x"(fours), [more] "=&x"(more)
+            : [r0] "x"(row[0]), [r1] "x"(row[1]), [c0] "x"(column[0]), [c1] "x"(column[1]),
+              [ones] "x"(_mm256_set1_epi16(1)));
+        return sum;
 #else
         using Short = typename vector_of<std::int16_t>::type;
         Short fours{};
@@ -45,7 +54,7 @@ struct Eights {
     }
 };
 
-// For bytes of 8 bits, where one product does.
+// For rows of zero_32, where one product fits.
 struct Ones {
     static constexpr std::size_t together = 1, rows = tile_rows;
     static PYFASTLM_INLINE Int add(Int sum, const Int (&row)[1], const Int (&column)[1]) {

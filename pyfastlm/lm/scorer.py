@@ -21,7 +21,7 @@ from pyfastlm.lm.progress import watched
 from pyfastlm.lm.runner import TOKENS_PER_BATCH, Runner, context_length
 from pyfastlm.lm.scores import PairScore, TextScore, TokenScores
 from pyfastlm.lm.windows import Window
-from pyfastlm.ops._int8 import row_bits
+from pyfastlm.ops._int8 import native_sum_bits
 
 if TYPE_CHECKING:
     from pyfastlm.lm.files import FilesReport, Progress, RayOptions
@@ -86,7 +86,7 @@ class Scorer:
             str(self.lm.model.dtype),
         ]
         if self.precision == "int8":
-            parts.append(f"int8/1, rows of {row_bits()} bits")
+            parts.append(f"int8/2, sums of {native_sum_bits()} bits")
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
     def rolling(self, texts: Iterable[str], *, progress: bool = False) -> list[TextScore]:

@@ -18,9 +18,9 @@ class Int8Rows(NamedTuple):
     """Rows of activations: ``(values - zero) * scale`` are the rotated rows.
 
     ``values`` [..., 8 ceil(D / 8)] uint8 in [1, 2 zero - 1]; ``scale`` [...] float32, NaN where a number of
-    the row is not finite; ``zero`` is 64 for numbers of 7 bits and 128 for 8. ``dim`` is D, ``dtype`` that of
+    the row is not finite; ``zero`` is 97 for sums of 16 bits and 128 for 32. ``dim`` is D, ``dtype`` that of
     the rows. ``kept`` is None, or the places [..., M] int32 of numbers that count as 0 above, -1 behind the
-    last of a row, and the rows [..., D] themselves.
+    last of a row, and the numbers [..., M] float32.
     """
 
     values: Tensor
@@ -35,36 +35,39 @@ class Int8Weight(NamedTuple):
     """Weights of a linear layer, ``values * scale`` of its rotated rows.
 
     ``panels`` [16-column panels, 2 ceil(D / 8), 16, 4] int8 in [-127, 127]; zeros fill the last of 64 columns
-    and of D. ``scale`` [columns] float32; ``sum`` [columns] int32, of a column's values. ``shape`` is (V, D);
-    ``source`` are the weights themselves, for what is kept of the rows.
+    and of D. ``scale`` [columns] float32; ``sum`` [columns] int32, of a column's values. ``zero`` is that of the
+    rows they are for, ``shape`` (V, D); ``source`` are the weights themselves, for what is kept of the rows.
     """
 
     panels: Tensor
     scale: Tensor
     sum: Tensor
+    zero: int
     shape: tuple[int, int]
     source: Tensor
 
 
 @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
-def row_bits() -> int:
-    """Bits of activations that this processor multiplies at full speed: 8 with AVX-512 VNNI, else 7.
+def native_sum_bits() -> int:
+    """Bits in which this processor adds products of 8 bits at full speed: 32 with AVX-512 VNNI, else 16.
 
-    AVX2 adds products of 7 bits in 16, four at a time; those of 8 would not fit.
+    Four products fit into 16 bits only if numbers are smaller: activations up to 96, and four weights of one
+    sign up to 169 together.
     """
     from pyfastlm import _native
 
-    return 8 if _native.int8_fours() else 7
+    return 32 if _native.int8_fours() else 16
 
 
 def int8_rows(
-    x: Tensor, *, bits: int | None = None, keep: float | None = None, impl: Impl = "auto"
+    x: Tensor, *, sum_bits: int | None = None, keep: float | None = None, impl: Impl = "auto"
 ) -> Int8Rows:
-    """Quantise rows of activations, each by itself: its largest rotated number becomes 127, or 63 in 7 bits.
+    """Quantise rows of activations, each by itself: its largest rotated number becomes 127, or 96.
 
     Args:
         x: [..., D] float32, bfloat16 or float16; no gradient goes through.
-        bits: 7 or 8; :func:`row_bits` by default for CPU tensors, 8 elsewhere. Both work everywhere.
+        sum_bits: 32 for numbers up to 127, 16 for numbers up to 96; :func:`native_sum_bits` by default for
+            CPU tensors, 32 elsewhere. Both work everywhere; weights have to be made for the same.
         keep: numbers of more than this share of their row's length (the root of its sum of squares) are not
             rounded with the rest: :func:`int8_linear` multiplies them in float32. They would leave the others
             few digits. In [0.05, 1]; None keeps none.
@@ -79,24 +82,23 @@ def int8_rows(
     if x.ndim == 0:
         raise InputError("x: expected [..., D], got a single number")
     _check_numbers("x", x)
-    if bits not in (None, 7, 8):
-        raise InputError(f"bits: expected 7 or 8, got {bits}")
     chosen = _chosen(impl, x)
-    zero = 1 << ((bits or (row_bits() if chosen == "native" else 8)) - 1)
+    zero = _zero(sum_bits, x)
     if keep is not None and not 0.05 <= keep <= 1:
         raise InputError(f"keep: expected a number in [0.05, 1] or None, got {keep}")
     share = 0.0 if keep is None else float(keep)
-    values, scale, places = torch.ops.pyfastlm.int8_rows(x.detach(), zero, share, chosen)
-    kept = None if keep is None else (places, x.detach())
+    values, scale, places, numbers = torch.ops.pyfastlm.int8_rows(x.detach(), zero, share, chosen)
+    kept = None if keep is None else (places, numbers)
     return Int8Rows(values, scale, zero, x.shape[-1], x.dtype, kept)
 
 
-def int8_weight(weight: Tensor, *, impl: Impl = "auto") -> Int8Weight:
-    """Quantise the weights of a linear layer, each row by itself: its largest rotated number becomes 127.
+def int8_weight(weight: Tensor, *, sum_bits: int | None = None, impl: Impl = "auto") -> Int8Weight:
+    """Quantise the weights of a linear layer, each row by itself: its largest rotated number becomes 127, or
+    less where sums of 16 bits ask for it.
 
     Args:
         weight: [V, D] float32, bfloat16 or float16.
-        impl: as for :func:`int8_rows`.
+        sum_bits, impl: as for :func:`int8_rows`.
 
     Raises:
         InputError, InputTypeError: a shape or dtype is wrong.
@@ -107,22 +109,42 @@ def int8_weight(weight: Tensor, *, impl: Impl = "auto") -> Int8Weight:
         raise InputError(f"weight: expected [V, D], got shape {list(weight.shape)}")
     _check_numbers("weight", weight)
     source = weight.detach()
-    panels, scale, total = torch.ops.pyfastlm.int8_weight(source, _chosen(impl, weight))
-    return Int8Weight(panels, scale, total, (weight.shape[0], weight.shape[1]), source)
+    zero = _zero(sum_bits, weight)
+    panels, scale, total = torch.ops.pyfastlm.int8_weight(source, zero, _chosen(impl, weight))
+    return Int8Weight(panels, scale, total, zero, (weight.shape[0], weight.shape[1]), source)
 
 
-def check_weight(weight: object, dim: int, like: Tensor, like_name: str) -> Int8Weight:
-    """``weight`` if it is an :class:`Int8Weight` for rows of ``dim`` numbers on the device of ``like``.
+def rows_for(weight: object, x: Tensor | Int8Rows, name: str, impl: Impl) -> Int8Rows:
+    """Rows of ``x``, called ``name``, that ``weight`` of :func:`int8_weight` can be multiplied with.
 
     Raises:
-        InputError, InputTypeError: it is not.
+        InputError, InputTypeError: the two do not fit, or a gradient is asked for.
     """
     if not isinstance(weight, Int8Weight):
         raise InputTypeError(f"weight: expected what int8_weight returns, got {type(weight).__name__}")
-    if weight.shape[1] != dim:
-        raise InputError(f"weight: expected [V, {dim}], got shape {list(weight.shape)}")
-    _check.dense("weight", weight.panels, like, like_name)
-    return weight
+    of_weight = _SUM_BITS[weight.zero]
+    if isinstance(x, Tensor):
+        if torch.is_grad_enabled() and x.requires_grad:
+            raise InputError(f"{name}: expected no gradient to be asked for; use torch.no_grad() or float32")
+        x = int8_rows(x, sum_bits=of_weight, impl="reference" if impl == "reference" else "auto")
+    if weight.shape[1] != x.dim:
+        raise InputError(f"weight: expected [V, {x.dim}], got shape {list(weight.shape)}")
+    if weight.zero != x.zero:
+        raise InputError(f"weight: expected sum_bits={_SUM_BITS[x.zero]}, as {name} has, got {of_weight}")
+    _check.dense("weight", weight.panels, x.values, name)
+    return x
+
+
+_SUM_BITS = {reference.ZERO_16: 16, reference.ZERO_32: 32}
+
+
+def _zero(sum_bits: int | None, tensor: Tensor) -> int:
+    """The byte that stands for 0 in rows."""
+    if sum_bits is None:
+        sum_bits = native_sum_bits() if tensor.device.type == "cpu" else 32
+    if sum_bits not in _SUM_BITS.values():
+        raise InputError(f"sum_bits: expected 16 or 32, got {sum_bits}")
+    return reference.ZERO_16 if sum_bits == 16 else reference.ZERO_32
 
 
 def _check_numbers(name: str, tensor: Tensor) -> None:
@@ -143,21 +165,23 @@ def _chosen(impl: Impl, tensor: Tensor) -> str:
 # The torch operators: opaque to torch.compile.
 
 _library = torch.library.Library("pyfastlm", "FRAGMENT")
-_library.define("int8_rows(Tensor x, int zero, float share, str impl) -> (Tensor, Tensor, Tensor)")
-_library.define("int8_weight(Tensor weight, str impl) -> (Tensor, Tensor, Tensor)")
+_library.define("int8_rows(Tensor x, int zero, float share, str impl) -> (Tensor, Tensor, Tensor, Tensor)")
+_library.define("int8_weight(Tensor weight, int zero, str impl) -> (Tensor, Tensor, Tensor)")
 
 
-def _fake_rows(x: Tensor, zero: int, share: float, impl: str) -> tuple[Tensor, Tensor, Tensor]:
-    """Values, scales and places of the right shape, unwritten."""
+def _fake_rows(x: Tensor, zero: int, share: float, impl: str) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Values, scales, places and numbers of the right shape, unwritten."""
     padded = reference.padded(x.shape[-1], reference.GROUP)
+    kept = (*x.shape[:-1], reference.most_kept(share))
     return (
         x.new_empty((*x.shape[:-1], padded), dtype=torch.uint8),
         x.new_empty(x.shape[:-1], dtype=torch.float32),
-        x.new_empty((*x.shape[:-1], reference.most_kept(share)), dtype=torch.int32),
+        x.new_empty(kept, dtype=torch.int32),
+        x.new_empty(kept, dtype=torch.float32),
     )
 
 
-def _fake_weight(weight: Tensor, impl: str) -> tuple[Tensor, Tensor, Tensor]:
+def _fake_weight(weight: Tensor, zero: int, impl: str) -> tuple[Tensor, Tensor, Tensor]:
     """Panels, scales and sums of the right shape, unwritten."""
     columns = reference.padded(weight.shape[0], reference.WIDEST)
     steps = reference.padded(weight.shape[1], reference.GROUP) // reference.DEEP
@@ -169,7 +193,7 @@ def _fake_weight(weight: Tensor, impl: str) -> tuple[Tensor, Tensor, Tensor]:
     )
 
 
-def _rows(x: Tensor, zero: int, share: float, impl: str) -> tuple[Tensor, Tensor, Tensor]:
+def _rows(x: Tensor, zero: int, share: float, impl: str) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     if impl == "reference":
         return reference.rows(x.float(), zero, share)
     from pyfastlm.ops.native import _int8 as native
@@ -179,13 +203,13 @@ def _rows(x: Tensor, zero: int, share: float, impl: str) -> tuple[Tensor, Tensor
     return made
 
 
-def _weight(weight: Tensor, impl: str) -> tuple[Tensor, Tensor, Tensor]:
+def _weight(weight: Tensor, zero: int, impl: str) -> tuple[Tensor, Tensor, Tensor]:
     if impl == "reference":
-        return reference.weight(weight.float())
+        return reference.weight(weight.float(), zero)
     from pyfastlm.ops.native import _int8 as native
 
-    made = _fake_weight(weight, impl)
-    native.weight(weight, *made)
+    made = _fake_weight(weight, zero, impl)
+    native.weight(weight, *made, zero)
     return made
 
 

@@ -6,7 +6,7 @@ from torch import Tensor
 from pyfastlm.errors import InputError, InputTypeError, Unavailable
 from pyfastlm.ops import _check
 from pyfastlm.ops._dispatch import Impl, choose
-from pyfastlm.ops._int8 import Int8Rows, Int8Weight, check_weight, int8_rows
+from pyfastlm.ops._int8 import Int8Rows, Int8Weight, rows_for
 from pyfastlm.ops.linear_logp import LinearLogp, check_targets, checked_softcap
 from pyfastlm.ops.reference import int8_linear_logp as reference
 
@@ -35,16 +35,12 @@ def int8_linear_logp(
         InputError, InputTypeError: a shape, dtype, device or target is wrong, or a gradient is asked for.
         Unavailable: ``impl`` cannot run here.
     """
-    if isinstance(hidden, Tensor):
-        if torch.is_grad_enabled() and hidden.requires_grad:
-            raise InputError("hidden: expected no gradient to be asked for; use torch.no_grad() or float32")
-        hidden = int8_rows(hidden, impl="reference" if impl == "reference" else "auto")
+    hidden = rows_for(weight, hidden, "hidden", impl)
     if hidden.kept is not None:
         raise InputError("hidden: expected rows of which nothing is kept; call int8_rows without keep")
     if hidden.scale.ndim != 1:
         shape = [*hidden.scale.shape, hidden.dim]
         raise InputError(f"hidden: expected [N, D], got shape {shape}; flatten leading dimensions")
-    check_weight(weight, hidden.dim, hidden.values, "hidden")
     rows, count = len(hidden.scale), weight.shape[0]
     if count == 0:
         raise InputError("weight: expected V >= 1, got no row")

@@ -8,10 +8,11 @@ from torch import Tensor
 
 from pyfastlm.errors import InputError, InputTypeError, Unavailable
 from pyfastlm.ops import int8_linear, int8_rows, int8_weight
-from pyfastlm.ops._int8 import row_bits
+from pyfastlm.ops._int8 import native_sum_bits
 from pyfastlm.ops.reference import int8_linear as reference
 
 # One block, blocks narrower and wider than a vector, some and too many blocks to be mixed.
+ZERO = {16: 97, 32: 128}
 DIMS = [1, 2, 3, 4, 7, 20, 24, 48, 64, 65, 67, 96, 130, 260, 576, 768, 1000, 1536]
 
 
@@ -29,28 +30,29 @@ def test_the_rotation_is_orthogonal(dim):
     assert turned.abs().max() <= most + 1e-6
 
 
-@pytest.mark.parametrize("bits", [7, 8])
+@pytest.mark.parametrize("sum_bits", [16, 32])
 @pytest.mark.parametrize("dim", DIMS)
-def test_both_find_the_same_bits(dim, bits):
+def test_both_find_the_same_bits(dim, sum_bits):
     x = normal(37, dim) * normal(37, 1, seed=1).exp()
     x[:, 0] *= 50
-    ours, theirs = (int8_rows(x, bits=bits, impl=impl) for impl in ("native", "reference"))
+    ours, theirs = (int8_rows(x, sum_bits=sum_bits, impl=impl) for impl in ("native", "reference"))
     assert torch.equal(ours.values, theirs.values)
     assert torch.equal(ours.scale, theirs.scale)
-    assert ours[2:] == theirs[2:] == (1 << (bits - 1), dim, torch.float32, None)
+    assert ours[2:] == theirs[2:] == (ZERO[sum_bits], dim, torch.float32, None)
     for count in (1, 16, 70):
         weight = normal(count, dim, seed=count)
-        ours, theirs = (int8_weight(weight, impl=impl) for impl in ("native", "reference"))
+        ours, theirs = (int8_weight(weight, sum_bits=sum_bits, impl=i) for i in ("native", "reference"))
         assert all(torch.equal(a, b) for a, b in zip(ours[:3], theirs[:3], strict=True))
+        assert ours.zero == theirs.zero == ZERO[sum_bits]
         assert ours.shape == theirs.shape == (count, dim)
 
 
 @settings(max_examples=60, deadline=None)
-@given(rows=st.integers(0, 9), dim=st.integers(1, 150), bits=st.sampled_from([7, 8]), seed=st.integers(0, 99))
-def test_rounding(rows, dim, bits, seed):
+@given(rows=st.integers(0, 9), dim=st.integers(1, 150), sums=st.sampled_from([16, 32]), seed=st.integers(0, 99))
+def test_rounding(rows, dim, sums, seed):
     x = normal(rows, dim, seed=seed)
-    found = int8_rows(x, bits=bits, impl="native")
-    most = (1 << (bits - 1)) - 1
+    found = int8_rows(x, sum_bits=sums, impl="native")
+    most = ZERO[sums] - 1
     values = found.values.long() - found.zero
     assert found.values.shape == (rows, -(-dim // 8) * 8)
     assert (values[:, dim:] == 0).all()
@@ -61,16 +63,17 @@ def test_rounding(rows, dim, bits, seed):
     torch.testing.assert_close(found.scale.double(), turned.abs().amax(-1) / most, rtol=1e-5, atol=0)
 
 
-def test_weights_lie_in_panels():
+@pytest.mark.parametrize("sum_bits", [16, 32])
+def test_weights_lie_in_panels(sum_bits):
     weight = normal(70, 30)
-    found = int8_weight(weight)
+    found = int8_weight(weight, sum_bits=sum_bits)
     assert found.panels.shape == (8, 8, 16, 4)
     assert found.scale.shape == found.sum.shape == (128,)
     values = found.panels.transpose(1, 2).reshape(128, 32).long()
     assert (values[70:] == 0).all()
     assert (values[:, 30:] == 0).all()
     full = fours(values[:70]).amax(-1) >= reference.MOST_OF_FOUR - 2
-    assert ((values[:70].abs().amax(-1) == 127) | full).all()
+    assert ((values[:70].abs().amax(-1) == 127) | (full & (sum_bits == 16))).all()
     assert (values[:70].abs() <= 127).all()
     assert torch.equal(values.sum(-1), found.sum.long())
     meant = reference.numbers_of_weight(found.panels, found.scale, 70)[:, :30]
@@ -90,12 +93,12 @@ def test_products_fit_into_16_bits(dim):
     turned = normal(48, dim).sign()
     turned[:16], turned[16:32] = 1.0, -1.0
     weight = (turned.double() @ matrix.T).float()
-    ours, theirs = (int8_weight(weight, impl=impl) for impl in ("native", "reference"))
+    ours, theirs = (int8_weight(weight, sum_bits=16, impl=impl) for impl in ("native", "reference"))
     assert all(torch.equal(a, b) for a, b in zip(ours[:3], theirs[:3], strict=True))
     values = ours.panels.transpose(1, 2).reshape(64, -1).long()
     assert fours(values).max() <= reference.MOST_OF_FOUR + 2
-    assert (values[:32, :dim].abs() == 64).all()
-    rows = int8_rows(weight, bits=7)
+    assert (values[:32, :dim].abs() == 42).all()
+    rows = int8_rows(weight, sum_bits=16)
     ours, theirs = (int8_linear(rows, ours, impl=impl) for impl in ("native", "reference"))
     torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-6)
 
@@ -106,19 +109,20 @@ def test_what_is_kept(dim, keep):
     x = normal(40, dim)
     x[::2, dim // 2] *= 20
     x[5] = 0.0
-    ours, theirs = (int8_rows(x, keep=keep, bits=8, impl=impl) for impl in ("native", "reference"))
-    assert torch.equal(ours.kept[0], theirs.kept[0])
+    ours, theirs = (int8_rows(x, keep=keep, impl=impl, sum_bits=32) for impl in ("native", "reference"))
+    assert all(torch.equal(a, b) for a, b in zip(ours.kept, theirs.kept, strict=True))
     assert torch.equal(ours.values, theirs.values)
     assert torch.equal(ours.scale, theirs.scale)
-    assert ours.kept[1].data_ptr() == x.data_ptr()
     left, wide = x.clone(), x.double()
     for row, places in enumerate(ours.kept[0].tolist()):
         found = [place for place in places if place >= 0]
         assert places == found + [-1] * (int(1 / keep**2) - len(found))
         large = (wide[row].abs() > keep * wide[row].norm()).nonzero()[:, 0].tolist()
         assert found == large
+        numbers = ours.kept[1][row].tolist()
+        assert numbers == x[row, found].tolist() + [0.0] * (len(numbers) - len(found))
         left[row, found] = 0.0
-    without = int8_rows(left, bits=8)
+    without = int8_rows(left, sum_bits=32)
     assert torch.equal(ours.values, without.values)
     assert torch.equal(ours.scale, without.scale)
 
@@ -127,7 +131,7 @@ def test_an_outlier_is_everybodys():
     """What rotating is for: one number a thousand times the others leaves them their digits."""
     x = normal(1, 576)
     x[0, 5] = 1000.0
-    found = int8_rows(x, bits=8)
+    found = int8_rows(x, sum_bits=32)
     meant = reference.numbers_of_rows(found.values, found.scale, found.zero)
     error = (reference.rotate(x.double()) - meant).norm() / 576**0.5
     alone = 1000.0 / 127 / 12**0.5  # of rounding without rotating
@@ -138,7 +142,7 @@ def test_nothing_and_what_is_not_finite():
     x = normal(5, 12)
     x[1], x[2, 3], x[3, 0], x[4] = 0.0, float("nan"), float("inf"), 1e-41
     for impl in ("native", "reference"):
-        found = int8_rows(x, bits=8, impl=impl)
+        found = int8_rows(x, sum_bits=32, impl=impl)
         assert found.scale[0] > 0
         assert found.scale[1] == 0
         assert found.scale[2:].isnan().all()  # the last: 127 / 1e-41 is no number
@@ -160,9 +164,9 @@ def test_halves_and_views(dtype):
 
 
 def test_the_processor_decides_how_many_bits():
-    assert row_bits() in (7, 8)
-    assert int8_rows(normal(2, 4)).zero == 1 << (row_bits() - 1)
-    assert int8_rows(normal(2, 4), impl="reference").zero == 128
+    for impl in ("auto", "native", "reference"):
+        x = normal(2, 4)
+        assert int8_rows(x, impl=impl).zero == int8_weight(x, impl=impl).zero == ZERO[native_sum_bits()]
 
 
 def test_a_row_depends_on_nothing_else(monkeypatch):
@@ -179,7 +183,7 @@ def test_a_row_depends_on_nothing_else(monkeypatch):
 def test_opcheck():
     for impl in ("native", "reference"):
         torch.library.opcheck(torch.ops.pyfastlm.int8_rows.default, (normal(3, 2, 6), 128, 0.3, impl))
-        torch.library.opcheck(torch.ops.pyfastlm.int8_weight.default, (normal(3, 6), impl))
+        torch.library.opcheck(torch.ops.pyfastlm.int8_weight.default, (normal(3, 6), 97, impl))
 
 
 def test_wrong_arguments_are_named():
@@ -191,7 +195,7 @@ def test_wrong_arguments_are_named():
         (int8_rows, (x[0, 0],), {}, InputError, r"x: expected \[..., D\]"),
         (int8_rows, (x[:, :0],), {}, InputError, "x: expected 1 to 131072 numbers in a row"),
         (int8_rows, (x.new_empty(1, 131073),), {}, InputError, "x: expected 1 to 131072 numbers in a row"),
-        (int8_rows, (x,), {"bits": 6}, InputError, "bits: expected 7 or 8, got 6"),
+        (int8_rows, (x,), {"sum_bits": 8}, InputError, "sum_bits: expected 16 or 32, got 8"),
         (int8_rows, (x,), {"keep": 0.01}, InputError, r"keep: expected a number in \[0.05, 1\] or None"),
         (int8_rows, (x,), {"impl": "triton"}, Unavailable, "does not quantise"),
         (int8_rows, (x,), {"impl": "best"}, InputError, "impl: expected one of"),

@@ -29,24 +29,23 @@ def inputs(rows: int, dim: int, columns: int, seed: int = 0) -> list[Tensor]:
     return [torch.randn(size, generator=random) for size in ((rows, dim), (columns, dim), (columns,))]
 
 
-@pytest.mark.parametrize("bits", [7, 8])
+@pytest.mark.parametrize("sum_bits", [16, 32])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("biased", [False, True])
-def test_sums_are_exact(shape, biased, bits):
+def test_sums_are_exact(shape, biased, sum_bits):
     x, weight, bias = inputs(*shape)
-    rows, packed = int8_rows(x, bits=bits), int8_weight(weight)
+    rows, packed = int8_rows(x, sum_bits=sum_bits), int8_weight(weight, sum_bits=sum_bits)
     added = bias if biased else None
     ours, theirs = (int8_linear(rows, packed, added, impl=impl) for impl in ("native", "reference"))
     torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("bits", [7, 8])
-def test_the_greatest_sums_fit(bits):
-    """All products of one sign and as large as can be: nothing saturates, nothing wraps around. Four weights
-    of one sign together come to no more than this where rows have 7 bits."""
-    most = 64 if bits == 7 else 127
-    rows = int8_rows(torch.ones(7, 1024), bits=bits)
-    packed = int8_weight(torch.ones(65, 1024))
+@pytest.mark.parametrize("sum_bits", [16, 32])
+def test_the_greatest_sums_fit(sum_bits):
+    """All products of one sign and as large as can be: nothing saturates, nothing wraps around."""
+    most = 42 if sum_bits == 16 else 127  # four of one sign come to no more than 169
+    rows = int8_rows(torch.ones(7, 1024), sum_bits=sum_bits)
+    packed = int8_weight(torch.ones(65, 1024), sum_bits=sum_bits)
     for row_sign, column_sign in ((1, 1), (1, -1), (-1, -1)):
         rows.values.fill_(rows.zero + row_sign * (rows.zero - 1))
         packed.panels.fill_(most * column_sign)
@@ -61,19 +60,23 @@ def test_the_greatest_sums_fit(bits):
 @given(rows=st.integers(0, 20), dim=st.integers(1, 70), columns=st.integers(0, 140), seed=st.integers(0, 99))
 def test_any_shape(rows, dim, columns, seed):
     x, weight, bias = inputs(rows, dim, columns, seed=seed)
-    packed = int8_weight(weight)
-    ours, theirs = (int8_linear(int8_rows(x, bits=7), packed, bias, impl=i) for i in ("native", "reference"))
+    packed = int8_weight(weight, sum_bits=16)
+    found = int8_rows(x, sum_bits=16, keep=0.2)
+    ours, theirs = (int8_linear(found, packed, bias, impl=i) for i in ("native", "reference"))
     torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("impl", ["native", "reference"])
-def test_what_is_kept_is_exact(impl):
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16], ids=str)
+@pytest.mark.parametrize("transposed", [False, True])
+def test_what_is_kept_is_exact(impl, dtype, transposed):
     """Columns that many rows have, and numbers here and there."""
     x, weight, bias = inputs(200, 48, 70)
+    weight = (weight.T.contiguous().T if transposed else weight).to(dtype)
     x[:, 5] *= 30
     x[::50, 11] *= 300
     x[7, 20:24] *= 100
-    rows, packed = int8_rows(x, keep=0.3, bits=8), int8_weight(weight)
+    rows, packed = int8_rows(x, keep=0.3, sum_bits=32), int8_weight(weight, sum_bits=32)
     kept = torch.zeros_like(x)
     for row, places in enumerate(rows.kept[0].tolist()):
         for place in places:
@@ -81,32 +84,36 @@ def test_what_is_kept_is_exact(impl):
                 kept[row, place] = x[row, place]
     assert (kept != 0).sum(0)[[5, 11]].tolist()[1] == 4
     assert (kept != 0).sum(0)[5] > 150
-    rounded = int8_linear(int8_rows(x - kept, bits=8), packed, bias, impl=impl)
+    rounded = int8_linear(int8_rows(x - kept, sum_bits=32), packed, bias, impl=impl)
     found = int8_linear(rows, packed, bias, impl=impl)
     expected = (rounded + kept.double() @ weight.double().T).float()
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-4)
     for part in (slice(0, 1), slice(7, 9)):
-        alone = int8_linear(int8_rows(x[part], keep=0.3, bits=8), packed, bias, impl=impl)
+        alone = int8_linear(int8_rows(x[part], keep=0.3, sum_bits=32), packed, bias, impl=impl)
+        if impl == "native":
+            assert torch.equal(alone, found[part])
         torch.testing.assert_close(alone, found[part], rtol=1e-5, atol=1e-4)
 
 
-@pytest.mark.parametrize(("bits", "most"), [(7, 0.02), (8, 0.013)])
-def test_it_is_near_the_product(bits, most):
+@pytest.mark.parametrize(("sum_bits", "most"), [(16, 0.015), (32, 0.012)])
+def test_it_is_near_the_product(sum_bits, most):
     x, weight, bias = inputs(200, 576, 300)
     x[:, 7] *= 100  # an outlier
     truth = F.linear(x.double(), weight.double(), bias.double())
-    found = int8_linear(int8_rows(x, bits=bits), int8_weight(weight), bias)
+    found = int8_linear(x, int8_weight(weight, sum_bits=sum_bits), bias)
     assert ((found - truth).norm() / truth.norm()) < most
 
 
 def test_a_row_depends_on_nothing_else(monkeypatch):
     x, weight, bias = inputs(1500, 90, 330)
+    x = int8_rows(x, keep=0.2)
     packed = int8_weight(weight)
     whole = int8_linear(x, packed, bias)
     for threads in ("1", "2", "7"):
         monkeypatch.setenv("PYFASTLM_NUM_THREADS", threads)
         for rows in (slice(0, 1), slice(3, 35), slice(700, 1499)):
-            assert torch.equal(int8_linear(x[rows], packed, bias), whole[rows])
+            part = x._replace(values=x.values[rows], scale=x.scale[rows], kept=tuple(k[rows] for k in x.kept))
+            assert torch.equal(int8_linear(part, packed, bias), whole[rows])
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
@@ -141,8 +148,9 @@ def test_under_torch_compile():
 def test_opcheck():
     x, weight, bias = inputs(30, 5, 7)
     rows, packed = int8_rows(x), int8_weight(weight)
-    for added in (bias, None):
-        arguments = (rows.values, rows.scale, *packed[:3], added, 5, rows.zero, 7, "native")
+    kept = int8_rows(x, keep=0.3).kept
+    for added, of_rows in ((bias, kept), (None, (None, None))):
+        arguments = (rows.values, rows.scale, *packed[:3], added, *of_rows, weight, rows.zero, "native")
         torch.library.opcheck(torch.ops.pyfastlm.int8_linear.default, arguments)
 
 
@@ -150,7 +158,10 @@ def test_wrong_arguments_are_named():
     x, weight, bias = inputs(6, 4, 5)
     packed = int8_weight(weight)
     learnt = x.clone().requires_grad_()
+    narrow, wide = (int8_weight(weight, sum_bits=sum_bits) for sum_bits in (16, 32))
     bad = [
+        ((int8_rows(x, sum_bits=16), wide), {}, InputError, "weight: expected sum_bits=16, as x has, got 32"),
+        ((int8_rows(x, sum_bits=32), narrow), {}, InputError, "weight: expected sum_bits=32, as x has, got 16"),
         ((x.double(), packed), {}, InputTypeError, "x: expected float32"),
         ((x, weight), {}, InputTypeError, "weight: expected what int8_weight returns"),
         ((x[:, :3], packed), {}, InputError, r"weight: expected \[V, 3\]"),

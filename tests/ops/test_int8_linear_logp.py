@@ -13,12 +13,12 @@ def inputs(rows: int, dim: int, columns: int) -> list[Tensor]:
     return [torch.randn(size, generator=random) for size in ((rows, dim), (columns, dim), (columns,))]
 
 
-@pytest.mark.parametrize("bits", [7, 8])
+@pytest.mark.parametrize("sum_bits", [16, 32])
 @pytest.mark.parametrize("shape", [(1, 1, 1), (7, 17, 65), (200, 40, 300), (13, 64, 9000)], ids=str)
 @pytest.mark.parametrize("shaped", [False, True])
-def test_log_probabilities(shape, shaped, bits):
+def test_log_probabilities(shape, shaped, sum_bits):
     x, weight, bias = inputs(*shape)
-    rows, packed = int8_rows(x, bits=bits), int8_weight(weight)
+    rows, packed = int8_rows(x, sum_bits=sum_bits), int8_weight(weight, sum_bits=sum_bits)
     targets = torch.randint(0, shape[2], (shape[0],), generator=torch.Generator().manual_seed(1))
     targets[0] = -100
     options = {"bias": bias, "softcap": 5.0, "logit_scale": 0.3} if shaped else {}

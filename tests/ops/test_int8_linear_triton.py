@@ -36,26 +36,26 @@ def run(kernels, rows: Int8Rows, packed: Int8Weight, bias: Tensor | None) -> Ten
     return out.cpu()
 
 
-def check(kernels, x: Tensor, weight: Tensor, bias: Tensor | None, bits: int) -> None:
-    rows, packed = int8_rows(x, bits=bits), int8_weight(weight)
+def check(kernels, x: Tensor, weight: Tensor, bias: Tensor | None, sum_bits: int) -> None:
+    rows, packed = int8_rows(x, sum_bits=sum_bits), int8_weight(weight, sum_bits=sum_bits)
     truth = int8_linear(rows, packed, bias, impl="reference")
     torch.testing.assert_close(run(kernels, rows, packed, bias), truth, rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("bits", [7, 8])
+@pytest.mark.parametrize("sum_bits", [16, 32])
 @pytest.mark.parametrize("biased", [False, True])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_equals_the_reference(kernels, shape, biased, bits):
+def test_equals_the_reference(kernels, shape, biased, sum_bits):
     x, weight, bias = inputs(*shape)
-    check(kernels, x, weight, bias if biased else None, bits)
+    check(kernels, x, weight, bias if biased else None, sum_bits)
 
 
-@pytest.mark.parametrize("bits", [7, 8])
-def test_large_tiles_in_groups(kernels, monkeypatch, bits):
+@pytest.mark.parametrize("sum_bits", [16, 32])
+def test_large_tiles_in_groups(kernels, monkeypatch, sum_bits):
     monkeypatch.setattr(kernels, "ENOUGH", 1)
     monkeypatch.setattr(kernels, "GROUP_ROWS", 2)
     assert kernels.blocks_for(1, 1) is kernels.MANY
-    check(kernels, *inputs(3 * 128 + 5, 130, 2 * 128 + 33), bits)  # 64 columns behind the last panel
+    check(kernels, *inputs(3 * 128 + 5, 130, 2 * 128 + 33), sum_bits)  # 64 columns behind the last panel
 
 
 def test_large_tiles_where_they_are_enough(kernels):
@@ -64,9 +64,9 @@ def test_large_tiles_where_they_are_enough(kernels):
     assert kernels.blocks_for(1024, 576) is kernels.blocks_for(1, 4096) is kernels.FEW
 
 
-@pytest.mark.parametrize("bits", [7, 8])
-def test_the_greatest_sums_fit(kernels, bits):
-    rows, packed = int8_rows(torch.ones(3, 1024), bits=bits), int8_weight(torch.ones(17, 1024))
+@pytest.mark.parametrize("sum_bits", [16, 32])
+def test_the_greatest_sums_fit(kernels, sum_bits):
+    rows, packed = int8_rows(torch.ones(3, 1024), sum_bits=sum_bits), int8_weight(torch.ones(17, 1024))
     rows.scale.fill_(1.0)
     packed.scale.fill_(1.0)
     for row_sign, column_sign in ((1, 1), (1, -1), (-1, -1)):
@@ -90,7 +90,7 @@ def test_what_is_not_finite_stays_where_it_is(kernels):
 
 @pytest.mark.parametrize("shape", [(0, 5, 3), (4, 5, 0)], ids=str)
 def test_no_rows_and_no_columns(kernels, shape):
-    check(kernels, *inputs(*shape), 8)
+    check(kernels, *inputs(*shape), 32)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16], ids=str)
@@ -98,14 +98,17 @@ def test_the_op_reaches_the_kernel(dtype):
     x, weight, bias = (t.to(DEVICE, dtype) for t in inputs(60, 24, 20))
     packed = int8_weight(weight)
     rows = int8_rows(x.view(3, 4, 5, 24))
-    for given, added in ((rows, bias), (rows, None), (x.view(3, 4, 5, 24), bias)):
+    kept = int8_rows(x.view(3, 4, 5, 24), keep=0.3)
+    for given, added in ((rows, bias), (rows, None), (kept, bias), (x.view(3, 4, 5, 24), bias)):
         ours = int8_linear(given, packed, added, impl="triton")
         assert ours.dtype == dtype
-        torch.testing.assert_close(ours, int8_linear(rows, packed, added, impl="reference"))
+        known = rows if given.__class__ is Tensor else given
+        torch.testing.assert_close(ours, int8_linear(known, packed, added, impl="reference"))
 
 
 def test_opcheck():
     x, weight, bias = (t.to(DEVICE) for t in inputs(9, 5, 7))
     rows, packed = int8_rows(x), int8_weight(weight)
-    arguments = (rows.values, rows.scale, *packed[:3], bias, 5, rows.zero, 7, "triton")
+    kept = int8_rows(x, keep=0.3).kept
+    arguments = (rows.values, rows.scale, *packed[:3], bias, *kept, weight, rows.zero, "triton")
     torch.library.opcheck(torch.ops.pyfastlm.int8_linear.default, arguments)

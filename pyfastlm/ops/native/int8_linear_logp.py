@@ -30,7 +30,7 @@ def forward(
     spread = torch.empty(rows) if entropy else None
     _native.int8_linear_logp_forward(
         rows=rows_at(values, scale, hidden.dim, hidden.zero),
-        weights=weights_at(weight.panels, weight.scale, weight.sum, *weight.shape),
+        weights=weights_at(weight.panels, weight.scale, weight.sum, *weight.shape, weight.zero),
         bias=address(added),
         targets=address(chosen),
         softcap=softcap,

@@ -11,7 +11,8 @@ from torch import Tensor
 
 DEEP = 4  # numbers of a column side by side
 GROUP = 2 * DEEP  # the depth is filled up to whole groups
-MOST_OF_FOUR = 256.0  # weights of one sign together, of four whose products with 7 bits are added up in 16
+ZERO_16, ZERO_32 = 97, 128  # the byte that stands for 0 in rows, for sums of 16 bits and of 32
+MOST_OF_FOUR = 167.0  # weights of one sign together, of four whose products are added up in 16 bits
 PANEL = 16  # columns side by side
 WIDEST = 64  # columns are filled up to whole tiles of the widest kernel
 MOST_BLOCKS = 64  # that are mixed
@@ -107,22 +108,22 @@ def kept_places(x: Tensor, share: float) -> Tensor:
     return torch.where(first < x.shape[-1], first, -1).to(torch.int32)
 
 
-def rows(x: Tensor, zero: int, share: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Values, scales and kept places of :class:`pyfastlm.ops.Int8Rows`, of x [..., D] float32."""
+def rows(x: Tensor, zero: int, share: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Values, scales, kept places and numbers of :class:`pyfastlm.ops.Int8Rows`, of x [..., D] float32."""
     places = kept_places(x, share) if share else x.new_empty((*x.shape[:-1], 0), dtype=torch.int32)
-    if share:
-        room = torch.nn.functional.pad(x, (0, 1))  # where places of nothing go
-        x = room.scatter(-1, places.long() % room.shape[-1], 0.0)[..., :-1]
+    room = torch.nn.functional.pad(x, (0, 1))  # where places of nothing are
+    numbers = room.gather(-1, places.long() % room.shape[-1])
+    x = room.scatter(-1, places.long() % room.shape[-1], 0.0)[..., :-1]
     whole, unit = _quantized(x, zero - 1.0)
     dim = x.shape[-1]
     values = torch.nn.functional.pad(whole, (0, padded(dim, GROUP) - dim)).add_(zero).to(torch.uint8)
-    return values, unit, places
+    return values, unit, places, numbers
 
 
-def weight(w: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def weight(w: Tensor, zero: int) -> tuple[Tensor, Tensor, Tensor]:
     """Panels, scales and sums of :class:`pyfastlm.ops.Int8Weight`, of w [V, D] float32."""
     count, dim = w.shape
-    whole, unit = _quantized(w, 127.0, MOST_OF_FOUR)
+    whole, unit = _quantized(w, 127.0, MOST_OF_FOUR if zero == ZERO_16 else math.inf)
     columns, deep = padded(count, WIDEST), padded(dim, GROUP)
     whole = torch.nn.functional.pad(whole, (0, deep - dim, 0, columns - count))
     panels = whole.reshape(columns // PANEL, PANEL, deep // DEEP, DEEP).transpose(1, 2)
@@ -155,3 +156,10 @@ def int8_linear(
     weights = numbers_of_weight(panels, scale, count)
     product = numbers_of_rows(values, row_scale, zero) @ weights.T
     return (product if bias is None else product + bias.double()).float()
+
+
+def kept_products(places: Tensor, numbers: Tensor, source: Tensor) -> Tensor:
+    """Products [..., V] float32 of what is kept of rows with weights [V, D]."""
+    room = numbers.new_zeros((*places.shape[:-1], source.shape[1] + 1))  # places of nothing are the last
+    kept = room.scatter(-1, places.long() % room.shape[-1], numbers)[..., :-1]
+    return kept @ source.T.float()
