@@ -6,7 +6,7 @@ import collections.abc
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['EditCosts', 'GruScanInputs', 'Int8Rows', 'Int8Weights', 'LinearLogpInputs', 'Spelling', 'SuffixSearch', 'TermIndex', 'TermIndexFile', 'VarlenAttentionInputs', 'centred_ranks', 'compact_count', 'compact_gather', 'compact_index', 'compact_scatter', 'concordance', 'gate_compact', 'gru_scan_backward', 'gru_scan_forward', 'gru_scan_groups', 'int8_fours', 'int8_linear_forward', 'int8_linear_logp_forward', 'int8_quantize_rows', 'int8_quantize_weights', 'isa', 'linear_forward', 'linear_logp_backward', 'linear_logp_forward', 'rank_products', 'suffix_keys', 'suffix_stride', 'term_index_build', 'term_index_concatenate', 'term_index_similar', 'term_index_strings', 'varlen_attention_backward', 'varlen_attention_forward', 'xxh64']
+__all__: list[str] = ['EditCosts', 'GruScanInputs', 'Int8Kept', 'Int8Rows', 'Int8Weights', 'LinearLogpInputs', 'Spelling', 'SuffixSearch', 'TermIndex', 'TermIndexFile', 'VarlenAttentionInputs', 'centred_ranks', 'compact_count', 'compact_gather', 'compact_index', 'compact_scatter', 'concordance', 'gate_compact', 'gru_scan_backward', 'gru_scan_forward', 'gru_scan_groups', 'int8_fours', 'int8_linear_forward', 'int8_linear_logp_forward', 'int8_quantize_rows', 'int8_quantize_weights', 'isa', 'linear_forward', 'linear_logp_backward', 'linear_logp_forward', 'rank_products', 'suffix_keys', 'suffix_stride', 'term_index_build', 'term_index_concatenate', 'term_index_similar', 'term_index_strings', 'varlen_attention_backward', 'varlen_attention_forward', 'xxh64']
 class GruScanInputs:
     """
     Shapes and addresses that both passes of gru_scan read.
@@ -23,7 +23,13 @@ class Int8Weights:
     """
     Weights that C++ reads or writes.
     """
-    def __init__(self, count: typing.SupportsInt | typing.SupportsIndex, dim: typing.SupportsInt | typing.SupportsIndex, panels: typing.SupportsInt | typing.SupportsIndex, scale: typing.SupportsInt | typing.SupportsIndex, sum: typing.SupportsInt | typing.SupportsIndex) -> None:
+    def __init__(self, count: typing.SupportsInt | typing.SupportsIndex, dim: typing.SupportsInt | typing.SupportsIndex, panels: typing.SupportsInt | typing.SupportsIndex, scale: typing.SupportsInt | typing.SupportsIndex, sum: typing.SupportsInt | typing.SupportsIndex, zero: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+class Int8Kept:
+    """
+    Numbers of activations that C++ reads or writes as they are.
+    """
+    def __init__(self, most: typing.SupportsInt | typing.SupportsIndex, places: typing.SupportsInt | typing.SupportsIndex, numbers: typing.SupportsInt | typing.SupportsIndex) -> None:
         ...
 class LinearLogpInputs:
     """
@@ -125,13 +131,13 @@ def gru_scan_groups(rows: typing.SupportsInt | typing.SupportsIndex) -> int:
     ...
 def int8_fours() -> bool:
     """
-    Whether a row of 8 bits costs no more than one of 7 on this processor.
+    Whether sums of 32 bits cost no more than those of 16 on this processor.
     """
-def int8_linear_forward(rows: Int8Rows, weights: Int8Weights, bias: typing.SupportsInt | typing.SupportsIndex, out: typing.SupportsInt | typing.SupportsIndex, threads: typing.SupportsInt | typing.SupportsIndex) -> None:
+def int8_linear_forward(rows: Int8Rows, weights: Int8Weights, kept: Int8Kept, source: typing.SupportsInt | typing.SupportsIndex, source_dtype: str, stride: typing.SupportsInt | typing.SupportsIndex, step: typing.SupportsInt | typing.SupportsIndex, bias: typing.SupportsInt | typing.SupportsIndex, out: typing.SupportsInt | typing.SupportsIndex, threads: typing.SupportsInt | typing.SupportsIndex) -> None:
     ...
 def int8_linear_logp_forward(rows: Int8Rows, weights: Int8Weights, bias: typing.SupportsInt | typing.SupportsIndex, targets: typing.SupportsInt | typing.SupportsIndex, softcap: typing.SupportsFloat | typing.SupportsIndex, logit_scale: typing.SupportsFloat | typing.SupportsIndex, logp: typing.SupportsInt | typing.SupportsIndex, lse: typing.SupportsInt | typing.SupportsIndex, argmax: typing.SupportsInt | typing.SupportsIndex, entropy: typing.SupportsInt | typing.SupportsIndex, threads: typing.SupportsInt | typing.SupportsIndex) -> None:
     ...
-def int8_quantize_rows(x: typing.SupportsInt | typing.SupportsIndex, to: Int8Rows, share: typing.SupportsFloat | typing.SupportsIndex, most: typing.SupportsInt | typing.SupportsIndex, places: typing.SupportsInt | typing.SupportsIndex, threads: typing.SupportsInt | typing.SupportsIndex) -> None:
+def int8_quantize_rows(x: typing.SupportsInt | typing.SupportsIndex, to: Int8Rows, share: typing.SupportsFloat | typing.SupportsIndex, kept: Int8Kept, threads: typing.SupportsInt | typing.SupportsIndex) -> None:
     ...
 def int8_quantize_weights(weight: typing.SupportsInt | typing.SupportsIndex, to: Int8Weights, threads: typing.SupportsInt | typing.SupportsIndex) -> None:
     ...

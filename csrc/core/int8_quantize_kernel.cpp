@@ -9,6 +9,7 @@ namespace pyfastlm::PYFASTLM_ISA {
 namespace {
 
 constexpr std::size_t n = lanes<float>;
+constexpr std::size_t strip = 4 * n;  // numbers that are looked at together, for the sake of latencies
 using Int = Vec<std::int32_t>;
 
 // A row rotated and divided, such that its largest number becomes `most`, or its largest four come to what
@@ -19,8 +20,8 @@ class Quantizer {
         : dim_(dim), room_(room(dim)), most_(most), rotation_(dim, scratch),
           row_(scratch.take<float>(room_)) {}
 
-    // Numbers that a row has room for: whole vectors, and whole groups.
-    static std::size_t room(std::size_t dim) { return Rotation::room(int8::padded_dim(dim)); }
+    // Numbers that a row has room for: whole strips, and whole groups.
+    static std::size_t room(std::size_t dim) { return (int8::padded_dim(dim) + strip - 1) / strip * strip; }
 
     void take(const float* x) {
         __builtin_memcpy(row_, x, dim_ * sizeof(float));
@@ -31,29 +32,19 @@ class Quantizer {
     void leave_out(float share, const int8::Kept& kept, std::size_t i) {
         std::int32_t* const places = kept.places + i * kept.most;
         float* const numbers = kept.numbers + i * kept.most;
-        using Wide = Vec<double>;
-        Vec<float> largest{};
-        Wide squares{};
-        for (std::size_t j = 0; j < dim_; j += lanes<double>) {
-            typedef float Half __attribute__((vector_size(sizeof(float) * lanes<double>)));
-            Half half;
-            __builtin_memcpy(&half, row_ + j, sizeof half);
-            const Wide v = __builtin_convertvector(half, Wide);
-            squares += v * v;
-        }
-        for (std::size_t j = 0; j < dim_; j += n) {
-            const Vec<float> v = load(row_ + j);
-            largest = max<float>(largest, max<float>(v, -v));
-        }
-        const double length = __builtin_sqrt(sum_lanes<double>(squares));
-        const double least = static_cast<double>(share) * length;
+        const float least = at_most(static_cast<double>(share) * length());
         std::size_t count = 0;
-        if (static_cast<double>(max_lanes<float>(largest)) > least) {
-            for (std::size_t j = 0; j < dim_ && count < kept.most; ++j) {
-                if (!(static_cast<double>(row_[j] < 0.0f ? -row_[j] : row_[j]) > least)) continue;
-                places[count] = static_cast<std::int32_t>(j);
-                numbers[count++] = row_[j];
-                row_[j] = 0.0f;
+        for (std::size_t j = 0; j < room_ && count < kept.most; j += strip) {
+            Vec<float> largest{};
+#pragma GCC unroll 4
+            for (std::size_t v = 0; v < strip; v += n)
+                largest = max<float>(largest, size(load(row_ + j + v)));
+            if (!(max_lanes<float>(largest) > least)) continue;
+            for (std::size_t k = j; k < j + strip && count < kept.most; ++k) {
+                if (!(__builtin_fabsf(row_[k]) > least)) continue;
+                places[count] = static_cast<std::int32_t>(k);
+                numbers[count++] = row_[k];
+                row_[k] = 0.0f;
             }
         }
         for (; count < kept.most; ++count) places[count] = -1, numbers[count] = 0.0f;
@@ -62,17 +53,25 @@ class Quantizer {
     // Rotates; returns what a whole number stands for, NaN if one of the row is not finite.
     float turn(float most_of_four = __builtin_inff()) {
         rotation_.apply(row_);
-        Vec<float> largest{}, nothing{};
-        for (std::size_t j = 0; j < dim_; j += n) {
-            const Vec<float> v = load(row_ + j);
-            largest = max<float>(largest, max<float>(v, -v));
-            nothing += v - v;
+        Vec<float> largest[strip / n] = {}, nothing[strip / n] = {};
+        for (std::size_t j = 0; j < room_; j += strip) {
+#pragma GCC unroll 4
+            for (std::size_t v = 0; v < strip / n; ++v) {
+                const Vec<float> x = load(row_ + j + v * n);
+                largest[v] = max<float>(largest[v], size(x));
+                nothing[v] += x - x;
+            }
         }
-        float top = max_lanes<float>(largest), most = most_;
+#pragma GCC unroll 4
+        for (std::size_t v = 1; v < strip / n; ++v) {
+            largest[0] = max<float>(largest[0], largest[v]);
+            nothing[0] += nothing[v];
+        }
+        float top = max_lanes<float>(largest[0]), most = most_;
         const float four = most_of_four < __builtin_inff() ? largest_four() : 0.0f;
         if (most_of_four / four < most / top) top = four, most = most_of_four;
         inverse_ = top > 0.0f ? most / top : 0.0f;
-        const bool finite = sum_lanes<float>(nothing) == 0.0f && inverse_ < __builtin_inff();
+        const bool finite = sum_lanes<float>(nothing[0]) == 0.0f && inverse_ < __builtin_inff();
         if (!finite) inverse_ = 0.0f;
         return finite ? top / most / rotation_.length() : __builtin_nanf("");
     }
@@ -83,6 +82,33 @@ class Quantizer {
     }
 
   private:
+    static PYFASTLM_INLINE Vec<float> size(Vec<float> x) { return max<float>(x, -x); }
+
+    // The root of the sum of squares.
+    [[nodiscard]] double length() const {
+        typedef float Half __attribute__((vector_size(sizeof(float) * lanes<double>)));
+        Vec<double> squares[strip / lanes<double>] = {};
+        for (std::size_t j = 0; j < room_; j += strip) {
+#pragma GCC unroll 8
+            for (std::size_t v = 0; v < strip / lanes<double>; ++v) {
+                Half half;
+                __builtin_memcpy(&half, row_ + j + v * lanes<double>, sizeof half);
+                const Vec<double> x = __builtin_convertvector(half, Vec<double>);
+                squares[v] += x * x;
+            }
+        }
+#pragma GCC unroll 8
+        for (std::size_t v = 1; v < strip / lanes<double>; ++v) squares[0] += squares[v];
+        return __builtin_sqrt(sum_lanes<double>(squares[0]));
+    }
+
+    // The greatest float up to x >= 0.
+    static float at_most(double x) {
+        const float near = static_cast<float>(x);
+        const auto bits = __builtin_bit_cast(std::uint32_t, near);
+        return static_cast<double>(near) > x ? __builtin_bit_cast(float, bits - 1) : near;
+    }
+
     // Of numbers of one sign that are added up in 16 bits (int8::most_of_four).
     [[nodiscard]] float largest_four() const {
         float largest = 0.0f;

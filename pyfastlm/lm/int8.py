@@ -13,7 +13,7 @@ from pyfastlm.ops.int8_linear import int8_linear
 from pyfastlm.ops.int8_linear_logp import int8_linear_logp
 from pyfastlm.ops.linear_logp import LinearLogp
 
-KEPT = 0.15  # share of a row's length, of numbers that stay in float32
+KEPT = 0.2  # share of a row's length, of numbers that stay in float32
 
 
 class Int8Layers:

@@ -14,7 +14,7 @@ from pyfastlm.lm.head import Head, LinearHead
 from pyfastlm.lm.loading import LM
 from pyfastlm.lm.packing import Batch, Index, Piece, batches, release
 
-TOKENS_PER_BATCH = 2048
+TOKENS_PER_BATCH = 1024  # more do not fit into the caches of a CPU
 DEFAULT_LENGTH = 2048  # where neither model nor tokenizer names one; as in lm-evaluation-harness
 HUGE = int(1e18)  # tokenizers without a limit name a number above
 LOGITS_PER_BATCH = 512  # tokens, where the model's own logits have to be held

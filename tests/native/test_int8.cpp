@@ -53,14 +53,30 @@ std::vector<double> rotated(const float* x, std::size_t dim) {
 
 struct Rows {
     std::vector<std::uint8_t> values;
-    std::vector<float> scale;
+    std::vector<float> scale, numbers;
     std::vector<std::int32_t> places;
     int8::Rows view;
+    int8::Kept kept;
 
-    Rows(const std::vector<float>& x, std::size_t count, std::size_t dim, std::int32_t zero, int threads)
-        : values(count * int8::padded_dim(dim)), scale(count), places(count),
-          view{count, dim, values.data(), scale.data(), zero} {
-        int8::quantize(x.data(), view, {1.0f, 1, places.data()}, threads);
+    Rows(const std::vector<float>& x, std::size_t count, std::size_t dim, std::int32_t zero, float share,
+         int threads)
+        : values(count * int8::padded_dim(dim)), scale(count),
+          view{count, dim, values.data(), scale.data(), zero}, kept{} {
+        if (share < 1.0f) {
+            kept.most = static_cast<std::size_t>(1.0f / (share * share));
+            places.assign(count * kept.most, -7);
+            numbers.resize(count * kept.most);
+            kept.places = places.data(), kept.numbers = numbers.data();
+        }
+        int8::quantize(x.data(), view, share, kept, threads);
+    }
+
+    // What is kept of a row, 0 elsewhere.
+    [[nodiscard]] std::vector<double> kept_of(std::size_t row) const {
+        std::vector<double> found(view.dim);
+        for (std::size_t k = row * kept.most; k < (row + 1) * kept.most && places[k] >= 0; ++k)
+            found[static_cast<std::size_t>(places[k])] = static_cast<double>(numbers[k]);
+        return found;
     }
 
     [[nodiscard]] std::int64_t at(std::size_t row, std::size_t k) const {
@@ -74,9 +90,9 @@ struct Weights {
     std::vector<std::int32_t> sum;
     int8::Weights view;
 
-    Weights(const std::vector<float>& w, std::size_t count, std::size_t dim, int threads)
+    Weights(const std::vector<float>& w, std::size_t count, std::size_t dim, std::int32_t zero, int threads)
         : panels(int8::padded_columns(count) * int8::padded_dim(dim)), scale(int8::padded_columns(count)),
-          sum(int8::padded_columns(count)), view{count, dim, panels.data(), scale.data(), sum.data()} {
+          sum(int8::padded_columns(count)), view{count, dim, panels.data(), scale.data(), sum.data(), zero} {
         int8::quantize(w.data(), view, threads);
     }
 
@@ -98,13 +114,21 @@ struct Weights {
     }
 };
 
-void test(std::size_t rows, std::size_t dim, std::size_t columns, std::int32_t zero, int threads) {
+void test(std::size_t rows, std::size_t dim, std::size_t columns, std::int32_t zero, float share,
+          int threads) {
     const std::vector<float> x = normal(rows * dim, 1), w = normal(columns * dim, 2),
                              bias = normal(columns, 3);
-    const Rows a(x, rows, dim, zero, threads);
-    const Weights b(w, columns, dim, threads);
+    const Rows a(x, rows, dim, zero, share, threads);
+    const Weights b(w, columns, dim, zero, threads);
     for (std::size_t i = 0; i < rows; ++i) {
-        const std::vector<double> meant = rotated(&x[i * dim], dim);
+        const std::vector<double> kept = a.kept_of(i);
+        std::vector<float> left(&x[i * dim], &x[(i + 1) * dim]);
+        for (std::size_t k = 0; k < dim; ++k) {
+            if (kept[k] == 0.0) continue;
+            CHECK(static_cast<double>(left[k]) == kept[k]);
+            left[k] = 0.0f;
+        }
+        const std::vector<double> meant = rotated(left.data(), dim);
         for (std::size_t k = 0; k < dim; ++k)
             CHECK(std::abs(static_cast<double>(a.at(i, k)) * a.scale[i] - meant[k]) <= 0.501 * a.scale[i]);
         for (std::size_t k = dim; k < int8::padded_dim(dim); ++k) CHECK(a.at(i, k) == 0);
@@ -120,22 +144,30 @@ void test(std::size_t rows, std::size_t dim, std::size_t columns, std::int32_t z
         const std::vector<double> meant = rotated(&w[j * dim], dim);
         for (std::size_t k = 0; k < dim; ++k)
             CHECK(std::abs(static_cast<double>(b.at(j, k)) * b.scale[j] - meant[k]) <= 0.501 * b.scale[j]);
-        for (std::size_t k = 0; k < dim; ++k) CHECK(b.four(j, k) <= int8::most_of_four + 2);
+        for (std::size_t k = 0; k < dim && zero == int8::zero_16; ++k)
+            CHECK(b.four(j, k) <= int8::most_of_four + 2);
     }
     std::vector<double> expected(rows * columns);
     for (std::size_t i = 0; i < rows; ++i) {
+        const std::vector<double> kept = a.kept_of(i);
         for (std::size_t j = 0; j < columns; ++j) {
             std::int64_t dot = 0;
-            for (std::size_t k = 0; k < dim; ++k) dot += a.at(i, k) * b.at(j, k);
-            expected[i * columns + j] =
-                static_cast<double>(dot) * a.scale[i] * b.scale[j] + static_cast<double>(bias[j]);
+            double exact = static_cast<double>(bias[j]);
+            for (std::size_t k = 0; k < dim; ++k) {
+                dot += a.at(i, k) * b.at(j, k);
+                exact += kept[k] * static_cast<double>(w[j * dim + k]);
+            }
+            expected[i * columns + j] = static_cast<double>(dot) * a.scale[i] * b.scale[j] + exact;
         }
     }
     std::vector<float> out(rows * columns, std::numeric_limits<float>::quiet_NaN());
-    pyfastlm::int8_linear::forward({a.view, b.view, bias.data(), out.data()}, threads);
+    pyfastlm::int8_linear::forward(
+        {a.view, b.view, a.kept, {w.data(), pyfastlm::Storage::f32, dim, 1}, bias.data(), out.data()},
+        threads);
     for (std::size_t at = 0; at < out.size(); ++at)
         CHECK(std::abs(static_cast<double>(out[at]) - expected[at]) < 1e-5 * (1 + std::abs(expected[at])));
 
+    if (a.kept.places != nullptr) return;
     std::vector<std::int64_t> targets(rows), best(rows);
     for (std::size_t i = 0; i < rows; ++i) targets[i] = static_cast<std::int64_t>(i * 7 % columns);
     targets[0] = pyfastlm::logits::ignored;
@@ -162,13 +194,15 @@ void test(std::size_t rows, std::size_t dim, std::size_t columns, std::int32_t z
 
 int main() {
     skip_unless_isa_runs();
-    for (const std::int32_t zero : {64, 128}) {
-        for (const int threads : {1, 3}) {
-            test(1, 1, 1, zero, threads);
-            test(7, 20, 33, zero, threads);
-            test(13, 65, 64, zero, threads);
-            test(100, 96, 257, zero, threads);
-            test(5, 130, 4200, zero, threads);
+    for (const std::int32_t zero : {int8::zero_16, int8::zero_32}) {
+        for (const float share : {1.0f, 0.3f, 0.1f}) {
+            for (const int threads : {1, 3}) {
+                test(1, 1, 1, zero, share, threads);
+                test(7, 20, 33, zero, share, threads);
+                test(13, 65, 64, zero, share, threads);
+                test(100, 96, 257, zero, share, threads);
+                test(5, 130, 4200, zero, share, threads);
+            }
         }
     }
 }
