@@ -38,7 +38,7 @@ SHAPE = (
     "num_attention_heads",
     "num_key_value_heads",
 )
-MODELS, DOCUMENTS, PART = 90, 1e9, 100_000
+MODELS, DOCUMENTS, PART = 90, 1e9, 10_000
 H100 = {"flops": 989e12, "bandwidth": 3.35e12}  # dense bfloat16, of the vendor's data sheet
 
 

@@ -47,7 +47,7 @@ struct Eights {
         Short fours{};
         for (std::size_t s = 0; s < 2; ++s) {
             fours += ((Short)row[s] & 0xff) * ((Short)((Short)column[s] << 8) >> 8);
-            fours += ((Short)row[s] >> 8) * ((Short)column[s] >> 8);
+            fours += ((Short)row[s] >> 8 & 0xff) * ((Short)column[s] >> 8);
         }
         return sum + ((Int)((Int)fours << 16) >> 16) + ((Int)fours >> 16);
 #endif
