@@ -1,13 +1,26 @@
-"""The Python examples of README, CONTRIBUTING and docs/."""
+"""The Python examples of README and docs/ run, on less than they name, and call what there is."""
 
 import ast
+import gc
 import importlib
 import inspect
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import code_blocks
+import prepared
 import pytest
+from endpoints import endpoint, said
+from preferences import small_lm
 
+from pyfastlm.preference.revising.prompt import written
+
+PREPARED = [
+    pytest.param(page, id=page.name, marks=[pytest.mark.slow] if page.name in prepared.SLOW else [])
+    for page in code_blocks.PAGES
+    if page.name in prepared.PREPARE
+]
 PYTHON = [block for page in code_blocks.PAGES for block in code_blocks.blocks(page, "python")]
 
 
@@ -34,3 +47,41 @@ def _resolved(node: ast.expr, names: dict[str, Any]) -> Any:
     if isinstance(node, ast.Attribute) and (owner := _resolved(node.value, names)) is not None:
         return getattr(owner, node.attr)
     return None
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A directory that stands where an example loads a real model: random weights, a chat template."""
+    directory = tmp_path_factory.mktemp("tiny")
+    lm = small_lm(max_position_embeddings=4096)
+    lm.model.save_pretrained(directory)
+    lm.tokenizer.save_pretrained(directory)
+    return str(directory)
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    """Where an example asks a big model for revisions."""
+    with endpoint(lambda prompt, number: said(written("A better answer."))) as found:
+        yield found.url
+
+
+@pytest.mark.filterwarnings(
+    "ignore:'pin_memory'", "ignore:.*gradient_checkpointing` is deprecated", "ignore:unclosed file"
+)
+@pytest.mark.parametrize("page", PREPARED)
+def test_examples_run(
+    page: Path, tiny: str, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Blocks of a page, one after the other, in one namespace and an empty directory."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    names = prepared.PREPARE[page.name](tiny)
+    for block in code_blocks.blocks(page, "python"):
+        code = block.code.replace('"smollm2"', repr(tiny))
+        for usual, smaller in prepared.SMALLER.get(page.name, ()):
+            code = code.replace(usual, smaller.replace("{endpoint}", url))
+        if not any(long in code for long in prepared.LONG):
+            exec(compile(code, block.where, "exec"), names)
+    names.clear()
+    gc.collect()  # files that an example leaves open
