@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 pytest.importorskip("typer", reason="needs the extra cli")
 
+FILE = re.compile(r"`((?:benchmarks|csrc|docs|kernels|pyfastlm|tests)/[\w./-]+)`")
 COMMANDS = [
     pytest.param(words, id=f"{where} {' '.join(words)[:40]}")
     for page in code_blocks.PAGES
@@ -57,6 +59,12 @@ def test_shell_blocks_can_be_typed(words: list[str], root: Any) -> None:
 def test_commands_in_the_text_exist(page: Path, root: Any) -> None:
     for words in code_blocks.named(page):
         parse(root, words[1:], whole=False)
+
+
+@pytest.mark.parametrize("page", code_blocks.PAGES, ids=lambda page: page.name)
+def test_files_in_the_text_exist(page: Path) -> None:
+    named = set(FILE.findall(page.read_text("utf-8")))
+    assert {name for name in named if not (code_blocks.ROOT / name).exists()} == set()
 
 
 def test_a_wrong_command_would_be_found(root: Any) -> None:
