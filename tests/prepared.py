@@ -10,19 +10,21 @@ from typing import Any
 
 from tiny import SENTENCES
 
-# What takes minutes with any model. Such blocks are only compared with what they call; the tests of ir and
-# together take the same steps with less in them.
-LONG = ("open_task(", "run_strategies(", "BetterTogether(")
-SLOW = {"README.md", "scaling.md", "selection-pages.md"}
+# What takes minutes with any model. Such blocks are only compared with what they call; the tests of together
+# take the same steps with less in them.
+LONG = ("run_strategies(", "BetterTogether(")
+SLOW = {"README.md", "ir.md", "scaling.md", "selection-pages.md"}
 
 Names = dict[str, Any]
 TEXT = " ".join(SENTENCES)
 
+SEARCH = ('log="trials.jsonl"', 'log="trials.jsonl", base="encoder", options=few, training=short')
 SMALLER: dict[str, tuple[tuple[str, str], ...]] = {
     "README.md": (
         ("1024, 576", "64, 32"),
         ("49152, 576", "500, 32"),
         ("0, 49152, (1024,)", "0, 500, (64,)"),
+        SEARCH,
     ),
     "icl.md": (
         ("000003000", "000000001"),
@@ -30,6 +32,7 @@ SMALLER: dict[str, tuple[tuple[str, str], ...]] = {
         ("(0, 64, 256)", "(0, 4)"),
         ("shots=64)", "shots=3)"),
     ),
+    "ir.md": (SEARCH,),
     "memorization.md": (
         ('load("base")', "load(tiny)"),
         ("window=256", "window=16"),
@@ -75,7 +78,7 @@ def readme(tiny: str) -> Names:
     from pyfastlm.lm import load
 
     shots = np.arange(1, 33)
-    return {
+    return ir(tiny) | {
         "lm": load(tiny),
         "text": TEXT,
         "documents": SENTENCES,
@@ -90,6 +93,21 @@ def icl(tiny: str) -> Names:
     options = TrainingOptions(steps=1, batch_size=2)
     train_ginc(GINC.make(5), options=options, directory="small")
     return {}
+
+
+def ir(tiny: str) -> Names:
+    from retrieval import save_tiny_encoder, wordnet_files
+
+    from pyfastlm.ir import RerankerOptions, SearchOptions
+
+    Path("cranfield").mkdir()  # open_task looks at the files, not at the name
+    for name, text in wordnet_files(600).items():
+        Path("cranfield", name).write_text(text, "utf-8")
+    save_tiny_encoder(Path("encoder"))
+    return {
+        "few": SearchOptions(documents=4, rungs=1, seeds=(0,), negatives=1),
+        "short": RerankerOptions(epochs=1, max_length=24),
+    }
 
 
 def mrt5(tiny: str) -> Names:
@@ -193,6 +211,7 @@ def nothing(tiny: str) -> Names:
 PREPARE: dict[str, Callable[[str], Names]] = {
     "README.md": readme,
     "icl.md": icl,
+    "ir.md": ir,
     "kernels.md": nothing,
     "memorization.md": memorization,
     "mrt5.md": mrt5,

@@ -31,6 +31,8 @@ What the scripts of `benchmarks/` wrote into `{RESULTS}`: behind the tables of t
 |---|---:|
 """
 
+SHOWN = "    options: { show_root_full_path: false, show_root_heading: true, show_root_toc_entry: true }"
+
 LINK = re.compile(r"(?<=\]\()([^)#:\s]+)")
 ROLE = re.compile(r":(?:attr|class|data|func|meth|mod):<code>~?([^<]+)</code>")
 
@@ -43,7 +45,7 @@ def on_files(files: Any, config: Any) -> Any:
         files.append(File.generated(config, f"results/{path.name}", abs_src_path=str(path)))
     files.append(File.generated(config, "results/index.md", content=results_page()))
     for package in PACKAGES:
-        files.append(File.generated(config, f"names/{package}.md", content=names_page(package)))
+        files.append(File.generated(config, f"names/pyfastlm.{package}.md", content=names_page(package)))
     return files
 
 
@@ -87,4 +89,8 @@ def results_page() -> str:
 
 def names_page(package: str) -> str:
     """The public names of one package, with what their docstrings say."""
-    return f"# pyfastlm.{package}\n\n::: pyfastlm.{package}\n"
+    page = [f"# pyfastlm.{package}", f"::: pyfastlm.{package}"]
+    if package == "ops":  # an op has the name of its module, and the module would stand in its place
+        ops = sorted(path.stem for path in (ROOT / "pyfastlm/ops").glob("[!_]*.py"))
+        page += [f"::: pyfastlm.ops.{op}.{op}\n{SHOWN}" for op in ops]
+    return "\n\n".join(page)
