@@ -85,3 +85,8 @@ def test_examples_run(
             exec(compile(code, block.where, "exec"), names)
     names.clear()
     gc.collect()  # files that an example leaves open
+
+
+def test_every_page_with_an_example_runs() -> None:
+    pages = {page.name for page in code_blocks.PAGES if code_blocks.blocks(page, "python")}
+    assert pages - set(prepared.PREPARE) == {"together.md"}  # strategies train: minutes
