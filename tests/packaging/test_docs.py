@@ -63,6 +63,8 @@ def test_commands_in_the_text_exist(page: Path, root: Any) -> None:
 
 @pytest.mark.parametrize("page", code_blocks.PAGES, ids=lambda page: page.name)
 def test_files_in_the_text_exist(page: Path) -> None:
+    if not (code_blocks.ROOT / ".git").exists():
+        pytest.skip("not a git checkout: an sdist has no results")
     named = set(FILE.findall(page.read_text("utf-8")))
     assert {name for name in named if not (code_blocks.ROOT / name).exists()} == set()
 
@@ -78,6 +80,8 @@ def test_a_wrong_command_would_be_found(root: Any) -> None:
 
 def test_the_resources_of_kernels_are_of_this_source() -> None:
     resources = _kernel_resources()
+    if not resources.RESULTS.exists():
+        pytest.skip("not a git checkout: an sdist has no results")
     written = json.loads(resources.RESULTS.read_text("utf-8"))
     assert resources.stale(written["ops"]) == [], "run: python benchmarks/kernel_resources.py"
     pins = (code_blocks.ROOT / "constraints.txt").read_text("utf-8").splitlines()
