@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[2]
 TOP_LEVEL = {
     "CHANGELOG.md", "CMakeLists.txt", "CONTRIBUTING.md", "LICENSE", "README.md", "constraints.txt",
-    "pyproject.toml", "benchmarks", "csrc", "docs", "kernels", "pyfastlm", "tests",
+    "mkdocs.yml", "pyproject.toml", "benchmarks", "csrc", "docs", "kernels", "pyfastlm", "tests",
 }  # fmt: skip
 REGISTRY_HOST = re.compile(r"(pypi|npmjs|pythonhosted|deb\.debian)[.](org|com)", re.IGNORECASE)
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
