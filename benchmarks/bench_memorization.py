@@ -31,6 +31,7 @@ PLAY = Path(__file__).parents[2] / "shared/data/text/tiny_shakespeare.txt"
 STARTS = range(0, 128, 128 // int(os.environ.get("PYFASTLM_BENCH_STARTS", "16")))
 PREFIXES = (8, 16, 32, 64)
 HORIZON = 64
+STEPS = int(os.environ.get("PYFASTLM_BENCH_STEPS", "17"))  # of training
 LENGTH = 256
 BATCH = 16  # windows of which logits are held
 
@@ -59,7 +60,7 @@ def lm() -> LM:
     batch = torch.tensor([tokens()[start : start + LENGTH] for start in range(0, 2400, 600)])
     optimizer = torch.optim.AdamW(lm.model.parameters(), lr=1e-4, weight_decay=0)
     lm.model.train()
-    for _ in range(17):
+    for _ in range(STEPS):
         lm.model(batch, labels=batch).loss.backward()
         optimizer.step()
         optimizer.zero_grad()
