@@ -11,7 +11,7 @@ from pyfastlm.bench.results import Report
 
 def written(report: Report, comparison: Comparison | None = None) -> str:
     """The whole of it."""
-    return "\n\n".join(part for part in _parts(report, comparison) if part) + "\n"
+    return "\n\n".join(part.strip() for part in _parts(report, comparison) if part) + "\n"
 
 
 def _parts(report: Report, comparison: Comparison | None) -> Iterator[str]:

@@ -87,10 +87,16 @@ def outcomes(report: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
     cases = ElementTree.parse(report).iter("testcase") if report.exists() else ()
     for case in cases:
         faults = *case.findall("failure"), *case.findall("error")
-        failed += [f"{case.get('name')}: {_line(fault.get('message', ''))}" for fault in faults]
+        failed += [f"{case.get('name')}: {_line(_fault(fault))}" for fault in faults]
         reasons = [reason.get("message", "") for reason in case.findall("skipped")]
         skipped += [f"{case.get('name')}: {_line(one)}" for one in reasons if NOT_TIMED not in one]
     return tuple(failed), tuple(skipped)
+
+
+def _fault(fault: ElementTree.Element) -> str:
+    """What went wrong; where a file could not be read, pytest says so only in the last line of the text."""
+    message, text = fault.get("message", ""), (fault.text or "").strip()
+    return text.rpartition("\n")[2].removeprefix("E ") if message == "collection failure" else message
 
 
 def _line(message: str) -> str:

@@ -51,8 +51,7 @@ def compare(before: Report, now: Report, *, tolerance: float = 0.1) -> Compariso
     Raises:
         InputError: ``tolerance`` is not between 0 and 1.
     """
-    if not 0 <= tolerance < 1:
-        raise InputError(f"tolerance: expected a number from 0 to 1, got {tolerance}")
+    check_tolerance(tolerance)
     changes: list[Change] = []
     notes = []
     if before.machine != now.machine:
@@ -71,6 +70,16 @@ def compare(before: Report, now: Report, *, tolerance: float = 0.1) -> Compariso
             if known and before.quick == now.quick:
                 notes.append(f"{suite.name}: no longer measured: {', '.join(known)}")
     return Comparison(tolerance, tuple(changes), tuple(notes))
+
+
+def check_tolerance(tolerance: float) -> None:
+    """Before a run, so that nothing is lost.
+
+    Raises:
+        InputError: ``tolerance`` is not between 0 and 1.
+    """
+    if not 0 <= tolerance <= 1:
+        raise InputError(f"tolerance: expected a number from 0 to 1, got {tolerance}")
 
 
 def _changes(suite: str, now: Group, before: Group) -> list[Change]:

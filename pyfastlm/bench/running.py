@@ -63,7 +63,7 @@ def run(
     before = _limits()
     suites = []
     for plan in plans:
-        suite = _measured(plan, quick=quick)
+        suite = measure_suite(plan, quick=quick)
         suites.append(suite)
         say(told(suite))
     return Report(
@@ -99,7 +99,8 @@ def _limits() -> Limits:
     return Limits(**json.loads(done.stdout))
 
 
-def _measured(plan: Plan, *, quick: bool) -> Suite:
+def measure_suite(plan: Plan, *, quick: bool = False) -> Suite:
+    """One suite, in a process of its own."""
     with tempfile.TemporaryDirectory(prefix="pyfastlm-bench-") as scratch:
         figures, report, log = (Path(scratch, name) for name in ("figures.json", "report.xml", "log"))
         command = [

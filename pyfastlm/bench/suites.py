@@ -3,6 +3,7 @@
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pyfastlm
 from pyfastlm.errors import InputError
@@ -78,6 +79,16 @@ def _plans(folder: Path) -> dict[str, Plan]:
     if strange := said.keys() - paths.keys():
         raise InputError(f"suites: {str(table)!r} names {min(strange)!r}, which has no file")
     try:
-        return {name: Plan(path, **said.get(name, {})) for name, path in paths.items()}
+        return {name: _plan(path, said.get(name, {})) for name, path in paths.items()}
     except TypeError as error:
         raise InputError(f"suites: {str(table)!r}: {error}") from error
+
+
+def _plan(path: Path, said: Any) -> Plan:
+    name = path.stem.removeprefix(PREFIX)
+    if not isinstance(said, dict):
+        raise TypeError(f"{name}: expected a table, got {said!r}")
+    texts = [value for key, value in said.items() if key != "environment"]
+    if not all(isinstance(text, str) for text in (*texts, *said.get("environment", {}).values())):
+        raise TypeError(f"{name}: expected texts, got {said}")
+    return Plan(path, **said)

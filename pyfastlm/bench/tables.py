@@ -11,16 +11,8 @@ def summary(suite: Suite, limits: Limits) -> Table:
     """Each of ours beside the fastest peer of its group."""
     rows = [row for group in suite.groups for row in _of_ours(group, limits)]
     columns = [
-        "group",
-        "ours",
-        "a call",
-        "of the limit",
-        "fastest peer",
-        "best",
-        "median",
-        "spread, ours",
-        "peer",
-    ]
+        "group", "ours", "a call", "of the limit", "fastest peer", "best", "median", "spread, ours", "peer",
+    ]  # fmt: skip
     return Table(suite.name, columns, rows, "")
 
 
@@ -41,11 +33,14 @@ def _of_ours(group: Group, limits: Limits) -> list[list[str]]:
 def brief(suite: Suite) -> Table:
     """The same for a terminal: ratios only."""
     rows = [
-        [group.name, ours.name, peer.name, *map(times, ratio(ours, peer)), percent(max(ours.spread, peer.spread))]
+        [
+            group.name, ours.name, peer.name, *map(times, ratio(ours, peer)),
+            percent(max(ours.spread, peer.spread)),
+        ]
         for group in suite.groups
         if (peer := group.best_peer) is not None
         for ours in group.of("ours")
-    ]
+    ]  # fmt: skip
     return Table(suite.name, ["group", "ours", "fastest peer", "best", "median", "spread"], rows, "")
 
 
@@ -76,8 +71,8 @@ def limits(report: Report) -> Table:
     ]
     note = (
         "The better of both is the limit of the tables. It is what torch and numpy reach, so that more than "
-        "100 % of it is possible. Calls of less than a millisecond stand beside random reads: so many of them, "
-        "one after the other, take as long."
+        "100 % of it is possible. Calls of less than a millisecond stand beside random reads: so many of "
+        "them, one after the other, take as long."
     )
     return Table("What one thread of this machine can do", ["", "before", "after"], rows, note)
 

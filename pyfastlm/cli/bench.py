@@ -39,11 +39,11 @@ def command(
     """
     from pyfastlm import bench
     from pyfastlm.bench import files, tables, text, writing
+    from pyfastlm.bench.regressions import check_tolerance
     from pyfastlm.cli import show
 
+    check_tolerance(tolerance)
     earlier = None if against is None else bench.read(against)
-    if earlier is not None:
-        bench.compare(earlier, earlier, tolerance=tolerance)  # a wrong tolerance shows before hours of work
     writing.prepared(output)
     names = [name.strip() for name in only.split(",") if name.strip()]
     report = bench.run(suites, only=names, quick=quick, progress=True)
