@@ -18,7 +18,7 @@ from pyfastlm.bench.load import Load
 from pyfastlm.bench.measured import groups, outcomes
 from pyfastlm.bench.results import Limits, Report, Suite
 from pyfastlm.bench.suites import Plan, chosen, folder_of_clone
-from pyfastlm.errors import InputError
+from pyfastlm.errors import InputError, Unavailable
 
 THREADS = 1  # figures of one thread are the evidence; suites that compare several say so in their groups
 ONE_THREAD = {
@@ -49,7 +49,7 @@ def run(
     Raises:
         InputError: there is no clone or no such suite, or ``suites.toml`` is damaged.
         MissingExtra: the extra ``bench`` is not installed.
-        RuntimeError: the limits cannot be measured.
+        Unavailable: the limits of the machine cannot be measured.
     """
     require("pytest_benchmark", "bench")
     require("numba", "bench")
@@ -95,7 +95,7 @@ def _limits() -> Limits:
         text=True, check=False,
     )  # fmt: skip
     if done.returncode:
-        raise RuntimeError(f"the limits of the machine could not be measured: {_last(done.stderr)}")
+        raise Unavailable(f"the limits of the machine cannot be measured: {_last(done.stderr)}")
     return Limits(**json.loads(done.stdout))
 
 
