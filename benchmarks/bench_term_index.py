@@ -320,6 +320,7 @@ def test_batch(benchmark, index: TermIndex, kind: str, threads: int) -> None:
     for query, strings in list(zip(queries, found, strict=True))[:300]:
         assert strings == [term for term, _ in index.complete(query, K)]
     benchmark.pedantic(lambda: index.complete_batch(queries, K, threads=threads), rounds=7, warmup_rounds=1)
+    benchmark.extra_info["calls"] = len(queries)
     benchmark.extra_info["millions_a_second"] = len(queries) / least(benchmark) / 1e6
 
 
