@@ -22,6 +22,7 @@ import corpus_peers as peers
 import numpy as np
 import pytest
 from memory import in_fresh_process, linux_only, resident
+from rates import least
 
 from pyfastlm.memorization import CorpusIndex
 
@@ -91,34 +92,35 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], peers.Coun
 ASKED = {"bytes.count": 10, "find": 5, "bisect": 2000}
 
 
-@pytest.mark.parametrize("way", ["pyfastlm", "bytes.count", "find", "sa_search", "bisect"])
+@pytest.mark.parametrize("peer", ["pyfastlm", "bytes.count", "find", "sa_search", "bisect"])
 @pytest.mark.parametrize("length", LENGTHS)
 def test_count(
-    benchmark, index: CorpusIndex, made: Callable[[str], peers.Count], length: int, way: str
+    benchmark, index: CorpusIndex, made: Callable[[str], peers.Count], length: int, peer: str
 ) -> None:
     benchmark.group = f"count, {length} bytes"
-    asked = patterns(length, 20_000)[: ASKED.get(way, 20_000)]
-    count = index.count if way == "pyfastlm" else made(way)
+    asked = patterns(length, 20_000)[: ASKED.get(peer, 20_000)]
+    count = index.count if peer == "pyfastlm" else made(peer)
     for pattern in asked[:200]:
-        if way == "bytes.count":
+        if peer == "bytes.count":
             assert count(pattern) <= index.count(pattern)
         else:
             assert count(pattern) == index.count(pattern)
     benchmark.pedantic(
-        lambda: [count(pattern) for pattern in asked], rounds=3, warmup_rounds=way == "pyfastlm"
+        lambda: [count(pattern) for pattern in asked], rounds=3, warmup_rounds=peer == "pyfastlm"
     )
-    benchmark.extra_info["us_each"] = benchmark.stats.stats.min / len(asked) * 1e6
+    benchmark.extra_info["calls"] = len(asked)
+    benchmark.extra_info["us_each"] = least(benchmark) / len(asked) * 1e6
 
 
-@pytest.mark.parametrize("way", ["pyfastlm", "infini_gram", "tokengrams"])
-def test_few(benchmark, tmp_path: Path, way: str) -> None:
+@pytest.mark.parametrize("peer", ["pyfastlm", "infini_gram", "tokengrams"])
+def test_few(benchmark, tmp_path: Path, peer: str) -> None:
     benchmark.group = "count, 12 bytes, 300 kB"
     few = [document for document in documents()[:200] if len(document) < 10_000][:60]
     index = CorpusIndex.build(few, tmp_path / "corpus")
     start = time.perf_counter()
-    if way == "pyfastlm":
+    if peer == "pyfastlm":
         count: peers.Count = CorpusIndex.build(few, tmp_path / "corpus").count
-    elif way == "infini_gram":
+    elif peer == "infini_gram":
         count = peers.by_infini_gram(few, tmp_path)
     else:
         count = peers.by_tokengrams(SEPARATOR.join(few), tmp_path)
@@ -126,7 +128,8 @@ def test_few(benchmark, tmp_path: Path, way: str) -> None:
     asked = [document[at : at + 12] for document in few for at in range(0, len(document) - 12, 997)]
     assert [count(pattern) for pattern in asked] == [index.count(pattern) for pattern in asked]
     benchmark.pedantic(lambda: [count(pattern) for pattern in asked], rounds=3, warmup_rounds=1)
-    benchmark.extra_info["us_each"] = benchmark.stats.stats.min / len(asked) * 1e6
+    benchmark.extra_info["calls"] = len(asked)
+    benchmark.extra_info["us_each"] = least(benchmark) / len(asked) * 1e6
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -136,8 +139,10 @@ def test_count_batch(benchmark, index: CorpusIndex, length: int, threads: int) -
     asked = patterns(length, 20_000)
     found = index.count_batch(asked, threads=threads)
     assert found[:500].tolist() == [index.count(pattern) for pattern in asked[:500]]
+    benchmark.extra_info["peer"] = "pyfastlm_batch"
     benchmark.pedantic(lambda: index.count_batch(asked, threads=threads), rounds=5, warmup_rounds=1)
-    benchmark.extra_info["us_each"] = benchmark.stats.stats.min / len(asked) * 1e6
+    benchmark.extra_info["calls"] = len(asked)
+    benchmark.extra_info["us_each"] = least(benchmark) / len(asked) * 1e6
 
 
 def test_longest(benchmark, index: CorpusIndex) -> None:
@@ -151,7 +156,7 @@ def test_longest(benchmark, index: CorpusIndex) -> None:
         assert joined().count(query[at : at + length]) >= 1
         assert SEPARATOR in query or joined().count(query[at : at + length + 1]) == 0
     benchmark.pedantic(lambda: index.longest(query, threads=1), rounds=3)
-    benchmark.extra_info["us_each"] = benchmark.stats.stats.min / len(query) * 1e6
+    benchmark.extra_info["us_each"] = least(benchmark) / len(query) * 1e6
 
 
 def built(path: str) -> dict[str, float]:

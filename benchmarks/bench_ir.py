@@ -7,9 +7,9 @@ and with two examples (some 200 tokens), and 32 definitions of WordNet (of some 
 in PYFASTLM_WORDNET or Debian's package); queries of one line and 24 tokens at most; how many differ is
 printed. The longer what all prompts share, and the longer the queries, the more is gained. "loop" is
 ``generate`` of transformers for one document after the other, with its cache; "padded" the same for 32 at a
-time, padded on the left; "generator" is ours with 32 at a time, the instruction read once, without padding.
-The queries of the loop and of the generator are equal, all of them; of the padded batches as many as are
-printed. ``ir_generation.py`` repeats it.
+time, padded on the left; "pyfastlm" is QueryGenerator with 32 at a time, the instruction read once, without
+padding. The queries of the loop and of the generator are equal, all of them; of the padded batches as many as
+are printed. PYFASTLM_BENCH_DOCUMENTS sets another number of documents. ``ir_generation.py`` repeats it.
 """
 
 import os
@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.timeout(0), pytest.mark.filterwarnings("default")]
 ROUNDS = int(os.environ.get("PYFASTLM_BENCH_ROUNDS", "1"))
 DATA = Path(__file__).parents[2] / "shared" / "data" / "ir"
 WORDNET = Path(os.environ.get("PYFASTLM_WORDNET", "/usr/share/wordnet"))
-DOCUMENTS = 32
+DOCUMENTS = int(os.environ.get("PYFASTLM_BENCH_DOCUMENTS", "32"))
 BATCH = 32
 TOKENS, DOCUMENT_TOKENS = 24, 128
 SHORT = Prompt(
@@ -125,22 +125,22 @@ def by_generator(lm: LM, prompt: Prompt, given: dict[str, str]) -> list[str]:
     return [(kept | others)[name] for name in given]
 
 
-WAYS = {"loop": by_loop, "padded": padded, "generator": by_generator}
+WAYS = {"loop": by_loop, "padded": padded, "pyfastlm": by_generator}
 answers: dict[str, list[str]] = {}
 
 
 @pytest.mark.benchmark(timer=time.process_time)
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("peer", WAYS)
 @pytest.mark.parametrize("group", PROMPTS)
-def test_queries(group: str, way: str, lm: LM, benchmark: Any) -> None:
+def test_queries(group: str, peer: str, lm: LM, benchmark: Any) -> None:
     benchmark.group = group
     given = documents(group)
     if given is None:
         pytest.skip("needs ../shared/data/ir, or WordNet")
-    found = benchmark.pedantic(WAYS[way], (lm, PROMPTS[group], given), rounds=ROUNDS)
+    found = benchmark.pedantic(WAYS[peer], (lm, PROMPTS[group], given), rounds=ROUNDS)
     loop = answers.setdefault(group, found)
     equal = sum(a == b for a, b in zip(found, loop, strict=True))
     distinct = len(set(loop))
     benchmark.extra_info |= {"equal": equal, "distinct": distinct}
-    print(f"\n{group}, {way}: {equal} of {len(loop)} equal to the loop's, {distinct} different queries")
-    assert way == "padded" or found == loop
+    print(f"\n{group}, {peer}: {equal} of {len(loop)} equal to the loop's, {distinct} different queries")
+    assert peer == "padded" or found == loop

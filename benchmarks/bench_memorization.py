@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from rates import least
 
 from pyfastlm.lm import LM, load
 from pyfastlm.memorization import verbatim_lengths
@@ -30,6 +31,7 @@ PLAY = Path(__file__).parents[2] / "shared/data/text/tiny_shakespeare.txt"
 STARTS = range(0, 128, 128 // int(os.environ.get("PYFASTLM_BENCH_STARTS", "16")))
 PREFIXES = (8, 16, 32, 64)
 HORIZON = 64
+STEPS = int(os.environ.get("PYFASTLM_BENCH_STEPS", "17"))  # of training
 LENGTH = 256
 BATCH = 16  # windows of which logits are held
 
@@ -58,7 +60,7 @@ def lm() -> LM:
     batch = torch.tensor([tokens()[start : start + LENGTH] for start in range(0, 2400, 600)])
     optimizer = torch.optim.AdamW(lm.model.parameters(), lr=1e-4, weight_decay=0)
     lm.model.train()
-    for _ in range(17):
+    for _ in range(STEPS):
         lm.model(batch, labels=batch).loss.backward()
         optimizer.step()
         optimizer.zero_grad()
@@ -124,14 +126,14 @@ def reference(known: bool) -> np.ndarray:
 
 @pytest.mark.parametrize("peer", PEERS)
 @pytest.mark.parametrize("known", [True, False], ids=["known", "unknown"])
-@pytest.mark.benchmark(group="verbatim lengths")
 @torch.inference_mode()
 def test_verbatim_lengths(benchmark, capsys: pytest.CaptureFixture[str], known: bool, peer: str) -> None:
+    benchmark.group = f"verbatim lengths, {'known' if known else 'unknown'}"
     expected = reference(known)
     found = benchmark.pedantic(PEERS[peer], args=(passage(known),), rounds=1)
     assert (found == expected).all()
     prompts = expected.size
-    seconds = benchmark.stats.stats.min
+    seconds = least(benchmark)
     benchmark.extra_info.update(
         prompts=prompts, mean_length=expected.mean(), longest=int(expected.max()), seconds=seconds
     )
@@ -141,8 +143,9 @@ def test_verbatim_lengths(benchmark, capsys: pytest.CaptureFixture[str], known: 
 
 @pytest.mark.parametrize("mode", ["token", "normalized"])
 @pytest.mark.parametrize("known", [True, False], ids=["known", "unknown"])
-@pytest.mark.benchmark(group="by tokens and by words")
 def test_modes(benchmark, known: bool, mode: str) -> None:
+    benchmark.group = f"by tokens and by words, {'known' if known else 'unknown'}"
+    benchmark.extra_info["peer"] = f"pyfastlm, {mode}"
     ids = passage(known)
     benchmark.pedantic(
         lambda: verbatim_lengths(lm(), ids, PREFIXES, HORIZON, starts=STARTS, mode=mode), rounds=1

@@ -249,12 +249,12 @@ def expected(which: str, texts: str) -> Step:
         return run()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("peer", NAMES)
 @pytest.mark.parametrize("which", ["adapters", "all"])
 @pytest.mark.parametrize("texts", ["answers", "apart"])
-def test_step(benchmark, texts: str, which: str, name: str) -> None:
+def test_step(benchmark, texts: str, which: str, peer: str) -> None:
     benchmark.group = f"{texts}, {which}"
-    with prepared(name, kept(which), pairs(texts)) as run:
+    with prepared(peer, kept(which), pairs(texts)) as run:
         found = run()
         # At the start all ratios are 0, so that the loss is 1 and the gradient tells.
         assert found.loss == pytest.approx(expected(which, texts).loss, abs=2e-5)

@@ -76,27 +76,29 @@ def alone(suggest: Suggest, asked: list[str]) -> dict[str, float]:
     return {"mean_ms": float(np.mean(taken)), "p50_ms": float(p50), "p99_ms": float(p99)}
 
 
-@pytest.mark.parametrize("what", ["Speller.suggest", "TermIndex.similar", "rapidfuzz"])
-def test_single(benchmark, index: TermIndex, what: str) -> None:
+@pytest.mark.parametrize("peer", ["pyfastlm Speller.suggest", "pyfastlm TermIndex.similar", "rapidfuzz"])
+def test_single(benchmark, index: TermIndex, peer: str) -> None:
     benchmark.group = f"one query of {len(names()):,} names"
-    asked = queries()[:FEW] if what == "rapidfuzz" else queries()
-    if what == "Speller.suggest":
+    asked = queries()[:FEW] if peer == "rapidfuzz" else queries()
+    if peer == "pyfastlm Speller.suggest":
         suggest: Suggest = Speller(index).suggest
     else:
-        suggest = by_similar(index) if what == "TermIndex.similar" else RapidfuzzPeer(names()).suggest
+        suggest = (
+            by_similar(index) if peer == "pyfastlm TermIndex.similar" else RapidfuzzPeer(names()).suggest
+        )
     found = candidate_recall(suggest, pairs()[: len(asked)], K)
     ours = candidate_recall(by_similar(index), pairs()[: len(asked)], K)
     assert ours.at_k >= found.at_k > 0.5
-    benchmark.pedantic(lambda: [suggest(query, K) for query in asked], rounds=1 if what == "rapidfuzz" else 3)
+    benchmark.pedantic(lambda: [suggest(query, K) for query in asked], rounds=1 if peer == "rapidfuzz" else 3)
     benchmark.extra_info |= {"calls": len(asked), "recall_at_10": found.at_k, **alone(suggest, asked)}
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("what", ["Speller.correct_all", "TermIndex.similar_batch"])
-def test_batch(benchmark, index: TermIndex, what: str, threads: int) -> None:
+@pytest.mark.parametrize("peer", ["pyfastlm Speller.correct_all", "pyfastlm TermIndex.similar_batch"])
+def test_batch(benchmark, index: TermIndex, peer: str, threads: int) -> None:
     benchmark.group = f"{len(queries()):,} queries at once"
     speller = Speller(index, threads=threads)
-    if what == "Speller.correct_all":
+    if peer == "pyfastlm Speller.correct_all":
         assert speller.correct_all(queries()) == [speller.correct(query) for query in queries()]
         benchmark.pedantic(speller.correct_all, (queries(),), rounds=3)
     else:

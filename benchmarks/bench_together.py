@@ -37,7 +37,7 @@ dspy = pytest.importorskip("dspy")
 pytestmark = [pytest.mark.timeout(0), pytest.mark.filterwarnings("default")]
 ROUNDS = int(os.environ.get("PYFASTLM_BENCH_ROUNDS", "1"))
 EXAMPLES = {"fields": (6, 4), "free": (3, 1)}  # to bootstrap from, and to score
-SETTINGS = {"without a cache": {"cache_tokens": 0}, "with it": {}}
+SETTINGS = {"pyfastlm without a cache": {"cache_tokens": 0}, "pyfastlm": {}}
 seen: dict[str, Counter[tuple[str, str]]] = {}
 
 

@@ -25,7 +25,7 @@ def main() -> None:
     if given is None:
         raise SystemExit("the data are not there")
     lm, prompt = load("smollm2"), bench_ir.PROMPTS[group]
-    took: dict[str, list[float]] = {"loop": [], "generator": []}
+    took: dict[str, list[float]] = {"loop": [], "pyfastlm": []}
     for _ in range(rounds):
         answers = []
         for name, seconds in took.items():
@@ -33,7 +33,7 @@ def main() -> None:
             answers.append(bench_ir.WAYS[name](lm, prompt, given))
             seconds.append(time.process_time() - started)
         assert answers[0] == answers[1]
-    ratios = [loop / ours for loop, ours in zip(took["loop"], took["generator"], strict=True)]
+    ratios = [loop / ours for loop, ours in zip(took["loop"], took["pyfastlm"], strict=True)]
     results = json.loads(RESULT.read_text("utf-8")) if RESULT.exists() else {}
     results[group] = {
         "documents": len(given), "batch": bench_ir.BATCH, "equal": True, "different": len(set(answers[0])),

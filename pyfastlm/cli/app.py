@@ -11,7 +11,7 @@ import pyfastlm
 from pyfastlm.errors import InputError, MissingExtra, Unavailable
 
 # Each is a module of this package with a function `command`. What is heavy they import when they run.
-COMMANDS = ("demo", "estimate", "score")
+COMMANDS = ("bench", "demo", "estimate", "score")
 # Each is a module with a function `group`, which gives a typer application of several commands.
 GROUPS = ("icl", "ir", "memorize", "mrt5", "onion", "prefer", "qac", "select", "spell", "together")
 

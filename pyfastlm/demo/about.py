@@ -1,13 +1,12 @@
 """Under which conditions the numbers came about."""
 
 import importlib.metadata
-import os
 import platform
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pyfastlm
+from pyfastlm._machine import machine
 from pyfastlm._threads import num_threads
 from pyfastlm.lm import Scorer
 
@@ -55,17 +54,6 @@ def about(scorer: Scorer, *, seed: int, quick: bool, seconds: float, tokens: int
         seconds=seconds,
         tokens_per_second=tokens / max(seconds, 1e-9),
         versions=versions | {name: importlib.metadata.version(name) for name in PACKAGES},
-        machine=f"{processor()}, {os.cpu_count()} CPUs, {platform.system()} {platform.machine()}, "
-        f"{pyfastlm.backends().native.detail}",
+        machine=machine(),
         threads=num_threads(),
     )
-
-
-def processor() -> str:
-    """Its name, as the system tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, "") or platform.processor() or "unknown processor"

@@ -14,11 +14,11 @@ def table_html(table: Table) -> str:
         + "</tr>\n"
         for row in table.rows
     )
+    note = f'<p class="note">{escape(table.note)}</p>\n' if table.note else ""
     return f"""<h3>{escape(table.title)}</h3>
 <div class="scroll"><table>
 <thead><tr><th class="left">{escape(table.columns[0])}</th>{heads}</tr></thead>
 <tbody>
 {rows}</tbody>
 </table></div>
-<p class="note">{escape(table.note)}</p>
-"""
+{note}"""

@@ -39,7 +39,9 @@ ALLOWED: dict[str, set[str]] = {
     # It weighs candidates natively, for one query at a time.
     "spelling": {"base", "native", "ops", "lm", "index", "_http", "spelling"},
     "demo": SHARED - {"native", "kernels"} | SYSTEMS | {"demo"},
-    "cli": SHARED - {"native", "kernels"} | SYSTEMS | {"demo", "cli"},
+    # It runs the benchmarks as programs, and borrows the demo's page.
+    "bench": {"base", "demo", "bench"},
+    "cli": SHARED - {"native", "kernels"} | SYSTEMS | {"demo", "bench", "cli"},
 }
 # Third-party packages, where a room is held to a list; the standard library is always allowed.
 THIRD_PARTY: dict[str, set[str]] = {
@@ -178,6 +180,7 @@ def test_includes_follow_the_arrows() -> None:
         ("pyfastlm/lm/scorer.py", "from pyfastlm._http.rate import Buckets"),
         ("pyfastlm/demo/page.py", "from pyfastlm.cli import show"),
         ("pyfastlm/lm/scorer.py", "from pyfastlm.demo import run"),
+        ("pyfastlm/bench/running.py", "from benchmarks import memory"),
         ("pyfastlm/cli/score.py", "import pyfastlm.tests.tiny"),
     ],
 )
