@@ -35,8 +35,9 @@ class Int8Weight(NamedTuple):
     """Weights of a linear layer, ``values * scale`` of its rotated rows.
 
     ``panels`` [16-column panels, 2 ceil(D / 8), 16, 4] int8 in [-127, 127]; zeros fill the last of 64 columns
-    and of D. ``scale`` [columns] float32; ``sum`` [columns] int32, of a column's values. ``zero`` is that of the
-    rows they are for, ``shape`` (V, D); ``source`` are the weights themselves, for what is kept of the rows.
+    and of D. ``scale`` [columns] float32; ``sum`` [columns] int32, of a column's values. ``zero`` is that of
+    the rows they are for, ``shape`` (V, D); ``source`` are the weights themselves, for what is kept of
+    the rows.
     """
 
     panels: Tensor

@@ -48,7 +48,9 @@ def test_both_find_the_same_bits(dim, sum_bits):
 
 
 @settings(max_examples=60, deadline=None)
-@given(rows=st.integers(0, 9), dim=st.integers(1, 150), sums=st.sampled_from([16, 32]), seed=st.integers(0, 99))
+@given(
+    rows=st.integers(0, 9), dim=st.integers(1, 150), sums=st.sampled_from([16, 32]), seed=st.integers(0, 99)
+)
 def test_rounding(rows, dim, sums, seed):
     x = normal(rows, dim, seed=seed)
     found = int8_rows(x, sum_bits=sums, impl="native")

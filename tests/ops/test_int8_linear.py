@@ -161,7 +161,12 @@ def test_wrong_arguments_are_named():
     narrow, wide = (int8_weight(weight, sum_bits=sum_bits) for sum_bits in (16, 32))
     bad = [
         ((int8_rows(x, sum_bits=16), wide), {}, InputError, "weight: expected sum_bits=16, as x has, got 32"),
-        ((int8_rows(x, sum_bits=32), narrow), {}, InputError, "weight: expected sum_bits=32, as x has, got 16"),
+        (
+            (int8_rows(x, sum_bits=32), narrow),
+            {},
+            InputError,
+            "weight: expected sum_bits=32, as x has, got 16",
+        ),
         ((x.double(), packed), {}, InputTypeError, "x: expected float32"),
         ((x, weight), {}, InputTypeError, "weight: expected what int8_weight returns"),
         ((x[:, :3], packed), {}, InputError, r"weight: expected \[V, 3\]"),
