@@ -98,8 +98,9 @@ def _forward(
     if impl == "native":
         from pyfastlm.ops.native.int8_linear import forward
 
-        kept = (None if each is None else each.contiguous() for each in (places, numbers))
-        forward(values, row_scale, panels, scale, total, added, *kept, source, zero, out)
+        if places is not None and numbers is not None:
+            places, numbers = places.contiguous(), numbers.contiguous()
+        forward(values, row_scale, panels, scale, total, added, places, numbers, source, zero, out)
         return out
     if impl == "triton":
         kernel = importlib.import_module("pyfastlm.kernels.int8_linear")

@@ -46,5 +46,5 @@ def rows(
 def weight(w: Tensor, panels: Tensor, scale: Tensor, total: Tensor, zero: int) -> None:
     """Write the panels, scales and sums of w [V, D]."""
     wide = w.float().contiguous()
-    to = weights_at(panels, scale, total, *w.shape, zero)
+    to = weights_at(panels, scale, total, w.shape[0], w.shape[1], zero)
     _native.int8_quantize_weights(weight=address(wide), to=to, threads=num_threads())
