@@ -13,7 +13,7 @@ from tiny import SENTENCES
 # What takes minutes with any model. Such blocks are only compared with what they call; the tests of together
 # take the same steps with less in them.
 LONG = ("run_strategies(", "BetterTogether(")
-SLOW = {"README.md", "ir.md", "scaling.md", "selection-pages.md"}
+SLOW = {"ir.md", "scaling.md", "selection-pages.md"}
 
 Names = dict[str, Any]
 TEXT = " ".join(SENTENCES)
@@ -24,7 +24,6 @@ SMALLER: dict[str, tuple[tuple[str, str], ...]] = {
         ("1024, 576", "64, 32"),
         ("49152, 576", "500, 32"),
         ("0, 49152, (1024,)", "0, 500, (64,)"),
-        SEARCH,
     ),
     "icl.md": (
         ("000003000", "000000001"),
@@ -70,21 +69,6 @@ SMALLER: dict[str, tuple[tuple[str, str], ...]] = {
     "selection-pages.md": (("1_000_000_000", "100"),),
     "training.md": (("per_device_train_batch_size=8", "per_device_train_batch_size=2"),),
 }
-
-
-def readme(tiny: str) -> Names:
-    import numpy as np
-
-    from pyfastlm.lm import load
-
-    shots = np.arange(1, 33)
-    return ir(tiny) | {
-        "lm": load(tiny),
-        "text": TEXT,
-        "documents": SENTENCES,
-        "shots": shots,
-        "nll": (0.6 * shots**-0.6 + 0.5)[None],
-    }
 
 
 def icl(tiny: str) -> Names:
@@ -209,7 +193,7 @@ def nothing(tiny: str) -> Names:
 
 
 PREPARE: dict[str, Callable[[str], Names]] = {
-    "README.md": readme,
+    "README.md": nothing,
     "icl.md": icl,
     "ir.md": ir,
     "kernels.md": nothing,
