@@ -18,11 +18,12 @@ constexpr std::size_t forward_keys = 256;     // in a block: 128 KiB of keys and
 constexpr std::size_t backward_keys = 256;    // four packed copies and two products of scores
 constexpr std::size_t backward_queries = 48;  // whole tiles; rows of the products that serve keys and values
 
-// out[i] += sum over k of a[i][k * step] * panels[.][k][.], for the tile_rows rows of `out`.
+// out[i] += sum over k < depth of a[i][k * step] * panels[.][k][.], for the tile_rows rows of `out`. A panel
+// has `packed` rows.
 template <class T>
-void add_product(std::size_t depth, const Rows<const T>& a, std::size_t step, const T* panels,
-                 std::size_t width, const Rows<T>& out) {
-    for (std::size_t d = 0; d < width; d += tile_columns<T>, panels += depth * tile_columns<T>) {
+void add_product(std::size_t depth, std::size_t packed, const Rows<const T>& a, std::size_t step,
+                 const T* panels, std::size_t width, const Rows<T>& out) {
+    for (std::size_t d = 0; d < width; d += tile_columns<T>, panels += packed * tile_columns<T>) {
         Rows<T> to;
         for (std::size_t i = 0; i < tile_rows; ++i) to.at[i] = out.at[i] + d;
         tile_product<Into::add>(depth, a, step, panels, to);
@@ -96,10 +97,11 @@ void forward(const Problem<T>& p, const Task& t, T* out, T* lse, void* memory) {
             for (std::size_t i = n; i < n_end; ++i) {
                 for (std::size_t d = 0; d < p.dim; d += 64 / sizeof(T)) __builtin_prefetch(row_of(i) + d, 1);
             }
-            if (scores.logits(t.query + n, z)) {
+            if (const std::size_t seen = scores.logits(t.query + n, z); seen > 0) {
                 for (std::size_t i = 0; i < tile_rows; ++i)
-                    exponentials(z.at[i], scores.width(), row[n + i], sums + (n + i) * width, width);
-                add_product(scores.count(), read_only(z), 1, values, width, rows_of(sums, n, rows, width));
+                    exponentials(z.at[i], seen, row[n + i], sums + (n + i) * width, width);
+                add_product(smaller(seen, scores.count()), scores.count(), read_only(z), 1, values, width,
+                            rows_of(sums, n, rows, width));
             }
             for (std::size_t i = n; i < n_end; ++i)
                 finish(row[i], sums + i * width, p.dim, row_of(i), lse[i]);
@@ -187,35 +189,35 @@ class Backward {
     // The queries from the n-th of the task on against the packed keys.
     void block(std::size_t n) {
         const std::size_t rows = smaller(backward_queries, t_.queries() - n);
-        bool seen = false;
+        std::size_t seen = 0;  // columns, by any of the queries
         for (std::size_t i = 0; i < rows; i += tile_rows) {
             const Rows<T> e = rows_of(probabilities_, i, backward_queries, stride_);
             const Rows<T> s = rows_of(slopes_, i, backward_queries, stride_);
-            if (group(n + i, e, s)) {
-                seen = true;
-                continue;
-            }
-            for (std::size_t k = 0; k < tile_rows; ++k) {
-                __builtin_memset(e.at[k], 0, scores_.width() * sizeof(T));
-                __builtin_memset(s.at[k], 0, scores_.width() * sizeof(T));
-            }
+            const std::size_t by_these = group(n + i, e, s);
+            seen = by_these > seen ? by_these : seen;
         }
-        if (!seen) return;
+        if (seen == 0) return;
         pack_rows(p_.q.start(t_.query + n, t_.head), rows, p_.dim, p_.q.row, query_rows_);
         pack_rows(upstream_.start(n, 0), rows, p_.dim, upstream_.row, upstream_rows_);
-        for (std::size_t j = 0; j < scores_.count(); j += tile_rows) {
-            add_product(rows, columns_of(probabilities_, j), stride_, upstream_rows_, width_,
+        for (std::size_t j = 0; j < smaller(seen, scores_.count()); j += tile_rows) {
+            add_product(rows, rows, columns_of(probabilities_, j), stride_, upstream_rows_, width_,
                         rows_of(sums_v_, j, keys_ + tile_rows, width_));
-            add_product(rows, columns_of(slopes_, j), stride_, query_rows_, width_,
+            add_product(rows, rows, columns_of(slopes_, j), stride_, query_rows_, width_,
                         rows_of(sums_k_, j, keys_ + tile_rows, width_));
         }
     }
 
     // Probabilities and slopes of the scores of one group, and what they give to the queries and the biases.
-    bool group(std::size_t n, const Rows<T>& e, const Rows<T>& s) {
-        if (!scores_.logits(t_.query + n, e)) return false;
+    // Returns how many columns it sees; behind them there are zeros.
+    std::size_t group(std::size_t n, const Rows<T>& e, const Rows<T>& s) {
+        const std::size_t seen = scores_.logits(t_.query + n, e);
+        for (std::size_t i = 0; i < tile_rows; ++i) {
+            __builtin_memset(e.at[i] + seen, 0, (scores_.width() - seen) * sizeof(T));
+            __builtin_memset(s.at[i] + seen, 0, (scores_.width() - seen) * sizeof(T));
+        }
+        if (seen == 0) return 0;
         const Rows<const T> upstream = rows_of(upstream_.at, n, t_.queries(), upstream_.row);
-        for (std::size_t j = 0; j < scores_.width(); j += tile_columns<T>) {
+        for (std::size_t j = 0; j < seen; j += tile_columns<T>) {
             Rows<T> to;
             for (std::size_t i = 0; i < tile_rows; ++i) to.at[i] = s.at[i] + j;
             tile_product<Into::set>(p_.dim, upstream, 1, value_panels_ + j * p_.dim, to);
@@ -224,24 +226,24 @@ class Backward {
             const std::size_t row = smaller(n + i, t_.queries() - 1);
             const Vec<T> m = broadcast(lse_[row] == -infinity<T> ? T(0) : lse_[row]),
                          delta = broadcast(delta_[row]);
-            for (std::size_t j = 0; j < scores_.width(); j += lanes<T>) {
+            for (std::size_t j = 0; j < seen; j += lanes<T>) {
                 const Vec<T> p = exp(load<T>(e.at[i] + j) - m);
                 store(e.at[i] + j, p);
                 store(s.at[i] + j, p * (load<T>(s.at[i] + j) - delta));
             }
         }
-        add_product(scores_.count(), read_only(s), 1, key_rows_, width_,
+        add_product(smaller(seen, scores_.count()), scores_.count(), read_only(s), 1, key_rows_, width_,
                     rows_of(sums_q_, n, t_.queries() + tile_rows, width_));
         if (shared_.rel_bias != nullptr) scores_.collect(t_.query + n, s, tables_);
         if (shared_.key_bias != nullptr) {
-            for (std::size_t j = 0; j < scores_.width(); j += lanes<T>) {
+            for (std::size_t j = 0; j < seen; j += lanes<T>) {
                 Vec<T> sum = load<T>(key_sums_ + j);
                 for (std::size_t i = 0; i < smaller(tile_rows, t_.queries() - n); ++i)
                     sum += load<T>(s.at[i] + j);
                 store(key_sums_ + j, sum);
             }
         }
-        return true;
+        return seen;
     }
 
     // Columns j to j + tile_rows of a product of scores, as the rows of a tile.

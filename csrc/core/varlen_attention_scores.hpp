@@ -93,15 +93,18 @@ class Scores {
         return g;
     }
 
-    // z[i][j] for the queries from row `query` on, -infinity for keys that they do not see. False where they
-    // see none of the block; z is not written then.
-    bool logits(std::size_t query, const Rows<T>& z) {
+    // z[i][j] for the queries from row `query` on, -infinity for keys that they do not see. Returns how many
+    // columns there are up to the last tile that they see something of: 0, where z is not written, to
+    // width().
+    std::size_t logits(std::size_t query, const Rows<T>& z) {
         constexpr std::size_t columns = tile_columns<T>;
         const Group g = group(query);
         const Rows<const T> q = rows_of(p_.q.start(0, t_.head), query, t_.query_end, p_.q.row);
-        bool seen = false;
-        for (std::size_t j = 0; j < count_; j += columns) seen = seen || !hidden(tiles_[j / columns], g);
-        if (!seen) return false;
+        std::size_t seen = 0;
+        for (std::size_t j = 0; j < count_; j += columns) {
+            if (!hidden(tiles_[j / columns], g)) seen = j + columns;
+        }
+        if (seen == 0) return 0;
         for (std::size_t j = 0; j < count_; j += columns) {
             const Tile& tile = tiles_[j / columns];
             std::ptrdiff_t* const slots = slots_ + j / columns * tile_rows;
@@ -136,7 +139,7 @@ class Scores {
                 tile_sums(p_.dim, q, 1, panel, by_distance, to_z);
             }
         }
-        return true;
+        return seen;
     }
 
     // Adds the slopes of the scores that `logits` has last made to the gradient of the bias by distance:
