@@ -60,6 +60,8 @@ def main() -> None:
         "documents": len(texts),
         "median_bytes": given.median_bytes,
         **accuracy,
+        "timed": given.timed,
+        "rounds": given.rounds,
         "peers": speed,
     }
     RESULTS.write_text(json.dumps(found, indent=1) + "\n")
