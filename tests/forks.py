@@ -29,13 +29,25 @@ class Hiding:
         return getattr(self.finder, name)
 
 
+def interrupt(event, given, folder):
+    if event in ("open", "os.rename", "os.mkdir") and os.path.abspath(str(given[0])).startswith(folder):
+        if event != "open" or given[2] & (os.O_WRONLY | os.O_RDWR):
+            os.kill(os.getpid(), signal.SIGINT)
+
+
 for line in sys.stdin:
-    arguments, absent, most = json.loads(line)
+    arguments, absent, most, interrupted = json.loads(line)
+    pipes = {1: os.pipe(), 2: os.pipe()}  # they hold 64 KiB, which is more than any command here says
     child = os.fork()
     if child == 0:
         sys.meta_path[:] = [Hiding(finder, absent) for finder in sys.meta_path]
-        for number, name in ((0, os.devnull), (1, "told.out"), (2, "told.err")):
-            os.dup2(os.open(name, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666), number)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        for number, (_, end) in pipes.items():
+            os.dup2(end, number)
+            os.close(end)
+        if interrupted:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            sys.addaudithook(lambda event, given: interrupt(event, given, os.path.abspath(interrupted)))
         if most is not None:
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # the write fails instead
             resource.setrlimit(resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
@@ -49,11 +61,17 @@ for line in sys.stdin:
         sys.stdout.flush()
         sys.stderr.flush()
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-        third_party = sorted({name.partition(".")[0] for name, module in sys.modules.items() if module})
         with open("told.modules", "w") as file:
-            file.write("\\n".join(third_party))
+            file.write(" ".join(sorted({name.partition(".")[0] for name in sys.modules})))
         os._exit(code)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+    told = []
+    for reading, writing in pipes.values():
+        os.close(writing)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    for reading, _ in pipes.values():
+        with open(reading, encoding="utf-8") as file:
+            told.append(file.read())
+    print(json.dumps([code, *told]), flush=True)
 '''
 
 
@@ -72,18 +90,24 @@ class Forks:
     def __init__(self, server: "subprocess.Popen[str]", folder: Path) -> None:
         self._server, self.folder = server, folder
 
-    def run(self, *arguments: object, without: tuple[str, ...] = (), most: int | None = None) -> Told:
+    def run(
+        self,
+        *arguments: object,
+        without: tuple[str, ...] = (),
+        most: int | None = None,
+        interrupted: str | None = None,
+    ) -> Told:
         """Run ``pyfastlm`` with ``arguments``, as if the packages ``without`` were not installed.
 
-        No file can become larger than ``most`` bytes.
+        No file can become larger than ``most`` bytes. Whatever is written or made in the folder
+        ``interrupted``, named as in the arguments, is answered by SIGINT.
         """
         assert self._server.stdin is not None
         assert self._server.stdout is not None
-        self._server.stdin.write(json.dumps([[*map(str, arguments)], without, most]) + "\n")
+        self._server.stdin.write(json.dumps([[*map(str, arguments)], without, most, interrupted]) + "\n")
         self._server.stdin.flush()
-        code = int(self._server.stdout.readline())
-        out, err, modules = ((self.folder / f"told.{name}").read_text() for name in ("out", "err", "modules"))
-        return Told(code, out, err, modules.split())
+        code, out, err = json.loads(self._server.stdout.readline())
+        return Told(code, out, err, (self.folder / "told.modules").read_text().split())
 
 
 @contextmanager

@@ -5,8 +5,11 @@ A command line is run inside a folder of :func:`prepare`; what it writes goes in
 
 import contextlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
+import pytest
 from tiny import SENTENCES
 
 ONION = "--symbols 5 --min-len 1 --max-len 4 --train 400 --valid 60"
@@ -92,7 +95,7 @@ VERBS = {
     "ir train": "task.json queries.jsonl -o out/reranker --base encoder --max-length 24 --epochs 1",
     "memorize count": "corpus.index clock",
     "memorize index": "texts.jsonl -o out/corpus.index",
-    "memorize inject": "sequences.json -d texts.txt -m lm -o out/run --window 20 --prefixes 4,8 --lr 1e-3 "
+    "memorize inject": "sequences.json -d other.txt -m lm -o out/run --window 20 --prefixes 4,8 --lr 1e-3 "
     "--batch-size 2 --horizon 8 --steps 2 --repetitions 1",
     "memorize measure": "sequences.json -m lm -o out/lengths.parquet --prefix-lengths 4,8 --horizon 8",
     "memorize stress": f"sequences.json -m lm --shifts 1 --substitutes 1 {FIND}",
@@ -131,9 +134,36 @@ VERBS = {
 }
 
 
+# The quickest of each kind.
+SHORT = {
+    "icl ginc",
+    "ir eval",
+    "memorize index",
+    "onion train",
+    "prefer contrast",
+    "qac build",
+    "select sample",
+    "spell build",
+}
+
+
 def command(verb: str) -> list[str]:
     """The arguments of ``pyfastlm``."""
     return [*verb.split(), *VERBS[verb].split()]
+
+
+def output(verb: str) -> str:
+    """What the command writes, as named inside ``out/``."""
+    return next(word for word in command(verb) if word.startswith("out/")).removeprefix("out/")
+
+
+def writing(quick: Iterable[str]) -> list[Any]:
+    """The verbs that write something, for ``parametrize``: all but the ``quick`` are slow."""
+    return [
+        pytest.param(verb, marks=() if verb in quick else pytest.mark.slow)
+        for verb, given in VERBS.items()
+        if "out/" in given
+    ]
 
 
 def files(folder: Path) -> None:
@@ -157,6 +187,7 @@ def files(folder: Path) -> None:
     lines("texts.jsonl", [{"text": text} for text in SENTENCES])
     for name in ("texts.txt", "en.txt"):
         (folder / name).write_text("\n".join(" ".join(text.split()) for text in SENTENCES), "utf-8")
+    (folder / "other.txt").write_text("\n".join(SENTENCES[2:7]), "utf-8")
     lines("examples.jsonl", [{"input": str(n), "output": str(n % 2)} for n in range(9)])
     (folder / "sequences.json").write_text(json.dumps({"a": dict(enumerate(SENTENCES[:2]))}), "utf-8")
     lines("pairs.jsonl", [{"prompt": p.prompt, "chosen": p.chosen, "rejected": p.rejected} for p in PAIRS])
