@@ -27,9 +27,14 @@ def replacing(path: Path, temporary: Path) -> Iterator[BinaryIO]:
     except BaseException as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
-        if isinstance(error, OSError) and error.errno is not None:
-            raise type(error)(error.errno, os.strerror(error.errno), str(path)) from error
+        _named(error, path)
         raise
+
+
+def _named(error: BaseException, path: Path) -> None:
+    """Raise ``error`` of the system again, about ``path`` in place of what was written beside it."""
+    if isinstance(error, OSError) and error.errno is not None:
+        raise type(error)(error.errno, os.strerror(error.errno), str(path)) from error
 
 
 def fsync_directory(path: Path) -> None:
@@ -46,7 +51,7 @@ def new_directory(target: Path) -> Iterator[Path]:
     """A directory for files, which becomes ``target`` when the block ends well, else is removed.
 
     Raises:
-        OSError: the disk is full, or the directory cannot be written.
+        OSError: the disk is full, or the directory cannot be written; carries the name ``target``.
     """
     above = target.absolute().parent
     temporary = above / f".{target.name}.{os.getpid()}.tmp"
@@ -59,7 +64,8 @@ def new_directory(target: Path) -> Iterator[Path]:
                     os.fsync(file.fileno())
         fsync_directory(temporary)
         temporary.rename(target)
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(temporary, ignore_errors=True)
+        _named(error, target)
         raise
     fsync_directory(above)

@@ -57,7 +57,7 @@ def command(
     from pyfastlm.lm.files.pictures import check_picture
 
     if picture is not None:
-        check_picture(picture)
+        check_picture(picture, "icl")
     given = read_curves(curves)
     scores = compare(
         [(each.shots, each.nll) for each in given],

@@ -37,6 +37,7 @@ def command(
     Example:
         pyfastlm ir train cranfield queries.jsonl -o reranker
     """
+    from pyfastlm._require import expect
     from pyfastlm.cli import show
     from pyfastlm.ir import HeldOut, RerankerOptions, mine_negatives, train_reranker
     from pyfastlm.ir.data import open_task
@@ -44,6 +45,7 @@ def command(
     from pyfastlm.lm.saving import check_directory
 
     check_directory(output)  # mistakes show before anything is loaded
+    expect(["sentence_transformers"], "ir")
     options = RerankerOptions(
         loss=loss,
         learning_rate=lr,

@@ -105,7 +105,7 @@ def command(
     from pyfastlm.memorization.metric import asking
 
     if picture is not None:
-        check_picture(picture)
+        check_picture(picture, "memorization")
     counts, kept, lengths = (
         numbers(name, given)
         for name, given in (("repetitions", repetitions), ("grid", grid), ("prefixes", prefixes))

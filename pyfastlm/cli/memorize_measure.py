@@ -71,7 +71,7 @@ def command(
     from pyfastlm.memorization.metric.picture import draw
 
     if picture is not None:
-        check_picture(picture)
+        check_picture(picture, "memorization")
     budget = {} if tokens_per_batch is None else {"tokens_per_batch": tokens_per_batch}
     report = measure_files(
         model,

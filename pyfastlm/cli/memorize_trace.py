@@ -61,7 +61,7 @@ def command(
     [one] = chosen(read, [id] if id else [read[0].id], "id")
     other = None if control is None else chosen(read, [control], "control")[0]
     if picture is not None:
-        check_picture(picture)
+        check_picture(picture, "memorization")
         check_token(token, horizon)
     lm = load(model)
     found = trace(

@@ -74,7 +74,7 @@ def command(
     """
     from pyfastlm._require import require
     from pyfastlm.cli import show
-    from pyfastlm.errors import Unavailable
+    from pyfastlm.errors import InputError, Unavailable
     from pyfastlm.together.report import tables
     from pyfastlm.together.strategies import CONTROLS, STRATEGIES, Budget, run_strategies
     from pyfastlm.together.strategies.plan import TUNING, steps_of
@@ -102,7 +102,7 @@ def command(
         )
     except require("dspy", "together").utils.exceptions.LMError as error:
         if endpoint is None:
-            raise
+            raise InputError(f"lm: {error}") from error
         raise Unavailable(f"endpoint: {error}") from error
     if json:
         show.as_json({"output": str(output)} | tables.summary(grid))

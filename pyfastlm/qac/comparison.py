@@ -7,6 +7,7 @@ from dataclasses import asdict, astuple, dataclass
 from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Any
 
+from pyfastlm._require import expect
 from pyfastlm.errors import InputError
 from pyfastlm.index import TermIndex
 from pyfastlm.qac.backoff import Backoff
@@ -256,11 +257,16 @@ def compare(
     Raises:
         InputError: there is no such engine, or no row; or ``saved`` was made with other terms, rows, models,
             settings or version (the message says which), is damaged, or another process works there.
+        MissingExtra: a package that one of ``engines`` needs is not installed.
         OSError: an answer could not be saved, e.g. the disk is full.
     """
     if unknown := [name for name in engines if name not in ENGINES]:
         raise InputError(f"engines: expected some of {', '.join(ENGINES)}, got {unknown[0]!r}")
     chosen = {BASE, *engines}
+    if "semantic" in chosen:
+        expect(["sentence_transformers", "usearch"], "qac")
+    if TUNED & chosen:
+        expect(["trl", "peft", "datasets"], "qac")
     names = [name for name in ENGINES if name in chosen]
     exchanged = _exchanged(rows, seed) if controls else None
     found: list[tuple[str, Report, float]] = []

@@ -1,6 +1,7 @@
 """How often each term was searched: counted out of core by DuckDB, from files larger than memory."""
 
 import os
+import re
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
@@ -56,11 +57,14 @@ def count_terms(
     Raises:
         InputError: a file is missing, damaged or without such a column; a row has no term or no time.
         MissingExtra: DuckDB is not installed.
+        OSError: the disk is full.
     """
     sources = resolve(files)
     target = Path(out)
     if target.is_dir():
         raise InputError(f"out: {str(target)!r} is a directory")
+    if not target.parent.is_dir():
+        raise InputError(f"out: no such directory: {str(target.parent)!r}")
     duckdb = require("duckdb", "qac")
     started = time.perf_counter()
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as spill:
@@ -70,8 +74,15 @@ def count_terms(
             try:
                 rows, terms = _count(database, sources, (since, until), target, Path(spill) / "counts")
             except duckdb.Error as error:
+                if isinstance(error, duckdb.IOException) and spill in str(error):
+                    raise OSError(f"cannot write {str(target)!r}: {_reason(error)}") from error
                 raise InputError(f"files: {str(error).strip().partition(chr(10))[0]}") from error
     return Counts(target, rows, terms, time.perf_counter() - started)
+
+
+def _reason(error: Exception) -> str:
+    """What the system said, out of what DuckDB makes of it."""
+    return re.findall(r'[:"] ?([A-Z][^":{}]+)', str(error))[-1].strip()
 
 
 def _count(

@@ -39,11 +39,11 @@ def test_what_fails_leaves_the_file_before(tmp_path: Path) -> None:
 
 
 def test_paths(tmp_path: Path) -> None:
-    assert check_picture(str(tmp_path / "a.png")) == tmp_path / "a.png"
+    assert check_picture(str(tmp_path / "a.png"), "icl") == tmp_path / "a.png"
     with pytest.raises(InputError, match=r"^picture: expected a name ending in .png, .svg, .pdf, got "):
-        check_picture(tmp_path / "a.gif")
+        check_picture(tmp_path / "a.gif", "icl")
     with pytest.raises(InputError, match=r"^picture: no such directory: "):
-        check_picture(tmp_path / "none" / "a.png")
+        check_picture(tmp_path / "none" / "a.png", "icl")
 
 
 def test_logarithmic_axes_have_plain_numbers(tmp_path: Path) -> None:

@@ -9,24 +9,26 @@ from pathlib import Path
 from typing import Any
 
 from pyfastlm._durable import replacing
-from pyfastlm._require import require
+from pyfastlm._require import expect, require
 from pyfastlm.errors import InputError
 
 LEFT_OUT = {".png": "Software", ".svg": "Date", ".pdf": "CreationDate"}  # else files of one figure differ
 SETTINGS = {"svg.hashsalt": "pyfastlm", "text.parse_math": False, "font.size": 9}  # a name may hold a $
 
 
-def check_picture(path: "str | os.PathLike[str]") -> Path:
-    """``path``, where a picture can be written to.
+def check_picture(path: "str | os.PathLike[str]", extra: str) -> Path:
+    """``path``, where a picture can be written to; ``extra`` brings matplotlib along.
 
     Raises:
         InputError: it has another suffix than .png, .svg or .pdf, or is in no directory.
+        MissingExtra: matplotlib is not installed.
     """
     target = Path(path)
     if target.suffix not in LEFT_OUT:
         raise InputError(f"picture: expected a name ending in {', '.join(LEFT_OUT)}, got {str(target)!r}")
     if not target.parent.is_dir():
         raise InputError(f"picture: no such directory: {str(target.parent)!r}")
+    expect(["matplotlib"], extra)
     return target
 
 
@@ -43,11 +45,10 @@ def picture(
         settings: of matplotlib, ``_`` in their names for ``.``.
 
     Raises:
-        InputError: as :func:`check_picture`.
-        MissingExtra: matplotlib is not installed.
+        InputError, MissingExtra: as :func:`check_picture`.
         OSError: the file cannot be written.
     """
-    target = check_picture(path)
+    target = check_picture(path, extra)
     matplotlib, figures = require("matplotlib", extra), require("matplotlib.figure", extra)
     changes = {name.replace("_", ".", 1): value for name, value in settings.items()}
     with matplotlib.rc_context(SETTINGS | changes), warnings.catch_warnings():

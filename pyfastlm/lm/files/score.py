@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from pyfastlm._require import expect
 from pyfastlm.errors import InputError
 from pyfastlm.lm.files import plan, table
 from pyfastlm.lm.files.engine import Engine, Identity, Local
@@ -158,6 +159,7 @@ def check(inputs: StrPath | Sequence[StrPath], output: StrPath) -> tuple[tuple[S
     for source in sources:
         if os.path.realpath(source.path) in written:
             raise InputError(f"output: {str(output)!r} would overwrite the input {source.name!r}")
+    expect(["pyarrow"], "lm")
     return sources, target
 
 

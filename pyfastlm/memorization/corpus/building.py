@@ -13,6 +13,7 @@ import numpy as np
 
 from pyfastlm import _native
 from pyfastlm._durable import replacing
+from pyfastlm._require import expect
 from pyfastlm.errors import InputError
 from pyfastlm.lm.progress import watched
 from pyfastlm.memorization.corpus import format as layout
@@ -32,6 +33,7 @@ def write(documents: Documents, path: Path, *, across: bool, memory: int, progre
         raise InputError(f"memory: expected {LEAST_MEMORY} bytes or more, got {memory!r}")
     if path.is_dir():
         raise InputError(f"path: {layout.name_of(path)} is a directory")
+    expect(["pydivsufsort"], "memorization")
     _sweep(path)
     temporary = path.with_name(f".{path.name}-{os.getpid()}-{threading.get_ident()}{ENDING}")
     with replacing(path, temporary) as file:

@@ -25,7 +25,7 @@ def draw(rows: Sequence[LengthRow], path: Path) -> None:
         InputError: the path has another suffix or directory, or there are no rows.
         MissingExtra: matplotlib is not installed.
     """
-    check_picture(path)
+    check_picture(path, "memorization")
     panels = [(name, [*of]) for name, of in groupby(rows, key=lambda row: row.sequence_id)][:MOST]
     if not panels:
         raise InputError("picture: no text has a prompt to be shown")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pyfastlm._durable import replacing
-from pyfastlm._require import require
+from pyfastlm._require import expect, require
 from pyfastlm.errors import InputError
 from pyfastlm.memorization.metric.lengths import LengthRow
 
@@ -15,13 +15,14 @@ NOTE = b"pyfastlm.memorize.measure"
 
 
 def check_output(path: Path) -> None:
-    """Raise :class:`InputError` unless rows can be written to ``path``."""
+    """Raise :class:`InputError` or :class:`MissingExtra` unless rows can be written to ``path``."""
     if path.suffix not in SUFFIXES:
         raise InputError(f"output: expected a name ending in {' or '.join(SUFFIXES)}, got {str(path)!r}")
     if not path.parent.is_dir():
         raise InputError(f"output: no such directory: {str(path.parent)!r}")
     if path.is_dir():
         raise InputError(f"output: {str(path)!r} is a directory")
+    expect(["pyarrow"], "memorization")
 
 
 def schema() -> Any:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from pyfastlm._require import expect
 from pyfastlm.errors import InputError, InputTypeError
 from pyfastlm.lm.progress import watched
 from pyfastlm.preference.contrast.measuring import Contrast, contrast
@@ -71,6 +72,7 @@ def contrast_report(
         InputTypeError: one is no :class:`PreferencePair`.
         MissingExtra: rapidfuzz is not installed.
     """
+    expect(["rapidfuzz"], "preference")
     given = list(pairs)
     if not given:
         raise InputError("pairs: expected at least one, got none")

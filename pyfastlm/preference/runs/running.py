@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from pyfastlm._require import expect
 from pyfastlm.errors import InputError
 from pyfastlm.lm.loading import LMLike, as_lm
 from pyfastlm.lm.saving import save_model
@@ -54,8 +55,11 @@ def run(
 
     Raises:
         InputError: as :func:`pyfastlm.preference.train` and :func:`pyfastlm.preference.runs.split`.
+        MissingExtra: adapters are asked for, and peft is not installed.
         OSError: the disk is full.
     """
+    if options.rank is not None:
+        expect(["peft"], "preference")
     target = Path(directory)
     learnt, held_out = split(pairs, share, seed=options.seed)
     if control:

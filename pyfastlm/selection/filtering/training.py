@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from pyfastlm._require import expect
 from pyfastlm._threads import num_threads
 from pyfastlm.errors import InputError
 from pyfastlm.lm.files.inputs import StrPath
@@ -144,6 +145,7 @@ def train_filter(
 def _options(kind: str, options: Any) -> FastTextOptions | HashedOptions:
     if kind not in OPTIONS:
         raise InputError(f"kind: expected one of {', '.join(OPTIONS)}, got {kind!r}")
+    expect(["fasttext" if kind == fast_text.KIND else "sklearn"], "selection")
     if options is None:
         return OPTIONS[kind]()
     if not isinstance(options, OPTIONS[kind]):

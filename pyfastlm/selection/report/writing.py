@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from pyfastlm._durable import replacing
+from pyfastlm._require import expect
 from pyfastlm.errors import InputError
 from pyfastlm.selection.study.analysis import Analysis
 
@@ -13,10 +14,13 @@ def check_path(path: "str | os.PathLike[str]") -> Path:
 
     Raises:
         InputError: it does not.
+        MissingExtra: matplotlib is not installed, for ``.html``.
     """
     target = Path(path)
     if target.suffix.lower() not in (".html", ".md"):
         raise InputError(f"path: expected a name ending in .html or .md, got {os.fspath(path)!r}")
+    if target.suffix.lower() == ".html":
+        expect(["matplotlib"], "selection")
     return target
 
 
