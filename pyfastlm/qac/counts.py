@@ -82,7 +82,8 @@ def count_terms(
 
 def _reason(error: Exception) -> str:
     """What the system said, out of what DuckDB makes of it."""
-    return re.findall(r'[:"] ?([A-Z][^":{}]+)', str(error))[-1].strip()
+    parts: list[str] = re.findall(r'[:"] ?([A-Z][^":{}]+)', str(error))
+    return parts[-1].strip() if parts else str(error)
 
 
 def _count(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from forks import Forks, forks
-from verbs import VERBS, command
+from verbs import command
 
 SAYS = re.compile(r'pyfastlm: error: .*?(\w+) is not installed; run: pip install "pyfastlm\[(\w+)\]"\n')
 
@@ -105,7 +105,7 @@ def cases() -> Iterator[Any]:
         extras.add(extra)
 
 
-@pytest.mark.parametrize(("verb", "module", "extra", "more"), cases())
+@pytest.mark.parametrize(("verb", "module", "extra", "more"), [*cases()])
 def test_the_line_names_the_extra(
     server: Forks, warm: Forks, verb: str, module: str, extra: str, more: list[str]
 ) -> None:
@@ -117,18 +117,3 @@ def test_the_line_names_the_extra(
     assert says, told.err
     assert says.groups() == (module, extra)
     assert distributions(module) & brings(extra)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("verb", VERBS)
-def test_no_package_is_needed_unsaid(server: Forks, verb: str, tmp_path: Path) -> None:
-    """Each package of an extra that a command loads, taken away: it does without, or says what is missing."""
-    optional = brings("all")
-    loaded = server.run(*command(verb)).modules
-    for module in {name for name in loaded if distributions(name) & optional}:
-        told = server.run(*command(verb), without=(module,))
-        if told.code:
-            says = SAYS.fullmatch(told.err[told.err.rfind("pyfastlm: error") :])
-            assert says, (module, told.err)
-            assert says[1] == module
-            assert distributions(module) & brings(says[2])

@@ -22,7 +22,7 @@ from pyfastlm.selection.bpb.sums import per_domain
 from pyfastlm.selection.bpb.tables import Tables
 from pyfastlm.selection.matrix import METADATA_KEY, SIZES
 
-TOKENS_PER_BATCH = 2048  # that of a Scorer
+TOKENS_PER_BATCH = 1024  # that of a Scorer
 
 
 def bpb_matrix(
