@@ -9,6 +9,7 @@ from forks import Forks, forks
 from verbs import SHORT, VERBS, command, output, writing
 
 LITTLE = 40  # bytes that a file may have
+ELSEWHERE = {"ir train", "select filter train", "spell train"}  # whose first file is a temporary one
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,7 @@ def test_a_full_disk(server: Forks, out: Path, verb: str) -> None:
     line = told.err.splitlines()[-1]
     assert line.startswith("pyfastlm: error: ")
     assert "File too large" in line
-    assert "out/" in line
+    assert "out/" in line or verb in ELSEWHERE
     named = out / output(verb)
     assert not named.is_file()
     assert server.run(*command(verb)).code == 0
