@@ -1,7 +1,7 @@
 """SmolLM2-135M in 8 bits beside its float32: what it costs in bits per byte, and what it saves in time.
 
     python benchmarks/int8_scoring.py [--documents 504] [--median-bytes 1000] [--timed 56] [--rounds 3]
-        [--llama FILE.gguf ...]
+        [--llama FILE.gguf ...] [--only PEER ...]
 
 Documents of log-normal length in 14 languages and scripts. All are scored as the model is and in 8 bits;
 some of them, spread over all languages, by every peer in turns, round after round: transformers, one document
@@ -34,6 +34,7 @@ from pyfastlm.cli import show
 from pyfastlm.lm import LM, Scorer, load
 from pyfastlm.ops._int8 import native_sum_bits
 
+OURS = "pyfastlm, int8"
 RESULTS = Path(__file__).parent / "results" / "int8_scoring.json"
 BANDS = (0, 20, 50, 100, 200, 500, 1000, 10**9)  # tokens of a document
 
@@ -45,13 +46,22 @@ def main() -> None:
     parser.add_argument("--timed", type=int, default=56, help="documents that every peer scores")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--llama", type=Path, nargs="*", default=[], help="files for llama.cpp")
+    parser.add_argument(
+        "--only", nargs="*", help="time these peers once more, beside ours in 8 bits; nothing else"
+    )
     given = parser.parse_args()
     torch.set_num_threads(1)
     os.environ["PYFASTLM_NUM_THREADS"] = "1"
     texts = corpus.documents(given.documents, median_bytes=given.median_bytes, sigma=0.8)
     lm = load("smollm2")
+    some = texts[:: len(texts) // given.timed][: given.timed]
+    if given.only is not None:
+        again = {"date": time.strftime("%Y-%m-%d"), "timed": given.timed, "rounds": given.rounds}
+        again["peers"] = timed(lm, some, given.rounds, given.llama, [*given.only, OURS])
+        RESULTS.write_text(json.dumps(json.loads(RESULTS.read_text()) | {"again": again}, indent=1) + "\n")
+        return
     accuracy = compared(lm, texts)
-    speed = timed(lm, texts[:: len(texts) // given.timed][: given.timed], given.rounds, given.llama)
+    speed = timed(lm, some, given.rounds, given.llama)
     found = {
         "date": time.strftime("%Y-%m-%d"),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
@@ -106,7 +116,9 @@ def compared(lm: LM, texts: list[str]) -> dict[str, Any]:
     return {**summary, "by_length": rows}
 
 
-def timed(lm: LM, texts: list[str], rounds: int, files: list[Path]) -> list[dict[str, Any]]:
+def timed(
+    lm: LM, texts: list[str], rounds: int, files: list[Path], only: list[str] | None = None
+) -> list[dict[str, Any]]:
     """Processor seconds of every peer, in turns; and how far it is from the model's own scores."""
     sequences = [torch.tensor([lm.tokenizer.bos_token_id, *lm.tokenizer.encode(text)]) for text in texts]
     exact, int8 = Scorer(lm), Scorer(lm, precision="int8")
@@ -117,10 +129,11 @@ def timed(lm: LM, texts: list[str], rounds: int, files: list[Path]) -> list[dict
         "transformers, sorted buckets": lambda: sorted_buckets(lm.model, sequences),
         "torch dynamic int8, one at a time": lambda: one_at_a_time(quantised, sequences),
         "pyfastlm": lambda: [score.logp for score in exact.rolling(texts)],
-        "pyfastlm, int8": lambda: [score.logp for score in int8.rolling(texts)],
+        OURS: lambda: [score.logp for score in int8.rolling(texts)],
     }
     for file in files:
         peers[f"llama.cpp, {file.stem}"] = llama(file, sequences)
+    peers = {name: score for name, score in peers.items() if only is None or name in only}
     seconds: dict[str, list[float]] = {name: [] for name in peers}
     scores: dict[str, list[float]] = {}
     for _ in range(rounds):
@@ -130,8 +143,8 @@ def timed(lm: LM, texts: list[str], rounds: int, files: list[Path]) -> list[dict
                 scores[name] = score()
             seconds[name].append(time.process_time() - started)
     tokens = sum(len(sequence) - 1 for sequence in sequences)
-    truth = np.array(scores["transformers, one at a time"])
-    ours = seconds["pyfastlm, int8"]
+    truth = np.array(next(iter(scores.values())))
+    ours = seconds[OURS]
     rows = []
     for name, of in seconds.items():
         difference = np.array(scores[name]) / truth - 1
